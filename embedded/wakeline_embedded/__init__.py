@@ -1,0 +1,1 @@
+"""The embedded stack: every server Wakeline needs, started from installed packages on loopback."""

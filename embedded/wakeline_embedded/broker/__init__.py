@@ -1,0 +1,1 @@
+"""A single-node Kafka-protocol broker on loopback, durable on the local disk, without a JVM."""

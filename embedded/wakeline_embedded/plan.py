@@ -1,0 +1,108 @@
+"""What a stack consists of, from its folder and its options."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from wakeline_blobs import BlobSettings
+from wakeline_embedded import external, kafka, mongod, provisioning, seaweed, services
+from wakeline_embedded.external import External
+from wakeline_embedded.layout import Layout, Options, Ports, store_identities
+from wakeline_embedded.ports import HOST
+from wakeline_embedded.program import Program
+from wakeline_embedded.services import Migration, Surroundings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything a supervisor runs, in the order in which it starts."""
+
+    servers: tuple[Program, ...]
+    provision: Callable[[], Awaitable[None]]
+    """Makes what the services need in the servers; nothing happens if it is there."""
+    services: tuple[Program, ...] = ()
+    migrations: tuple[Migration, ...] = ()
+    externals: tuple[External, ...] = ()
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """Servers and services."""
+        return (*self.servers, *self.services)
+
+
+def plan(layout: Layout, options: Options, ports: Ports) -> Plan:
+    """The plan of the stack in a data folder.
+
+    Raises
+    ------
+    CannotRunError
+        If a server's binary is missing on this machine.
+    ValueError
+        If the address of an external server makes no sense.
+    """
+    own: list[Program] = []
+    externals: list[External] = []
+
+    if (bootstrap := options.kafka) is None:
+        own.append(kafka.program(layout.root / "broker", ports.broker, layout.log("broker")))
+        bootstrap = f"{HOST}:{ports.broker}"
+    else:
+        externals.append(External("kafka", bootstrap, lambda: kafka.check(bootstrap)))
+
+    if (dsn := options.mongo) is None:
+        own.append(mongod.program(layout.root / "mongod", ports.mongod, layout.log("mongod")))
+        dsn = mongod.dsn(ports.mongod)
+    else:
+        address = dsn.partition("://")[2].rpartition("@")[2]
+        externals.append(External("mongodb", address, lambda: external.check_mongo(dsn)))
+
+    if options.s3 is None:
+        store, blobs = _embedded_store(layout, ports)
+        own.append(store)
+    else:
+        blobs = _external_store(options.s3)
+        admin = blobs["admin"]
+        externals.append(External("s3", admin.endpoint, lambda: external.check_store(admin)))
+
+    async def provision() -> None:
+        await asyncio.gather(
+            provisioning.make_topics(bootstrap), provisioning.make_buckets(blobs["admin"])
+        )
+
+    around = Surroundings(layout, ports, bootstrap, dsn, blobs)
+    return Plan(
+        servers=tuple(own),
+        provision=provision,
+        services=services.programs(around, split=options.split),
+        migrations=services.migrations(around),
+        externals=tuple(externals),
+    )
+
+
+def _embedded_store(layout: Layout, ports: Ports) -> tuple[Program, dict[str, BlobSettings]]:
+    identities = store_identities(layout, services.installed())
+    program = seaweed.program(
+        layout.root / "seaweedfs", ports.seaweed, layout.log("seaweedfs"), [*identities.values()]
+    )
+    return program, {
+        name: BlobSettings(
+            endpoint=f"{HOST}:{ports.seaweed}",
+            access_key=identity.access_key,
+            secret_key=identity.secret_key,
+        )
+        for name, identity in identities.items()
+    }
+
+
+def _external_store(url: str) -> dict[str, BlobSettings]:
+    address = external.parse_store(url)
+    only = BlobSettings(
+        endpoint=address.endpoint,
+        access_key=address.access_key,
+        secret_key=address.secret_key,
+        secure=address.secure,
+    )
+    # who runs the store decides on its credentials: with one given, all services share it
+    return dict.fromkeys(("admin", *services.installed()), only)

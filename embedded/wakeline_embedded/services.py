@@ -1,0 +1,154 @@
+"""The services as programs: which are installed, as which processes, with which settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from wakeline_auth.issuer import ISSUER
+from wakeline_blobs import BlobSettings
+from wakeline_embedded.layout import KINDS, SERVICES, Layout, Ports
+from wakeline_embedded.ports import HOST
+from wakeline_embedded.program import Program
+
+GRACE: Final = 30.0
+"""Seconds a service gets to finish the batch, the request and the job in hand."""
+
+
+class NotReadyError(Exception):
+    """A process answers, but says that it cannot work now."""
+
+    code = "not-ready"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all services of a stack share."""
+
+    layout: Layout
+    ports: Ports
+    kafka: str
+    """HOST:PORT,..."""
+    mongo: str
+    """DSN."""
+    blobs: Mapping[str, BlobSettings]
+    """The object store, as each service may use it."""
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """Where each service's API answers."""
+        return {name: f"http://{HOST}:{self.ports.process(name, 'serve')}" for name in installed()}
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A command that brings a service's database to this release, run before it starts."""
+
+    service: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+
+
+def installed() -> tuple[str, ...]:
+    """The services whose packages are installed here."""
+    return tuple(name for name in SERVICES if _exists(f"wakeline_{name}.__main__"))
+
+
+def kinds_of(service: str) -> tuple[str, ...]:
+    """The kinds of process a service has. All have the same anatomy: with handlers one consumes."""
+    needs = {"consume": f"wakeline_{service}.handlers", "run": f"wakeline_{service}.jobs"}
+    return tuple(kind for kind in KINDS if kind not in needs or _exists(needs[kind]))
+
+
+def programs(around: Surroundings, *, split: bool) -> tuple[Program, ...]:
+    """Every process of every installed service: one each, or one a kind of work."""
+    return tuple(
+        _program(around, service, kind)
+        for service in installed()
+        for kind in (kinds_of(service) if split else ("all",))
+    )
+
+
+def migrations(around: Surroundings) -> tuple[Migration, ...]:
+    """The migrations of every installed service."""
+    return tuple(
+        Migration(
+            service=service,
+            argv=_command(service, "migrate"),
+            env=environment(around, service, "all"),
+            log=around.layout.log(f"{service}-migrate"),
+        )
+        for service in installed()
+    )
+
+
+def environment(around: Surroundings, service: str, kind: str) -> dict[str, str]:
+    """The settings of one process of a service; the same ones drive it in a cluster."""
+    blobs = around.blobs[service]
+    settings = {
+        "MONGO__DSN": around.mongo,
+        "MONGO__DATABASE": f"wakeline_{service}",
+        "KAFKA__BOOTSTRAP": around.kafka,
+        "BLOBS__ENDPOINT": blobs.endpoint,
+        "BLOBS__ACCESS_KEY": blobs.access_key,
+        "BLOBS__SECRET_KEY": blobs.secret_key.get_secret_value(),
+        "BLOBS__SECURE": str(blobs.secure).lower(),
+        "AUTH__ISSUER": ISSUER,
+        "AUTH__JWKS_FILE": str(around.layout.jwks),
+        "HTTP__HOST": HOST,
+        "HTTP__PORT": str(around.ports.process(service, kind)),
+        "TELEMETRY__SPANS_FILE": str(around.layout.spans(process_name(service, kind))),
+        "SERVICES": json.dumps(around.urls),
+    }
+    return {f"WAKELINE_{service.upper()}_{name}": value for name, value in settings.items()}
+
+
+def process_name(service: str, kind: str) -> str:
+    """What people call a process: "review", or "review-consume" where kinds run apart."""
+    return service if kind == "all" else f"{service}-{kind}"
+
+
+async def check(port: int) -> None:
+    """Raise unless a service's process is ready; says what it waits for."""
+    async with httpx.AsyncClient(timeout=4.0) as client:
+        answer = await client.get(f"http://{HOST}:{port}/health/ready")
+    if answer.status_code == httpx.codes.OK:
+        return
+    try:
+        failed = {name: why for name, why in answer.json()["checks"].items() if why}
+    except (ValueError, KeyError, AttributeError):
+        raise NotReadyError(f"port {port} answers {answer.status_code}") from None
+    raise NotReadyError("; ".join(f"{name}: {why}" for name, why in failed.items()))
+
+
+def _program(around: Surroundings, service: str, kind: str) -> Program:
+    name, port = process_name(service, kind), around.ports.process(service, kind)
+    return Program(
+        name=name,
+        argv=_command(service, kind),
+        log=around.layout.log(name),
+        env=environment(around, service, kind),
+        port=port,
+        check=lambda: check(port),
+        grace=GRACE,
+        advice=f"`pip install 'wakeline[{service}]'` brings what it needs.",
+    )
+
+
+def _command(service: str, kind: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", f"wakeline_{service}", kind)
+
+
+def _exists(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # its package is not there either
+        return False

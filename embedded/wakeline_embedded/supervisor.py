@@ -1,0 +1,163 @@
+"""Runs a stack: brings it up in order, keeps it up, takes it down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from wakeline_embedded import logs, processes
+from wakeline_embedded.child import Child
+from wakeline_embedded.keeper import Keeper, ending, require_free_ports
+from wakeline_embedded.layout import Layout
+from wakeline_embedded.plan import Plan
+from wakeline_embedded.program import Program, StartError
+from wakeline_embedded.services import Migration
+from wakeline_embedded.state import Phase, ProcessRecord, StackState, sole_supervisor
+
+READY_WITHIN: Final = 60.0
+"""Seconds that servers, and then services, get to become ready."""
+_MIGRATIONS_AT_ONCE: Final = max(2, os.cpu_count() or 1)
+_ROTATE_EVERY: Final = 30.0
+
+
+class Supervisor:
+    """The one process that starts and ends all others of a stack."""
+
+    def __init__(self, layout: Layout, plan: Plan) -> None:
+        """Nothing is started yet."""
+        self._layout = layout
+        self._plan = plan
+        self._keepers = {
+            program.name: Keeper(
+                program, is_service=program in plan.services, changed=self._write_down
+            )
+            for program in plan.programs
+        }
+        self._keeping: dict[str, asyncio.Task[None]] = {}
+        me = processes.identify(os.getpid())
+        assert me is not None
+        self._state = StackState(me, Phase.STARTING, time.time())
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Run the stack until ``stop`` is set; returns whether it came up.
+
+        Raises
+        ------
+        AlreadyRunningError
+            If a stack runs in this folder already.
+        """
+        with sole_supervisor(self._layout):
+            await end_survivors(self._layout)
+            self._write_down()
+            stopping = asyncio.create_task(stop.wait())
+            starting = asyncio.create_task(self._start())
+            rotating = asyncio.create_task(self._rotate_logs())
+            try:
+                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    starting.result()
+                    self._enter(Phase.UP, up_after=time.time() - self._state.began)
+                    await stopping
+            except Exception as error:
+                await self._stop()
+                self._enter(Phase.FAILED, message=str(error) or repr(error))
+                return False
+            finally:
+                for task in (starting, stopping, rotating):
+                    task.cancel()
+            self._enter(Phase.STOPPING)
+            await self._stop()
+            self._enter(Phase.STOPPED)
+            return True
+
+    async def _start(self) -> None:
+        for program in self._plan.programs:  # before anything runs: say all that is in the way
+            require_free_ports(program)
+        await self._bring_up(self._plan.servers)
+        for server in self._plan.externals:
+            try:
+                await server.check()
+            except Exception as error:
+                raise StartError(f"{server.name} at {server.address}: {error}") from error
+        await self._plan.provision()
+        slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for migration in self._plan.migrations:
+                group.create_task(_migrate(migration, slots))
+        await self._bring_up(self._plan.services)
+
+    async def _bring_up(self, programs: Iterable[Program]) -> None:
+        keepers = [self._keepers[program.name] for program in programs]
+        for keeper in keepers:
+            self._keeping[keeper.program.name] = asyncio.create_task(keeper.keep())
+        await asyncio.gather(*(_wait_for(keeper) for keeper in keepers))
+
+    async def _stop(self) -> None:
+        # services first: they finish what they have in hand while the servers still answer
+        for programs in (self._plan.services, self._plan.servers):
+            names = [program.name for program in programs]
+            for name in names:
+                if name in self._keeping:
+                    self._keeping[name].cancel()
+            await asyncio.gather(*(self._keepers[name].stop() for name in names))
+
+    async def _rotate_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_ROTATE_EVERY)
+            await asyncio.to_thread(logs.rotate, self._layout.logs)
+
+    def _enter(self, phase: Phase, *, up_after: float | None = None, message: str = "") -> None:
+        up_after = self._state.up_after if up_after is None else up_after
+        self._state = replace(self._state, phase=phase, up_after=up_after, message=message)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        records = tuple(keeper.record for keeper in self._keepers.values())
+        self._state = replace(self._state, records=records)
+        self._state.save(self._layout)
+
+
+async def end_survivors(layout: Layout) -> tuple[ProcessRecord, ...]:
+    """End what a supervisor that was killed left running; returns the records of those.
+
+    Only processes whose start is the written one are touched: a pid alone may be anyone's by now.
+    """
+    state = StackState.load(layout)
+    if state is None or (state.supervised and state.supervisor.pid != os.getpid()):
+        return ()
+    survivors = state.survivors
+    # they got SIGTERM when the supervisor died, so most of this is waiting
+    for of_service, grace in ((True, 15.0), (False, 15.0)):
+        ids = [one.process for one in survivors if one.is_service is of_service and one.process]
+        await asyncio.gather(*(asyncio.to_thread(processes.end, one, grace) for one in ids))
+    return survivors
+
+
+async def _wait_for(keeper: Keeper) -> None:
+    name = keeper.program.name
+    try:
+        is_up = await asyncio.wait_for(keeper.settled(), READY_WITHIN)
+    except TimeoutError:
+        is_up = False
+    if not is_up:
+        raise StartError(
+            f"{name} does not start: {keeper.record.detail}\n"
+            f"{keeper.program.advice}\n{keeper.last_words()}"
+        )
+
+
+async def _migrate(migration: Migration, slots: asyncio.Semaphore) -> None:
+    async with slots:
+        child = Child(migration.argv, migration.log, env=migration.env)
+        try:
+            code = await child.wait()
+        finally:
+            await child.stop(grace=5.0)
+    if code != 0:
+        raise StartError(
+            f"the migration of {migration.service} {ending(code)}:\n{child.last_words()}"
+        )

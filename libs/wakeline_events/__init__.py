@@ -1,0 +1,1 @@
+"""Every event that Wakeline's services exchange, and the documents they carry."""

@@ -1,0 +1,98 @@
+"""What every event of Wakeline is: plain frozen data with a type, a version and a key."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+AssetId = str
+"""``<dataset>:<sha-256 of the bytes>``: the same bytes in two datasets are two assets."""
+DatasetId = str
+ProjectId = str
+StageId = str
+"""``<project>/<stage>``."""
+TaskId = str
+LabelId = str
+"""``<task>.<slot>.<round>``."""
+PersonId = str
+"""Opaque: a name or mail address never enters an event."""
+TeamId = str
+ServiceName = Literal["ingest", "labeling", "review", "training", "prediction"]
+
+
+class Value(BaseModel):
+    """Plain frozen data inside an event; readers ignore what they don't know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Event(Value):
+    """Plain frozen data; the outbox adds id, time, producer and sequence.
+
+    The schema of each class is frozen in ``schemas/events/<type>/<version>.json``: a new optional
+    field makes ``1.1``; a removed, renamed or newly required one makes ``2``.
+    """
+
+    TYPE: ClassVar[str]
+    VERSION: ClassVar[str] = "1"
+    PRODUCER: ClassVar[ServiceName]
+
+    @property
+    def key(self) -> str:
+        """The Kafka key: events of one key keep their order."""
+        raise NotImplementedError(f"{type(self).__name__} names no key")
+
+
+class AssetEvent(Event):
+    """An event about one asset, kept in order with everything else that happens to it."""
+
+    asset_id: AssetId
+
+    @property
+    def key(self) -> str:
+        """All events of one asset keep their order."""
+        return self.asset_id
+
+
+class StageEvent(Event):
+    """An event about one stage of a project."""
+
+    stage_id: StageId
+
+    @property
+    def key(self) -> str:
+        """All events of one stage keep their order."""
+        return self.stage_id
+
+
+class BlobRef(Value):
+    """A value that was too large for an event: where it lies and what it must be."""
+
+    bucket: str
+    key: str
+    digest: str
+    """SHA-256 of the stored bytes, in hex."""
+    bytes: int
+
+
+class Asset(Value):
+    """What every consumer needs to know of an image in order to work on it."""
+
+    asset_id: AssetId
+    dataset_id: DatasetId
+    digest: str
+    """SHA-256 of the image's bytes, in hex."""
+    width: int
+    """Of the upright image, in pixels."""
+    height: int
+    group: str
+    """Assets of one group stay on one side of every split."""
+    neighbours: tuple[AssetId, ...] = ()
+    """Assets of other groups that this one is a copy or crop of."""
+    image: str
+    """Key of the bytes in the bucket ``assets``."""
+    bands: dict[str, str] = {}
+    """Name of an extra band (``nir``) -> key in the bucket ``assets``."""
+
+
+Moment = datetime

@@ -1,0 +1,125 @@
+"""A project's whole configuration: what ``wakeline project apply`` writes and events carry."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from wakeline_geometry.shapes import AttributeValue, GeometryKind
+
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+"""A name that is safe in a URL, a bucket key and a Kubernetes label."""
+ClassName = Annotated[str, Field(min_length=1, max_length=200)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Strict(BaseModel):
+    """A document that people write: a misspelt key is an error, never silently ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AttributeDefinition(Strict):
+    """A property that annotations of a class may, or must, state."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    kind: Literal["text", "number", "boolean", "choice"] = "choice"
+    choices: tuple[AttributeValue, ...] = ()
+    required: bool = False
+
+
+class ClassDefinition(Strict):
+    """One class of the ontology and the geometry it is drawn with."""
+
+    name: ClassName
+    kinds: Annotated[tuple[GeometryKind, ...], Field(min_length=1)]
+    attributes: tuple[AttributeDefinition, ...] = ()
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] | None = None
+
+
+class Ontology(Strict):
+    """The classes of a project, in the order that people see them."""
+
+    classes: Annotated[tuple[ClassDefinition, ...], Field(min_length=1, max_length=1_000)]
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Ontology":
+        names = [definition.name for definition in self.classes]
+        if len(set(names)) != len(names):
+            raise ValueError("two classes of the ontology have the same name")
+        return self
+
+
+class PredictorChoice(Strict):
+    """A predictor of a stage; the first in the list that can answer is shown."""
+
+    name: Annotated[
+        str, Field(pattern=r"^(own|heuristic\.(ndvi|threshold)|external(\.[a-z0-9-]+)?)$")
+    ]
+    parameters: dict[str, AttributeValue] = Field(default_factory=dict)
+
+
+class ReviewPolicy(Strict):
+    """What an expert sees before a label counts."""
+
+    share: Share = 1.0
+    """Share of labels that a reviewer looks at; the others are accepted as they are."""
+    team: Slug | None = None
+    lease_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
+    max_rounds: Annotated[int, Field(ge=1, le=10)] = 3
+    """A rejected label is made again this often at most; the last round goes to an expert."""
+
+
+class TrainingPolicy(Strict):
+    """When a stage's own model is trained, and with what."""
+
+    trainer: Literal["instances", "boxes"]
+    trigger_labels: Annotated[int, Field(ge=0)] = 0
+    """A run starts after this many newly accepted labels; 0: only by hand."""
+    parameters: dict[str, AttributeValue] = Field(default_factory=dict)
+
+
+class StagePolicy(Strict):
+    """One step of a project's pipeline."""
+
+    name: Slug
+    team: Slug
+    predictors: tuple[PredictorChoice, ...] = ()
+    n_labels: Annotated[int, Field(ge=1, le=10)] = 1
+    order: Literal["uncertainty", "random", "fifo"] = "uncertainty"
+    control_share: Share = 0.1
+    """Share of tasks shown without pre-labels, so that the saving can be measured."""
+    paired_below: Annotated[int, Field(ge=0)] = 50
+    """Below this many assets each one goes to two people, one of them assisted."""
+    uniform_share: Share = 0.1
+    """Share of picks drawn uniformly instead of by ``order``."""
+    benchmark_share: Share = 0.05
+    """Share of leases that are benchmark tasks, to score people."""
+    holdout_share: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    lease_minutes: Annotated[float, Field(gt=0, le=1440)] = 15
+    prelabel_wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
+    review: ReviewPolicy = ReviewPolicy()
+    training: TrainingPolicy | None = None
+
+
+class ProjectDocument(Strict):
+    """A project as one document: ontology, stages and policies over one or more datasets."""
+
+    project: Slug
+    datasets: Annotated[tuple[Slug, ...], Field(min_length=1)]
+    ontology: Ontology
+    stages: Annotated[tuple[StagePolicy, ...], Field(min_length=1, max_length=20)]
+    priority: Annotated[int, Field(ge=0, le=100)] = 50
+
+    @model_validator(mode="after")
+    def _stages_are_unique(self) -> "ProjectDocument":
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) != len(names):
+            raise ValueError("two stages of the project have the same name")
+        return self
+
+    def stage(self, name: str) -> StagePolicy:
+        """The policy of one stage; KeyError if the project has no such stage."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(name)

@@ -1,0 +1,1 @@
+"""Shapes on images: their wire form, their rasters, and how alike two of them are."""

@@ -1,0 +1,114 @@
+"""Everything but TIFF, through Pillow: opened lazily, checked first, errors translated."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import imagecodecs
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError, WebPImagePlugin  # noqa: F401 (registers WEBP)
+
+from wakeline_images.errors import UnreadableImageError
+from wakeline_images.formats import Format, Source, is_cut, opened
+from wakeline_images.orientation import Orientation, orientation_from
+
+MAX_PIXELS = 100_000_000
+"""Default limit of one image, in pixels."""
+
+_ORIENTATION_TAG = 0x0112
+_PNG_HEAD_BYTES = 26
+_BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
+
+# `check_size` is stricter, configurable, and an error instead of a warning. Pillow's own limit
+# is global to the process and would refuse what a customer's higher limit allows.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a header that promises more pixels than are allowed, before any is decoded."""
+    if width * height > max_pixels:
+        raise UnreadableImageError(
+            "image-too-large",
+            f"The image is {width} x {height} = {width * height / 1e6:.0f} megapixels; "
+            f"{max_pixels / 1e6:g} are allowed: cut it into tiles.",
+        )
+
+
+@contextmanager
+def opened_image(source: Source, kind: Format) -> Iterator[Image.Image]:
+    """Open an image without decoding it; what goes wrong meanwhile becomes a refusal."""
+    try:
+        with opened(source) as stream, Image.open(stream, formats=[kind]) as image:
+            yield image
+    except UnreadableImageError:
+        raise
+    except (UnidentifiedImageError, *_BROKEN) as error:
+        raise refusal(source, kind, error) from error
+
+
+def refusal(source: Source, kind: Format, error: Exception) -> UnreadableImageError:
+    """Say in a person's words why a file that began well could not be read."""
+    if is_cut(source, kind) or "truncated" in str(error).lower():
+        return UnreadableImageError(
+            "truncated-image",
+            f"The {kind} file ends too early, as after a broken copy: send it again.",
+        )
+    return UnreadableImageError(
+        "damaged-image",
+        f"The {kind} file is damaged ({error}): export or copy it again.",
+    )
+
+
+def stored_orientation(image: Image.Image) -> Orientation:
+    """Read the EXIF orientation; an unreadable EXIF block means upright."""
+    try:
+        return orientation_from(image.getexif().get(_ORIENTATION_TAG, 1))
+    except (struct.error, SyntaxError, KeyError, TypeError):
+        return 1
+
+
+def png_depth(source: Source) -> tuple[int, int]:
+    """Return a PNG's bits per sample and its colour type; the caller knows it is a PNG."""
+    with opened(source) as stream:
+        head = stream.read(_PNG_HEAD_BYTES)
+    return head[24], head[25]
+
+
+def stored_pixels(source: Source, kind: Format, max_pixels: int) -> tuple[Any, Orientation]:
+    """Decode the first frame.
+
+    Returns
+    -------
+    uint8 or uint16, shape (H, W, 1) or (H, W, 3), not yet turned upright; and the orientation
+    """
+    with opened_image(source, kind) as image:
+        check_size(*image.size, max_pixels)
+        deep = _deep_png(source) if kind == "PNG" else None
+        pixels = deep if deep is not None else _array(image)
+        return pixels, stored_orientation(image)
+
+
+def _array(image: Image.Image) -> NDArray[Any]:
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)[..., None]
+    grey = image.mode in ("1", "L", "LA", "La")
+    return np.asarray(image.convert("L" if grey else "RGB")).reshape(
+        image.height, image.width, 1 if grey else 3
+    )
+
+
+def _deep_png(source: Source) -> NDArray[Any] | None:
+    """Decode 16-bit PNGs of several channels, which Pillow would reduce to 8 bits."""
+    depth, colour = png_depth(source)
+    if depth != 16 or colour == 0:
+        return None
+    data = source if isinstance(source, bytes) else source.read_bytes()
+    try:
+        pixels = imagecodecs.png_decode(data)
+    except imagecodecs.PngError as error:
+        raise ValueError(str(error)) from error
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    return np.asarray(pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3])

@@ -1,0 +1,38 @@
+"""Events in and out of a service: outbox, relay, marks, parking, waiting, dead events, jobs."""
+
+from wakeline_messaging.consumer import EventConsumer
+from wakeline_messaging.dead import NoSuchEventError, TroubledEvents
+from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
+from wakeline_messaging.handlers import Handlers
+from wakeline_messaging.indexes import create_indexes
+from wakeline_messaging.jobs import Job, JobLease, JobRunner, Jobs, LeaseLostError
+from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
+from wakeline_messaging.processing import Processor, Stores
+from wakeline_messaging.relay import Relay, outbox_depth
+from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork
+
+__all__ = [
+    "Envelope",
+    "EventConsumer",
+    "EventTooLargeError",
+    "Handlers",
+    "Job",
+    "JobLease",
+    "JobRunner",
+    "Jobs",
+    "KafkaSettings",
+    "LeaseLostError",
+    "NoSuchEventError",
+    "NotYetKnownError",
+    "Processor",
+    "Relay",
+    "Scope",
+    "Stores",
+    "TroubledEvents",
+    "UnitOfWork",
+    "UnknownMajorError",
+    "create_indexes",
+    "create_topics",
+    "outbox_depth",
+    "topics",
+]

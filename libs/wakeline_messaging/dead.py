@@ -1,0 +1,77 @@
+"""What the operator does with events that were given up: look, try again, let go."""
+
+from typing import Any, Literal
+
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+
+from wakeline_messaging.processing import Stores
+from wakeline_messaging.unit_of_work import UnitOfWork
+
+Trouble = Literal["dead", "waiting", "parked"]
+
+
+class NoSuchEventError(Exception):
+    """There is no such event among the dead, waiting or parked ones."""
+
+    code = "no-such-event"
+
+
+class TroubledEvents:
+    """The events of one service that are not simply handled."""
+
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], stores: Stores) -> None:
+        self._database = database
+        self._transactions = stores.transactions
+        self._open = stores.open
+
+    async def list(
+        self, kind: Trouble, after: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """A page of events in order of their id, without their data."""
+        bound = {"_id": {"$gt": after}} if after else {}
+        cursor = self._database[kind].find(bound, {"data": 0}, sort=[("_id", 1)], limit=limit)
+        return await cursor.to_list()
+
+    async def show(self, kind: Trouble, row_id: str) -> dict[str, Any]:
+        """One event with its data and its cause."""
+        row = await self._database[kind].find_one({"_id": row_id})
+        if row is None:
+            raise NoSuchEventError(f"no {kind} event {row_id}")
+        return row
+
+    async def retry(self, row_id: str) -> None:
+        """Try a dead event again; those parked behind it follow in sequence."""
+
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._open(session)
+            row = await self._dead(uow, row_id)
+            row |= {"reason": "failed", "tries": 0, "next_try": uow.now}
+            # An event that had waited is past its mark: it only has to be looked at again.
+            home = "waiting" if row.get("waited") else "parked"
+            uow.collection(home).replace({"_id": row_id}, row | {"name": "operator"}, upsert=True)
+            uow.collection("dead").delete({"_id": row_id})
+            await uow.write()
+
+        await self._transactions.run(body)
+
+    async def discard(self, row_id: str) -> None:
+        """Let a dead event go for good; those parked behind it follow in sequence."""
+
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._open(session)
+            row = await self._dead(uow, row_id)
+            uow.collection("marks").update(
+                {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"]}}, upsert=True
+            )
+            uow.collection("parked").delete({"_id": row_id})
+            uow.collection("dead").delete({"_id": row_id})
+            await uow.write()
+
+        await self._transactions.run(body)
+
+    async def _dead(self, uow: UnitOfWork[Any], row_id: str) -> dict[str, Any]:
+        row = await uow.collection("dead").find_one({"_id": row_id})
+        if row is None:
+            raise NoSuchEventError(f"there is no dead event {row_id}")
+        return row

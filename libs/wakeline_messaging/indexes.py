@@ -1,0 +1,44 @@
+"""The indexes of the collections that messaging keeps in every service's database."""
+
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.asynchronous.database import AsyncDatabase
+
+IDEMPOTENCY_SECONDS = 24 * 3600
+"""How long the result of a POST can be asked for again."""
+
+
+async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Create what is missing; harmless when it is there."""
+    await database["outbox"].create_indexes(
+        [IndexModel([("key", ASCENDING), ("sequence", ASCENDING)], unique=True)]
+    )
+    await database["parked"].create_indexes(
+        [
+            IndexModel([("stream", ASCENDING), ("sequence", ASCENDING)]),
+            IndexModel([("reason", ASCENDING), ("next_try", ASCENDING)]),
+        ]
+    )
+    await database["waiting"].create_indexes(
+        [
+            IndexModel([("name", ASCENDING), ("topic", ASCENDING), ("key", ASCENDING)]),
+            IndexModel([("next_try", ASCENDING)]),
+        ]
+    )
+    await database["jobs"].create_indexes(
+        [
+            IndexModel(
+                [("kind", ASCENDING), ("priority", DESCENDING), ("created_at", ASCENDING)],
+                partialFilterExpression={"state": {"$in": ["queued", "running"]}},
+            )
+        ]
+    )
+    await database["idempotency"].create_indexes(
+        [IndexModel([("at", ASCENDING)], expireAfterSeconds=IDEMPOTENCY_SECONDS)]
+    )
+    # Collections that a transaction writes first must exist: creating one inside conflicts.
+    there = set(await database.list_collection_names())
+    for name in ("streams", "marks", "dead"):
+        if name not in there:
+            await database.create_collection(name)

@@ -1,0 +1,325 @@
+"""Work that takes longer than a handler may: rows that a runner leases, with heartbeats."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+from uuid import uuid4
+
+import structlog
+from pymongo import ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from wakeline_messaging.processing import Stores
+from wakeline_messaging.unit_of_work import UnitOfWork
+from wakeline_storage import STORE_UNAVAILABLE
+from wakeline_telemetry import correlation, metrics, tracing
+
+log = structlog.get_logger()
+
+U = TypeVar("U", bound=UnitOfWork[Any])
+R = TypeVar("R")
+IDLE = 0.5
+"""Seconds between looks for work when there was none."""
+
+
+class LeaseLostError(Exception):
+    """Another runner holds the job now, or it was cancelled: this attempt must not count."""
+
+    code = "job-lease-lost"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One attempt at one job."""
+
+    row_id: str
+    kind: str
+    payload: dict[str, Any]
+    attempt: int
+    """1 for the first; only the current attempt may finish."""
+    asked: int
+    trace: str | None
+    correlation: str | None
+
+    @property
+    def id(self) -> str:
+        """The id it was asked for with."""
+        return self.row_id.removeprefix(f"{self.kind}:")
+
+
+class JobLease(Generic[U, R]):
+    """The jobs that a runner holds at the moment, and the only way to end them."""
+
+    def __init__(self, jobs: list[Job], owner: str, stores: Stores, resources: R) -> None:
+        self.jobs = jobs
+        self.resources = resources
+        self.owner = owner
+        self._stores = stores
+        self.finished = False
+
+    @property
+    def job(self) -> Job:
+        """The job of a lease of one."""
+        (job,) = self.jobs
+        return job
+
+    async def transaction(self, body: Callable[[U], Awaitable[None]]) -> None:
+        """Store a step on the way, only if this attempt still holds its jobs."""
+        await self._run(body, finish=False)
+
+    async def finish(self, body: Callable[[U], Awaitable[None]]) -> None:
+        """Store the result and end the jobs in one transaction.
+
+        Raises
+        ------
+        LeaseLostError
+            If a heartbeat came too late and somebody else has a job of these now.
+        """
+        await self._run(body, finish=True)
+        self.finished = True
+
+    async def _run(self, body: Callable[[U], Awaitable[None]], *, finish: bool) -> None:
+        async def transaction(session: AsyncClientSession) -> None:
+            uow: Any = self._stores.open(session)
+            rows = uow.collection("jobs")
+            for job in self.jobs:
+                held = {"_id": job.row_id, "owner": self.owner, "attempt": job.attempt}
+                row = await rows.find_one_and_update(held, {"$set": {"touched_at": uow.now}})
+                if row is None:
+                    raise LeaseLostError(f"job {job.row_id} attempt {job.attempt}")
+                if finish and row["asked"] == job.asked:
+                    rows.delete({"_id": job.row_id})
+                elif finish:
+                    again = {"state": "queued", "attempt": 0, "not_before": uow.now, "owner": None}
+                    rows.update({"_id": job.row_id}, {"$set": again})
+            await body(uow)
+            await uow.write()
+
+        await self._stores.transactions.run(transaction)
+
+
+Run = Callable[[JobLease[Any, Any]], Awaitable[None]]
+Failed = Callable[[Job, Exception, Any], Awaitable[None]]
+
+
+@dataclass
+class Kind:
+    """How jobs of one kind are run."""
+
+    name: str
+    run: Run
+    batch: int
+    lease: timedelta
+    attempts: int
+    concurrency: int
+    failed: Failed | None = None
+
+
+@dataclass
+class Jobs:
+    """A service's table of job kinds."""
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def on(
+        self,
+        kind: str,
+        *,
+        batch: int = 1,
+        lease: timedelta = timedelta(seconds=60),
+        attempts: int = 5,
+        concurrency: int = 1,
+    ) -> Callable[[Run], Run]:
+        """Register how jobs of a kind are run."""
+
+        def register(run: Run) -> Run:
+            self.kinds[kind] = Kind(kind, run, batch, lease, attempts, concurrency)
+            return run
+
+        return register
+
+    def on_failed(self, kind: str) -> Callable[[Failed], Failed]:
+        """Register what is stored when a job of a kind is given up."""
+
+        def register(failed: Failed) -> Failed:
+            self.kinds[kind].failed = failed
+            return failed
+
+        return register
+
+
+class JobRunner:
+    """Leases jobs and runs them, until told to stop."""
+
+    def __init__(
+        self, database: AsyncDatabase[dict[str, Any]], jobs: Jobs, stores: Stores, resources: Any
+    ) -> None:
+        self._rows = database["jobs"]
+        self._jobs = jobs
+        self._stores = stores
+        self._resources = resources
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work on all kinds at once; what is in hand at the end is given back."""
+        async with asyncio.TaskGroup() as group:
+            for kind in self._jobs.kinds.values():
+                for _ in range(kind.concurrency):
+                    group.create_task(self._work(kind, stop))
+
+    async def _work(self, kind: Kind, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                lease = await self.lease(kind)
+                if lease is None:
+                    await _pause(stop, IDLE)
+                    continue
+                await self._until_done(kind, lease, stop)
+            except PyMongoError as error:
+                log.warning("jobs wait", kind=kind.name, cause=f"{type(error).__name__}: {error}")
+                await _pause(stop, 1.0)
+
+    async def lease(self, kind: Kind) -> JobLease[Any, Any] | None:
+        """Take up to a batch of jobs whose time has come, by the database's clock."""
+        owner = uuid4().hex
+        jobs: list[Job] = []
+        due = {
+            "kind": kind.name,
+            "state": {"$in": ["queued", "running"]},
+            "$expr": {"$lte": ["$not_before", "$$NOW"]},
+        }
+        milliseconds = int(kind.lease.total_seconds() * 1000)
+        take = [
+            {
+                "$set": {
+                    "state": "running",
+                    "owner": owner,
+                    "attempt": {"$add": ["$attempt", 1]},
+                    # A running job is due again when its lease is over.
+                    "not_before": {"$add": ["$$NOW", milliseconds]},
+                }
+            }
+        ]
+        while len(jobs) < kind.batch:
+            row = await self._rows.find_one_and_update(
+                due,
+                take,
+                sort=[("priority", -1), ("created_at", 1)],
+                return_document=ReturnDocument.AFTER,
+            )
+            if row is None:
+                break
+            jobs.append(
+                Job(
+                    row_id=row["_id"],
+                    kind=kind.name,
+                    payload=row["payload"],
+                    attempt=row["attempt"],
+                    asked=row["asked"],
+                    trace=row.get("trace"),
+                    correlation=row.get("correlation"),
+                )
+            )
+        return JobLease(jobs, owner, self._stores, self._resources) if jobs else None
+
+    async def _until_done(self, kind: Kind, lease: JobLease[Any, Any], stop: asyncio.Event) -> None:
+        run = asyncio.create_task(self._run(kind, lease))
+        heart = asyncio.create_task(self._beat(kind, lease, run))
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({run, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not run.done():
+                run.cancel()
+                await asyncio.wait({run})
+                await self._give_back(lease)
+        finally:
+            heart.cancel()
+            stopping.cancel()
+
+    async def _run(self, kind: Kind, lease: JobLease[Any, Any]) -> None:
+        started = time.perf_counter()
+        first = lease.jobs[0]
+        correlation.bind(first.correlation)
+        try:
+            with tracing.span(f"job {kind.name}", parent=first.trace, jobs=len(lease.jobs)):
+                await kind.run(lease)
+            if not lease.finished:
+                await lease.finish(_nothing)
+        except LeaseLostError as error:
+            log.warning("job lost", kind=kind.name, cause=str(error))
+        except STORE_UNAVAILABLE as error:
+            log.warning("job waits for the store", kind=kind.name, cause=str(error))
+            await asyncio.sleep(1.0)
+            await self._give_back(lease)
+        except Exception as cause:
+            log.error("job failed", kind=kind.name, jobs=[j.id for j in lease.jobs], exc_info=cause)
+            for job in lease.jobs:
+                await self._again_or_never(kind, lease, job, cause)
+        finally:
+            metrics.job_seconds.labels(kind.name).observe(time.perf_counter() - started)
+
+    async def _beat(self, kind: Kind, lease: JobLease[Any, Any], run: asyncio.Task[None]) -> None:
+        held = {"_id": {"$in": [j.row_id for j in lease.jobs]}, "owner": lease.owner}
+        milliseconds = int(kind.lease.total_seconds() * 1000)
+        while True:
+            await asyncio.sleep(kind.lease.total_seconds() / 3)
+            try:
+                extend = [{"$set": {"not_before": {"$add": ["$$NOW", milliseconds]}}}]
+                result = await self._rows.update_many(held, extend)
+            except PyMongoError:
+                continue
+            if result.matched_count < len(lease.jobs) and not lease.finished:
+                run.cancel()  # cancelled, or somebody else's: stop as soon as possible
+                return
+
+    async def _give_back(self, lease: JobLease[Any, Any]) -> None:
+        """A stop or an outage is no failure of the job: the attempt does not count."""
+        await self._rows.update_many(
+            {"_id": {"$in": [j.row_id for j in lease.jobs]}, "owner": lease.owner},
+            [
+                {
+                    "$set": {
+                        "state": "queued",
+                        "owner": None,
+                        "not_before": "$$NOW",
+                        "attempt": {"$subtract": ["$attempt", 1]},
+                    }
+                }
+            ],
+        )
+
+    async def _again_or_never(
+        self, kind: Kind, lease: JobLease[Any, Any], job: Job, cause: Exception
+    ) -> None:
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._stores.open(session)
+            rows = uow.collection("jobs")
+            held = {"_id": job.row_id, "owner": lease.owner, "attempt": job.attempt}
+            why = f"{type(cause).__name__}: {cause}"[:2_000]
+            if job.attempt < kind.attempts:
+                later = uow.now + timedelta(seconds=min(60, 2**job.attempt))
+                change = {"state": "queued", "owner": None, "not_before": later, "error": why}
+                rows.update(held, {"$set": change})
+            elif await rows.find_one(held) is not None:
+                change = {"state": "failed", "owner": None, "error": why}
+                rows.update(held, {"$set": change})
+                if kind.failed is not None:
+                    await kind.failed(job, cause, uow)
+            await uow.write()
+
+        await self._stores.transactions.run(body)
+
+
+async def _nothing(_: Any) -> None:
+    """The body of a job whose effect is already stored."""
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

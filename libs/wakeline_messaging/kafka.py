@@ -1,0 +1,98 @@
+"""How a process reaches Kafka, and the topics it finds there."""
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+from wakeline_events.registry import EVENT_CLASSES, topic_of
+
+
+class KafkaSettings(BaseModel):
+    """Where Kafka listens; the same settings drive the embedded broker and a cluster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    bootstrap: str
+    topic_prefix: str = "wakeline"
+    partitions: int = 6
+    replication: int = 1
+    security_protocol: str = "PLAINTEXT"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: str | None = None
+
+
+def client_options(settings: KafkaSettings) -> dict[str, object]:
+    """How any Kafka client of ours connects."""
+    options: dict[str, object] = {
+        "bootstrap_servers": settings.bootstrap,
+        "security_protocol": settings.security_protocol,
+    }
+    if settings.username is not None and settings.password is not None:
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.username,
+            "sasl_plain_password": settings.password.get_secret_value(),
+        }
+    if settings.security_protocol.endswith("SSL"):
+        from aiokafka.helpers import create_ssl_context
+
+        options["ssl_context"] = create_ssl_context(cafile=settings.ca_file)
+    return options
+
+
+def producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """An idempotent producer that waits for all in-sync replicas."""
+    return AIOKafkaProducer(
+        **client_options(settings), acks="all", enable_idempotence=True, max_request_size=1_000_000
+    )
+
+
+def consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
+    """A consumer that commits only when told to, and reads a new topic from its beginning."""
+    return AIOKafkaConsumer(
+        **client_options(settings),
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=10_000,
+        heartbeat_interval_ms=2_000,
+        max_poll_interval_ms=600_000,
+        fetch_max_wait_ms=200,
+        metadata_max_age_ms=30_000,
+    )
+
+
+def topics(settings: KafkaSettings) -> list[str]:
+    """Every topic of the platform."""
+    return sorted({topic_of(c.PRODUCER, settings.topic_prefix) for c in EVENT_CLASSES})
+
+
+async def create_topics(settings: KafkaSettings) -> list[str]:
+    """Create the topics that are missing, and return their names."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        there = set(await admin.list_topics())
+        missing = [name for name in topics(settings) if name not in there]
+        if missing:
+            answer = await admin.create_topics(
+                [
+                    NewTopic(
+                        name,
+                        settings.partitions,
+                        settings.replication,
+                        # Topics keep everything unless the platform limits it.
+                        topic_configs={"retention.ms": "-1"},
+                    )
+                    for name in missing
+                ]
+            )
+            for name, code, *_ in answer.topic_errors:
+                error = for_code(code)
+                if code and error is not TopicAlreadyExistsError:
+                    raise error(f"topic {name} could not be created")
+        return missing
+    finally:
+        await admin.close()

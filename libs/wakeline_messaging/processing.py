@@ -1,0 +1,343 @@
+"""Delivered at least once, in effect once: a batch of events in one transaction.
+
+State, marks, outbox rows and what has to wait are stored together or not at all, so events that
+come again stand at or below their stream's mark and are skipped. The body of a transaction may
+run twice after a write conflict: it touches nothing outside.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import (
+    BulkWriteError,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    PyMongoError,
+    WriteError,
+)
+
+from wakeline_messaging import ordering
+from wakeline_messaging.envelope import Envelope, UnknownMajorError, from_document
+from wakeline_messaging.handlers import Handlers
+from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork
+from wakeline_storage import STORE_UNAVAILABLE, Transactions
+from wakeline_telemetry import correlation, metrics, tracing
+
+log = structlog.get_logger()
+
+UNSTORABLE = (DuplicateKeyError, BulkWriteError, WriteError, DocumentTooLarge)
+"""What a handler wrote can never be stored: its own error, not the store's."""
+RETRY_AFTER = (1.0, 3.0, 8.0, 18.0)
+"""Seconds between the five tries of an event whose handler fails: 30 s in all."""
+SWEEP_AFTER = timedelta(seconds=5)
+"""A waiting event is looked at again this often: it heals the race between two transactions of
+which one stores the waiting event and the other creates what it waits for."""
+PARKED_PAGE = 500
+"""Parked events of the batch's streams that one transaction looks at."""
+
+
+@dataclass(frozen=True)
+class Stores:
+    """How a processor opens its transactions."""
+
+    transactions: Transactions
+    unit_of_work: Callable[[AsyncClientSession | None, datetime], UnitOfWork[Any]]
+
+    def open(self, session: AsyncClientSession | None) -> UnitOfWork[Any]:
+        """A unit of work of this moment."""
+        now = datetime.now(UTC)
+        return self.unit_of_work(session, now.replace(microsecond=now.microsecond // 1000 * 1000))
+
+
+class HandlerFailedError(Exception):
+    """A handler's own error, with the event that it failed on."""
+
+    def __init__(self, event: Envelope, cause: Exception) -> None:
+        super().__init__(f"{event.type} {event.row_id}: {cause!r}")
+        self.event = event
+        self.cause = cause
+        self.waited = False
+        """The event's mark had moved on already: nothing can be parked behind it."""
+
+    @property
+    def why(self) -> str:
+        """The cause in one line, for the operator."""
+        return f"{type(self.cause).__name__}: {self.cause}"[:2_000]
+
+
+class Processor:
+    """Takes in events on behalf of one service."""
+
+    def __init__(self, handlers: Handlers, stores: Stores) -> None:
+        self._handlers = handlers
+        self._stores = stores
+
+    async def process(self, events: Sequence[Envelope]) -> None:
+        """Take in a batch; if one of its events fails, take them in one by one.
+
+        Raises
+        ------
+        UnknownMajorError
+            Nothing of the event was taken in: only a newer release can.
+        pymongo.errors.PyMongoError
+            The store is away: nothing was taken in, and the batch may come again.
+        """
+        try:
+            await self._in_one_transaction(events)
+        except HandlerFailedError:
+            for event in events:
+                await self._alone(event)
+
+    async def _alone(self, event: Envelope) -> None:
+        while True:
+            try:
+                return await self._in_one_transaction([event], careful=True)
+            except HandlerFailedError as failure:
+                await self._set_aside(failure)
+                if failure.event.row_id == event.row_id:
+                    return None
+                # Another one failed, which this event had released: once more without that.
+
+    async def _in_one_transaction(
+        self, events: Sequence[Envelope], *, careful: bool = False
+    ) -> None:
+        async def body(session: AsyncClientSession) -> ordering.Split:
+            uow = self._stores.open(session)
+            uow.careful = careful
+            result = await self._take_in(uow, events)
+            await self._write(uow, events[0])
+            return result
+
+        split = await self._stores.transactions.run(body)
+        for event in split.duplicates:
+            metrics.handled_events_total.labels(event.type, "duplicate").inc()
+        for event in split.fresh:
+            metrics.handled_events_total.labels(event.type, "handled").inc()
+
+    async def _take_in(self, uow: UnitOfWork[Any], events: Sequence[Envelope]) -> ordering.Split:
+        streams = list({event.stream for event in events})
+        marks = uow.collection("marks")
+        parked = uow.collection("parked")
+        rows = await marks.find({"_id": {"$in": streams}})
+        at = {row["_id"]: int(row["sequence"]) for row in rows}
+        held = await parked.find(
+            {"stream": {"$in": streams}}, sort=[("sequence", 1)], limit=PARKED_PAGE
+        )
+        # What failed is tried again in its own time, and everything behind it stays early.
+        failed = {row["_id"] for row in held if row["reason"] != "early"}
+        waiting_in_line = [from_document(row) for row in held if row["_id"] not in failed]
+        known_rows = {row["_id"] for row in held}
+        split = ordering.split(
+            [*waiting_in_line, *(e for e in events if e.row_id not in known_rows)], at
+        )
+        for event in split.fresh:
+            await self._handle(uow, event)
+            if event.row_id in known_rows:
+                parked.delete({"_id": event.row_id})
+        for event in split.early:
+            if event.row_id not in known_rows:
+                self._park_early(uow, event)
+        for stream, mark in split.marks.items():
+            marks.update({"_id": stream}, {"$set": {"sequence": mark}}, upsert=True)
+        await self._drain_waiting(uow)
+        return split
+
+    async def _handle(self, uow: UnitOfWork[Any], event: Envelope) -> None:
+        """Run one event's handler, or keep the event if it names something unknown."""
+        handler = self._handlers.of(event.type)
+        if handler is None:
+            return
+        before, started = uow.asked, time.perf_counter()
+        correlation.bind(event.correlation)
+        try:
+            with tracing.span(f"handle {event.type}", parent=event.trace, key=event.key):
+                await handler(event.event(), uow)
+            if uow.careful:
+                await self._write(uow, event)
+        except NotYetKnownError as unknown:
+            if uow.asked != before:
+                failure = RuntimeError(f"wrote before it asked for {unknown.name}")
+                raise HandlerFailedError(event, failure) from unknown
+            self._keep_waiting(uow, event, unknown.name)
+        except (UnknownMajorError, HandlerFailedError):
+            raise
+        except Exception as cause:
+            if _is_the_stores(cause):
+                raise
+            raise HandlerFailedError(event, cause) from cause
+        finally:
+            metrics.handler_seconds.labels(event.type).observe(time.perf_counter() - started)
+
+    @staticmethod
+    async def _write(uow: UnitOfWork[Any], event: Envelope) -> None:
+        """Send what waits; what can never be stored is the event's fault, not the store's."""
+        try:
+            await uow.write()
+        except UNSTORABLE as cause:
+            if _is_the_stores(cause):
+                raise
+            raise HandlerFailedError(event, cause) from cause
+
+    async def _drain_waiting(self, uow: UnitOfWork[Any]) -> None:
+        while names := uow.take_known():
+            rows = await uow.collection("waiting").find(
+                {"name": {"$in": sorted(names)}},
+                sort=[("topic", 1), ("key", 1), ("sequence", 1)],
+                limit=PARKED_PAGE,
+            )
+            await self._handle_waiting(uow, rows)
+
+    async def _handle_waiting(self, uow: UnitOfWork[Any], rows: Iterable[dict[str, Any]]) -> None:
+        for row in rows:
+            # Deleted first: a handler that has to wait again stores it anew.
+            uow.collection("waiting").delete({"_id": row["_id"]})
+            try:
+                await self._handle(uow, from_document(row))
+            except HandlerFailedError as failure:
+                failure.waited = True
+                raise
+
+    def _keep_waiting(self, uow: UnitOfWork[Any], event: Envelope, name: str) -> None:
+        metrics.handled_events_total.labels(event.type, "waiting").inc()
+        row = event.document() | {"name": name, "next_try": uow.now + SWEEP_AFTER}
+        row_id = row.pop("_id")
+        uow.collection("waiting").update(
+            {"_id": row_id}, {"$set": row, "$setOnInsert": {"since": uow.now}}, upsert=True
+        )
+
+    def _park_early(self, uow: UnitOfWork[Any], event: Envelope) -> None:
+        metrics.handled_events_total.labels(event.type, "parked").inc()
+        row = event.document() | {"reason": "early", "since": uow.now, "tries": 0}
+        uow.collection("parked").replace({"_id": row["_id"]}, row, upsert=True)
+
+    async def _set_aside(self, failure: HandlerFailedError) -> None:
+        """Put a failed event aside: tried again a few times, then dead, with its cause.
+
+        Later events of its key wait behind it, because its mark does not move; the row of a dead
+        event therefore stays in ``parked`` as well, until the operator has decided.
+        """
+        event = failure.event
+        log.error("handler failed", type=event.type, row=event.row_id, exc_info=failure.cause)
+
+        async def body(session: AsyncClientSession) -> bool:
+            uow = self._stores.open(session)
+            parked = uow.collection("parked")
+            row = await parked.find_one({"_id": event.row_id})
+            tries = 1 + (row["tries"] if row else 0)
+            died = failure.waited or tries > len(RETRY_AFTER)
+            document = event.document() | {
+                "reason": "dead" if died else "failed",
+                "cause": failure.why,
+                "tries": tries,
+                "since": row["since"] if row else uow.now,
+                "waited": failure.waited,
+            }
+            if died:
+                uow.collection("dead").replace({"_id": event.row_id}, document, upsert=True)
+            else:
+                document["next_try"] = uow.now + timedelta(seconds=RETRY_AFTER[tries - 1])
+            if failure.waited:
+                uow.collection("waiting").delete({"_id": event.row_id})
+            else:
+                parked.replace({"_id": event.row_id}, document, upsert=True)
+            await uow.write()
+            return died
+
+        died = await self._stores.transactions.run(body)
+        outcome = "dead" if died else "parked"
+        metrics.handled_events_total.labels(event.type, outcome).inc()
+
+    async def sweep(self) -> None:
+        """Try again what is due: failed events, released successors, and waiting events."""
+        uow = self._stores.open(None)
+        parked = uow.collection("parked")
+        due = await parked.find(
+            {"reason": "failed", "next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
+        )
+        heads = await self._released(uow)
+        for row in [*due, *heads]:
+            await self._retry(from_document(row))
+        waiting = await uow.collection("waiting").find(
+            {"next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
+        )
+        for row in waiting:
+            await self._retry_waiting(row)
+
+    async def _released(self, uow: UnitOfWork[Any]) -> list[dict[str, Any]]:
+        """Parked events whose turn has come without a new event of their stream."""
+        return await uow.collection("parked").aggregate(
+            [
+                {"$match": {"reason": "early"}},
+                {"$sort": {"stream": 1, "sequence": 1}},
+                {"$group": {"_id": "$stream", "head": {"$first": "$$ROOT"}}},
+                {
+                    "$lookup": {
+                        "from": "marks",
+                        "localField": "_id",
+                        "foreignField": "_id",
+                        "as": "mark",
+                    }
+                },
+                {"$set": {"at": {"$ifNull": [{"$first": "$mark.sequence"}, 0]}}},
+                {"$match": {"$expr": {"$lte": ["$head.sequence", {"$add": ["$at", 1]}]}}},
+                {"$replaceWith": "$head"},
+                {"$limit": 100},
+            ]
+        )
+
+    async def _retry(self, event: Envelope) -> None:
+        """Handle a parked event if it is next in line, and what it released with it."""
+
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._stores.open(session)
+            uow.careful = True
+            parked, marks = uow.collection("parked"), uow.collection("marks")
+            row = await marks.find_one({"_id": event.stream})
+            at = int(row["sequence"]) if row else 0
+            if await parked.find_one({"_id": event.row_id}) is None:
+                return
+            if event.sequence == at + 1:
+                await self._handle(uow, event)
+                marks.update(
+                    {"_id": event.stream}, {"$set": {"sequence": event.sequence}}, upsert=True
+                )
+            if event.sequence <= at + 1:
+                parked.delete({"_id": event.row_id})
+            await self._drain_waiting(uow)
+            await uow.write()
+
+        try:
+            await self._stores.transactions.run(body)
+        except HandlerFailedError as failure:
+            await self._set_aside(failure)
+
+    async def _retry_waiting(self, row: dict[str, Any]) -> None:
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._stores.open(session)
+            uow.careful = True
+            if await uow.collection("waiting").find_one({"_id": row["_id"]}) is None:
+                return
+            since = row["since"]
+            await self._handle_waiting(uow, [row])
+            await self._drain_waiting(uow)
+            await uow.write()
+            # Waiting again keeps its age, for it is the age that alerts.
+            uow.collection("waiting").update({"_id": row["_id"]}, {"$set": {"since": since}})
+            await uow.write()
+
+        try:
+            await self._stores.transactions.run(body)
+        except HandlerFailedError as failure:
+            await self._set_aside(failure)
+
+
+def _is_the_stores(cause: Exception) -> bool:
+    """Whether an error says nothing about the event: conflicts and outages are waited out."""
+    if isinstance(cause, STORE_UNAVAILABLE):
+        return True
+    return isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError")

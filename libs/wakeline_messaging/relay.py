@@ -1,0 +1,173 @@
+"""The relay: sends what the outbox holds to Kafka, each key in its order."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+
+from wakeline_events.base import ServiceName
+from wakeline_events.registry import topic_of
+from wakeline_messaging.envelope import Envelope
+from wakeline_messaging.kafka import KafkaSettings, producer
+from wakeline_telemetry import metrics
+
+log = structlog.get_logger()
+
+PAGE = 1_000
+"""Rows of one pass."""
+IDLE = 1.0
+"""Seconds between passes when nobody rings."""
+
+
+class Relay:
+    """Publishes a service's outbox.
+
+    Every pass starts from the oldest row that is still there: paging past an id would miss rows
+    whose transaction commits late. A row is deleted once Kafka has it; a kill in between sends
+    it again, which a consumer's mark makes harmless, and so does a second relay.
+    """
+
+    def __init__(
+        self,
+        database: AsyncDatabase[dict[str, Any]],
+        service: ServiceName,
+        settings: KafkaSettings,
+    ) -> None:
+        self._database = database
+        self._outbox = database["outbox"]
+        self._settings = settings
+        self._topic = topic_of(service, settings.topic_prefix)
+        self._bell = asyncio.Event()
+        self.trouble: str | None = "not started"
+        """Why nothing can be sent at the moment; None when all is well."""
+
+    def ring(self) -> None:
+        """Say that there is something to send."""
+        self._bell.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until told to stop; whatever is out of reach is tried again for ever."""
+        doorbell = asyncio.create_task(self._listen())
+        try:
+            while not stop.is_set():
+                client = producer(self._settings)
+                try:
+                    await client.start()
+                    self.trouble = None
+                    await self._send_all(client, stop)
+                except (KafkaError, PyMongoError, OSError) as error:
+                    self.trouble = f"{type(error).__name__}: {error}"
+                    log.warning("relay waits", cause=self.trouble)
+                    await _sleep(stop, 1.0)
+                finally:
+                    await client.stop()
+        finally:
+            doorbell.cancel()
+
+    async def _send_all(self, client: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._bell.clear()
+            sent = await self.pass_once(client)
+            if not sent:
+                await _either(self._bell, stop, IDLE)
+
+    async def pass_once(self, client: AIOKafkaProducer) -> int:
+        """Send one page and return how many rows Kafka took."""
+        oldest = self._outbox.find({}, {"key": 1}, sort=[("_id", 1)], limit=PAGE)
+        keys = {row["key"] async for row in oldest}
+        if not keys:
+            metrics.outbox_rows.set(0)
+            metrics.outbox_oldest_seconds.set(0)
+            return 0
+        # All rows of these keys from their lowest sequence: an id does not tell the order in
+        # which transactions committed, but a key's sequence does.
+        rows = await self._outbox.find(
+            {"key": {"$in": list(keys)}}, sort=[("key", 1), ("sequence", 1)], limit=2 * PAGE
+        ).to_list()
+        pending = [
+            [(row, await self._send(client, row)) for row in group]
+            for _, group in groupby(rows, key=lambda row: row["key"])
+        ]
+        done: list[Any] = []
+        failure: BaseException | None = None
+        for sends in pending:
+            stopped = False
+            for row, future in sends:
+                try:
+                    await future
+                except KafkaError as error:
+                    failure, stopped = error, True
+                if not stopped:
+                    done.append(row["_id"])
+        if done:
+            await self._outbox.delete_many({"_id": {"$in": done}})
+            metrics.relayed_events_total.inc(len(done))
+        if failure is not None:
+            raise failure
+        return len(done)
+
+    async def _send(self, client: AIOKafkaProducer, row: dict[str, Any]) -> asyncio.Future[Any]:
+        envelope = Envelope(
+            topic=self._topic,
+            key=row["key"],
+            sequence=row["sequence"],
+            id=str(row["_id"]),
+            type=row["type"],
+            dataschema=row["dataschema"],
+            time=row["time"],
+            data=bytes(row["data"]),
+            trace=row["trace"],
+            correlation=row["correlation"],
+        )
+        sending: asyncio.Future[Any] = await client.send(
+            self._topic,
+            value=envelope.data,
+            key=envelope.key.encode(),
+            headers=envelope.headers(),
+            timestamp_ms=int(envelope.time.timestamp() * 1000),
+        )
+        return sending
+
+    async def _listen(self) -> None:
+        """Ring when a row is committed; only a doorbell: a pass finds every row without it."""
+        while True:
+            try:
+                pipeline: list[dict[str, Any]] = [
+                    {"$match": {"operationType": "insert"}},
+                    {"$project": {"_id": 1}},
+                ]
+                async with await self._outbox.watch(pipeline, batch_size=PAGE) as changes:
+                    async for _ in changes:
+                        self._bell.set()
+            except PyMongoError:
+                await asyncio.sleep(1.0)
+
+
+async def outbox_depth(database: AsyncDatabase[dict[str, Any]]) -> tuple[int, float]:
+    """How many rows wait, and the age of the oldest in seconds."""
+    depth = await database["outbox"].estimated_document_count()
+    oldest = await database["outbox"].find_one({}, {"time": 1}, sort=[("_id", 1)])
+    age = (datetime.now(UTC) - oldest["time"]).total_seconds() if oldest else 0.0
+    return depth, max(age, 0.0)
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in (first, second)]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -1,0 +1,173 @@
+"""One transaction's reads, writes and events."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from bson import ObjectId
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.database import AsyncDatabase
+
+from wakeline_events.base import Event, ServiceName
+from wakeline_messaging.envelope import encode, schema_of
+from wakeline_storage import BufferedCollection
+from wakeline_telemetry import correlation, tracing
+
+R = TypeVar("R")
+
+
+class NotYetKnownError(Exception):
+    """An event names something that another topic has not brought yet.
+
+    Raised by a handler before it writes anything: the event is kept in ``waiting`` until
+    :meth:`UnitOfWork.known` says the name.
+    """
+
+    code = "not-yet-known"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not known here yet")
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The transaction that a unit of work belongs to."""
+
+    producer: ServiceName
+    database: AsyncDatabase[dict[str, Any]]
+    session: AsyncClientSession | None
+    """None: reads only."""
+    now: datetime
+    """UTC. For records; leases take the database's own time."""
+
+
+class UnitOfWork(Generic[R]):
+    """What a use case loads from, stores to and emits through; all of it is stored or none.
+
+    Services subclass it and add one store object an aggregate.
+    """
+
+    def __init__(self, scope: Scope, resources: R) -> None:
+        self.scope = scope
+        self.resources = resources
+        self.now = scope.now
+        self.careful = False
+        """Write after each event, so that what cannot be stored names the event it came from."""
+        self._collections: dict[str, BufferedCollection] = {}
+        self._emitted: list[Event] = []
+        self._known: set[str] = set()
+
+    def collection(self, name: str) -> BufferedCollection:
+        """A collection of the service's own database, within this transaction."""
+        if name not in self._collections:
+            self._collections[name] = BufferedCollection(
+                self.scope.database[name], self.scope.session
+            )
+        return self._collections[name]
+
+    def emit(self, *events: Event) -> None:
+        """Publish events once, and only if, the transaction commits.
+
+        Raises
+        ------
+        EventTooLargeError
+            When :meth:`write` meets an event above 512 KiB.
+        """
+        for event in events:
+            if self.scope.producer != event.PRODUCER:
+                raise ValueError(f"{self.scope.producer} does not publish {event.TYPE}")
+        self._emitted.extend(events)
+
+    def enqueue(
+        self,
+        kind: str,
+        job_id: str,
+        payload: dict[str, Any],
+        *,
+        priority: int = 0,
+        not_before: datetime | None = None,
+    ) -> None:
+        """Leave work that takes longer than a handler may; asking twice for one id is harmless."""
+        self.collection("jobs").update(
+            {"_id": f"{kind}:{job_id}"},
+            {
+                "$setOnInsert": {
+                    "kind": kind,
+                    "payload": payload,
+                    "priority": priority,
+                    "state": "queued",
+                    "attempt": 0,
+                    "not_before": not_before or self.now,
+                    "created_at": self.now,
+                    "trace": tracing.carrier(),
+                    "correlation": correlation.current(),
+                },
+                # A job that runs while it is asked for again runs once more afterwards.
+                "$inc": {"asked": 1},
+            },
+            upsert=True,
+        )
+
+    def known(self, *names: str) -> None:
+        """Say that something exists now: events that waited for it are handled."""
+        self._known.update(names)
+
+    def take_known(self) -> set[str]:
+        """The names said since the last call."""
+        known, self._known = self._known, set()
+        return known
+
+    @property
+    def asked(self) -> int:
+        """How many writes and events were ever asked for."""
+        return len(self._emitted) + sum(c.asked for c in self._collections.values())
+
+    async def write(self) -> None:
+        """Send state and outbox rows, one bulk write a collection."""
+        if self._emitted:
+            await self._write_outbox()
+        for collection in self._collections.values():
+            await collection.flush()
+
+    async def _write_outbox(self) -> None:
+        emitted, self._emitted = self._emitted, []
+        following = await self._reserve(Counter(event.key for event in emitted))
+        trace, cause = tracing.carrier(), correlation.current()
+        outbox = self.collection("outbox")
+        for event in emitted:
+            outbox.insert(
+                {
+                    "_id": ObjectId(),
+                    "key": event.key,
+                    "sequence": following[event.key],
+                    "type": event.TYPE,
+                    "dataschema": schema_of(event),
+                    "time": self.now,
+                    "data": encode(event),
+                    "trace": trace,
+                    "correlation": cause,
+                }
+            )
+            following[event.key] += 1
+
+    async def _reserve(self, counts: Counter[str]) -> dict[str, int]:
+        """The first free sequence of each key.
+
+        The increment locks the key's row, so the transaction that emits the next event of this
+        key can only begin after this one has committed: what the relay sees of a key is always a
+        run without holes.
+        """
+        streams = self.collection("streams")
+        if len(counts) == 1:
+            ((key, count),) = counts.items()
+            row = await streams.find_one_and_update(
+                {"_id": key}, {"$inc": {"sequence": count}}, upsert=True
+            )
+            assert row is not None
+            return {key: row["sequence"] - count + 1}
+        for key, count in counts.items():
+            streams.update({"_id": key}, {"$inc": {"sequence": count}}, upsert=True)
+        rows = await streams.find({"_id": {"$in": list(counts)}})
+        return {row["_id"]: row["sequence"] - counts[row["_id"]] + 1 for row in rows}

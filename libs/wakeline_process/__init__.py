@@ -1,0 +1,22 @@
+"""How a service's processes start, what they share, and how they end."""
+
+from wakeline_process.commands import Command, command, reader, resources
+from wakeline_process.entry import main
+from wakeline_process.service import (
+    HttpSettings,
+    Service,
+    ServiceSettings,
+    service_config,
+)
+
+__all__ = [
+    "Command",
+    "HttpSettings",
+    "Service",
+    "ServiceSettings",
+    "command",
+    "main",
+    "reader",
+    "resources",
+    "service_config",
+]

@@ -1,0 +1,94 @@
+"""What routes work with: a command is one transaction, together with the record of its answer."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Generic, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from wakeline_http import IdempotencyKey
+from wakeline_messaging import UnitOfWork
+from wakeline_process.runtime import Runtime
+
+U = TypeVar("U", bound=UnitOfWork[Any])
+T = TypeVar("T", bound=BaseModel)
+
+
+class IdempotencyKeyReusedError(Exception):
+    """One key was sent with two different requests."""
+
+    code: ClassVar[str] = "idempotency-key-reused"
+
+
+class Command(Generic[U]):
+    """Runs the body of a route in one transaction, in effect once for an ``Idempotency-Key``.
+
+    The answer is stored in the same transaction as the effect and kept for 24 hours, so a client
+    that never saw it may ask again.
+    """
+
+    def __init__(self, runtime: Runtime, caller: str, request: str, key: str | None) -> None:
+        self._stores = runtime.stores
+        self._record = f"{caller}:{key}" if key else None
+        self._request = request
+
+    async def run(self, body: Callable[[U], Awaitable[T]], answer: type[T]) -> T:
+        """Commit what ``body`` does and return what it returns, or what it returned before.
+
+        Raises
+        ------
+        IdempotencyKeyReusedError
+            If the key came before with another request.
+        """
+
+        async def transaction(session: AsyncClientSession) -> T:
+            uow: Any = self._stores.open(session)
+            if self._record is not None:
+                row = await uow.collection("idempotency").find_one({"_id": self._record})
+                if row is not None:
+                    return self._remembered(row, answer)
+            result = await body(uow)
+            if self._record is not None:
+                uow.collection("idempotency").insert(
+                    {
+                        "_id": self._record,
+                        "request": self._request,
+                        "answer": result.model_dump_json(),
+                        "at": uow.now,
+                    }
+                )
+            await uow.write()
+            return result
+
+        return await self._stores.transactions.run(transaction)
+
+    def _remembered(self, row: dict[str, Any], answer: type[T]) -> T:
+        if row["request"] != self._request:
+            raise IdempotencyKeyReusedError(
+                "this Idempotency-Key came before with another request: use a new key"
+            )
+        return answer.model_validate_json(row["answer"])
+
+
+async def command(request: Request, key: IdempotencyKey = None) -> Command[Any]:
+    """Dependency of a route that changes something."""
+    runtime: Runtime = request.app.state.runtime
+    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    if not request.headers.get("content-type", "").startswith("multipart/"):
+        digest.update(await request.body())
+    principal = request.scope["wakeline.principal"]
+    return Command(runtime, principal.person_id, digest.hexdigest(), key)
+
+
+async def reader(request: Request) -> Any:
+    """Dependency of a route that only reads: a unit of work outside any transaction."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime.stores.open(None)
+
+
+async def resources(request: Request) -> Any:
+    """Dependency of a route that needs what the wiring opened: blobs, say."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime.resources

@@ -1,0 +1,225 @@
+"""The kinds of process a service can run as, and how one lives and ends."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+from pymongo.errors import PyMongoError
+
+from wakeline_auth import Verifier
+from wakeline_http import create_app, readiness_of
+from wakeline_messaging import (
+    EventConsumer,
+    JobRunner,
+    NoSuchEventError,
+    Processor,
+    Relay,
+    outbox_depth,
+)
+from wakeline_process.commands import IdempotencyKeyReusedError
+from wakeline_process.kafka_probe import KafkaProbe
+from wakeline_process.operations import operations_router
+from wakeline_process.runtime import Runtime, open_runtime
+from wakeline_process.service import Service
+from wakeline_storage import DatabaseIsNewerError, version_of
+from wakeline_telemetry import metrics
+
+log = structlog.get_logger()
+
+MEASURE_EVERY = 5.0
+"""Seconds between looks at the depth of outbox, parked, waiting and dead."""
+
+
+class Kind(StrEnum):
+    """What a process does; ``all`` does everything, as the embedded stack runs it."""
+
+    SERVE = "serve"
+    CONSUME = "consume"
+    RELAY = "relay"
+    RUN = "run"
+    ALL = "all"
+
+    def does(self, part: "Kind") -> bool:
+        """Whether a process of this kind does that part."""
+        return self in (part, Kind.ALL)
+
+
+@dataclass
+class Process:
+    """One process of a service while it runs."""
+
+    runtime: Runtime
+    app: FastAPI
+    stop: asyncio.Event
+    parts: list[Callable[[asyncio.Event], Coroutine[Any, Any, None]]] = field(default_factory=list)
+
+    async def run_parts(self) -> None:
+        """Run everything but HTTP until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            for part in self.parts:
+                group.create_task(part(self.stop))
+
+
+@asynccontextmanager
+async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[Process]:
+    """Connect a process and build its parts; nothing runs yet.
+
+    Raises
+    ------
+    DatabaseIsNewerError
+        If the database stands at a version that this release does not know.
+    """
+    async with open_runtime(service) as runtime:
+        await refuse_newer_database(runtime)
+        settings = service.settings
+        probe = KafkaProbe(settings.kafka)
+        checks: dict[str, Callable[[], Awaitable[object]]] = {
+            "mongo": runtime.check_mongo,
+            "kafka": probe.check,
+        }
+        if service.checks is not None:
+            checks |= service.checks(runtime.resources)
+        process = Process(runtime, _app(service, kind, checks), asyncio.Event())
+        process.app.state.runtime = runtime
+        process.parts.append(lambda stop: measure(runtime, stop))
+        if kind.does(Kind.RELAY):
+            relay = Relay(runtime.database, service.name, settings.kafka)
+            checks["relay"] = _trouble(relay)
+            process.parts.append(relay.run)
+        if kind.does(Kind.CONSUME) and service.handlers is not None:
+            consumer = EventConsumer(
+                runtime.database,
+                settings.kafka,
+                service.name,
+                service.handlers.topics(settings.kafka.topic_prefix),
+                Processor(service.handlers, runtime.stores),
+            )
+            checks["consumer"] = _trouble(consumer)
+            process.parts.append(consumer.run)
+        if kind.does(Kind.RUN) and service.jobs is not None:
+            runner = JobRunner(runtime.database, service.jobs, runtime.stores, runtime.resources)
+            process.parts.append(runner.run)
+        try:
+            yield process
+        finally:
+            await probe.close()
+
+
+async def run(service: Service[Any, Any], kind: Kind) -> None:
+    """Run a process until SIGTERM or SIGINT: it finishes what is in hand and ends."""
+    async with open_process(service, kind) as process:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, process.stop.set)
+        http = service.settings.http
+        server = _Server(
+            uvicorn.Config(
+                process.app,
+                host=http.host,
+                port=http.port,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=10,
+                server_header=False,
+            )
+        )
+        log.info("started", kind=kind.value, port=http.port)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(process.run_parts())
+            group.create_task(server.serve_until(process.stop))
+        log.info("stopped", kind=kind.value)
+
+
+async def refuse_newer_database(runtime: Runtime) -> None:
+    """Stop a release that would misread what a newer one wrote; wait for a store that is away."""
+    newest = max((m.version for m in runtime.service.migrations), default=0)
+    while True:
+        try:
+            version = await version_of(runtime.database)
+            break
+        except PyMongoError as error:
+            log.warning("waiting for MongoDB", cause=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(1.0)
+    if version > newest:
+        raise DatabaseIsNewerError(
+            f"the database of {runtime.service.name} is at version {version}, this release knows "
+            f"{newest}: start the release that migrated it"
+        )
+
+
+async def measure(runtime: Runtime, stop: asyncio.Event) -> None:
+    """Keep the gauges true that nobody else sets."""
+    gauges = {
+        "parked": (metrics.parked_events, metrics.parked_oldest_seconds),
+        "waiting": (metrics.waiting_events, metrics.waiting_oldest_seconds),
+    }
+    while not stop.is_set():
+        try:
+            rows, age = await outbox_depth(runtime.database)
+            metrics.outbox_rows.set(rows)
+            metrics.outbox_oldest_seconds.set(age)
+            metrics.dead_events.set(await runtime.database["dead"].estimated_document_count())
+            now = runtime.stores.open(None).now
+            for name, (count, oldest) in gauges.items():
+                count.set(await runtime.database[name].estimated_document_count())
+                first = await runtime.database[name].find_one({}, {"since": 1}, sort=[("since", 1)])
+                oldest.set((now - first["since"]).total_seconds() if first else 0)
+        except PyMongoError as error:
+            log.warning("gauges wait", cause=type(error).__name__)
+        try:
+            await asyncio.wait_for(stop.wait(), MEASURE_EVERY)
+        except TimeoutError:
+            continue
+
+
+def _app(
+    service: Service[Any, Any],
+    kind: Kind,
+    checks: Mapping[str, Callable[[], Awaitable[object]]],
+) -> FastAPI:
+    async def readiness() -> Mapping[str, str | None]:
+        return await readiness_of(checks)()
+
+    routers = [*service.routers, operations_router(service.name)] if kind.does(Kind.SERVE) else []
+    return create_app(
+        service.name,
+        routers=routers,
+        problems={
+            **service.problems,
+            IdempotencyKeyReusedError: 422,
+            NoSuchEventError: 404,
+        },
+        verifier=Verifier(service.settings.auth),
+        readiness=readiness,
+        services=service.settings.services,
+    )
+
+
+def _trouble(part: Any) -> Callable[[], Awaitable[object]]:
+    async def check() -> object:
+        return part.trouble
+
+    return check
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server whose end is decided by the process, not by its own signal handlers."""
+
+    async def serve_until(self, stop: asyncio.Event) -> None:
+        serving = asyncio.create_task(self._serve())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        self.should_exit = True
+        stopping.cancel()
+        await serving
+        # A server that ends by itself (its port is taken, say) ends the process with it.
+        if not stop.is_set():
+            stop.set()
+            raise RuntimeError(f"no HTTP server on port {self.config.port}: is it taken?")

@@ -1,0 +1,56 @@
+"""What a running process holds: the database, the unit of work and the service's resources."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from wakeline_messaging import Scope, Stores, UnitOfWork
+from wakeline_process.service import Service
+from wakeline_storage import Transactions, connect
+
+Mongo = AsyncMongoClient[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A service with its connections open."""
+
+    service: Service[Any, Any]
+    client: Mongo
+    stores: Stores
+    resources: Any
+
+    @property
+    def database(self) -> Any:
+        """The service's own database."""
+        return self.client[self.service.settings.mongo.database]
+
+    async def check_mongo(self) -> None:
+        """Raises unless the primary answers: a secondary cannot take a write."""
+        hello = await self.client.admin.command("hello")
+        if not hello.get("isWritablePrimary"):
+            raise RuntimeError("MongoDB has no primary")
+
+
+@asynccontextmanager
+async def open_runtime(service: Service[Any, Any]) -> AsyncIterator[Runtime]:
+    """Open a service's connections, and close them at the end."""
+    client: Mongo = connect(service.settings.mongo)
+    database = client[service.settings.mongo.database]
+    try:
+        async with service.resources() as resources:
+
+            def unit_of_work(session: AsyncClientSession | None, now: datetime) -> UnitOfWork[Any]:
+                unit: UnitOfWork[Any] = service.unit_of_work(
+                    Scope(service.name, database, session, now), resources
+                )
+                return unit
+
+            yield Runtime(service, client, Stores(Transactions(client), unit_of_work), resources)
+    finally:
+        await client.close()

@@ -1,0 +1,69 @@
+"""A service as one object: what its wiring hands to the processes."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from wakeline_auth import AuthSettings
+from wakeline_blobs import BlobSettings
+from wakeline_events.base import ServiceName
+from wakeline_messaging import Handlers, Jobs, KafkaSettings, Scope, UnitOfWork
+from wakeline_storage import Migration, MongoSettings
+from wakeline_telemetry import TelemetrySettings
+
+U = TypeVar("U", bound=UnitOfWork[Any])
+R = TypeVar("R")
+
+
+class HttpSettings(BaseModel):
+    """Where a process answers: its routes if it serves, and always its health."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    host: str = "127.0.0.1"
+    port: int
+
+
+class ServiceSettings(BaseSettings):
+    """What every service must know; each adds its own."""
+
+    mongo: MongoSettings
+    kafka: KafkaSettings
+    blobs: BlobSettings
+    auth: AuthSettings
+    http: HttpSettings
+    telemetry: TelemetrySettings = TelemetrySettings()
+    services: dict[str, str] = {}
+    """Name of each service -> its public base URL, told to clients at ``/v1/services``."""
+
+
+def service_config(name: ServiceName) -> SettingsConfigDict:
+    """Settings come from ``WAKELINE_<SERVICE>_...``; a misspelt one stops the start."""
+    return SettingsConfigDict(
+        env_prefix=f"WAKELINE_{name.upper()}_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+    )
+
+
+@dataclass(frozen=True)
+class Service(Generic[U, R]):
+    """Everything that the processes of one service need."""
+
+    name: ServiceName
+    settings: ServiceSettings
+    unit_of_work: Callable[[Scope, R], U]
+    resources: Callable[[], AbstractAsyncContextManager[R]]
+    """Opens what the service needs beside its database, and closes it at the end."""
+    migrations: Sequence[Migration]
+    routers: Sequence[APIRouter] = ()
+    problems: Mapping[type[Exception], int] = field(default_factory=dict)
+    handlers: Handlers | None = None
+    jobs: Jobs | None = None
+    checks: Callable[[R], Mapping[str, Callable[[], Awaitable[object]]]] | None = None
+    """What has to answer for this service to be ready, beside MongoDB and Kafka."""

@@ -1,0 +1,19 @@
+"""MongoDB as every service uses it: one connection, short transactions, versioned migrations."""
+
+from wakeline_storage.collection import BufferedCollection, Document
+from wakeline_storage.connection import MongoSettings, connect
+from wakeline_storage.migrations import DatabaseIsNewerError, Migration, migrate, version_of
+from wakeline_storage.transactions import STORE_UNAVAILABLE, Transactions
+
+__all__ = [
+    "STORE_UNAVAILABLE",
+    "BufferedCollection",
+    "DatabaseIsNewerError",
+    "Document",
+    "Migration",
+    "MongoSettings",
+    "Transactions",
+    "connect",
+    "migrate",
+    "version_of",
+]

@@ -1,0 +1,36 @@
+"""How a service reaches its MongoDB database."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pymongo import AsyncMongoClient
+
+
+class MongoSettings(BaseModel):
+    """Where a service's own database lies; nobody else reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    dsn: SecretStr
+    database: str
+    pool_size: int = 50
+
+
+def connect(settings: MongoSettings) -> AsyncMongoClient[dict[str, Any]]:
+    """A client that waits for the majority's journal and gives up early instead of hanging.
+
+    The time limits are short on purpose: a store that is away is reported and tried again by
+    those who can wait, while an HTTP caller gets a 503 in seconds.
+    """
+    return AsyncMongoClient(
+        settings.dsn.get_secret_value(),
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        readConcernLevel="majority",
+        retryWrites=True,
+        retryReads=True,
+        serverSelectionTimeoutMS=3_000,
+        connectTimeoutMS=3_000,
+        socketTimeoutMS=20_000,
+        maxPoolSize=settings.pool_size,
+    )

@@ -1,0 +1,81 @@
+"""Transactions that retry what may be retried, for ten seconds at most."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    PyMongoError,
+    WTimeoutError,
+)
+
+T = TypeVar("T")
+
+STORE_UNAVAILABLE: tuple[type[Exception], ...] = (
+    AutoReconnect,
+    ConnectionFailure,
+    ExecutionTimeout,
+    WTimeoutError,
+)
+"""The store is away or too slow: wait for it, and never count it as somebody's failure."""
+
+
+class Transactions:
+    """Runs a body in a transaction; the body may run again, so it touches nothing outside."""
+
+    def __init__(
+        self, client: AsyncMongoClient[dict[str, Any]], limit: timedelta = timedelta(seconds=10)
+    ) -> None:
+        self._client = client
+        self._limit = limit.total_seconds()
+
+    async def run(self, body: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+        """Commit what ``body`` wrote, all of it or nothing.
+
+        Raises
+        ------
+        PyMongoError
+            When conflicts or an unreachable store outlast the limit. A commit whose outcome is
+            unknown is tried again until it is known or time is up.
+        """
+        deadline = time.monotonic() + self._limit
+        async with self._client.start_session() as session:
+            for attempt in range(1_000):
+                await session.start_transaction()
+                try:
+                    result = await body(session)
+                    await self._commit(session, deadline)
+                    return result
+                except PyMongoError as error:
+                    if session.in_transaction:
+                        await session.abort_transaction()
+                    transient = error.has_error_label("TransientTransactionError")
+                    if not transient or time.monotonic() >= deadline:
+                        raise
+                except BaseException:
+                    if session.in_transaction:
+                        await session.abort_transaction()
+                    raise
+                # Full jitter: whoever conflicted must not meet again at the same moment.
+                await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 7))))
+        raise RuntimeError("a transaction conflicted a thousand times")
+
+    @staticmethod
+    async def _commit(session: AsyncClientSession, deadline: float) -> None:
+        while True:
+            try:
+                await session.commit_transaction()
+                return
+            except PyMongoError as error:
+                unknown = error.has_error_label("UnknownTransactionCommitResult")
+                if not unknown or time.monotonic() >= deadline:
+                    raise
+                await asyncio.sleep(0.05)

@@ -1,0 +1,1 @@
+"""Rules of the ingest service: plain functions of what they are given."""

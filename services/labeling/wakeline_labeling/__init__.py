@@ -1,0 +1,1 @@
+"""The labeling service: projects, teams, tasks, leases and the labels that people submit."""

@@ -1,0 +1,73 @@
+"""How tasks, slots, labels and leases are named, and how their names are read."""
+
+import hashlib
+from typing import NamedTuple
+
+from wakeline_labeling.domain.errors import NoSuchLeaseError
+
+
+class LeaseName(NamedTuple):
+    """A lease id taken apart."""
+
+    task_id: str
+    slot: int
+    fence: int
+
+    @property
+    def slot_id(self) -> str:
+        """The slot that the lease is or was on."""
+        return slot_id(self.task_id, self.slot)
+
+
+def stage_id(project_id: str, stage: str) -> str:
+    """The id of a stage across all projects."""
+    return f"{project_id}/{stage}"
+
+
+def task_id(stage: str, asset_id: str) -> str:
+    """The id of the one task that an asset has at a stage: the same whoever opens it."""
+    return hashlib.sha256(f"{stage}/{asset_id}".encode()).hexdigest()[:24]
+
+
+def slot_id(task: str, number: int) -> str:
+    """The id of a slot of a task."""
+    return f"{task}.{number}"
+
+
+def label_id(slot: str, round: int) -> str:
+    """The id of the one label that a slot gets in a round."""
+    return f"{slot}.{round}"
+
+
+def lease_id(slot: str, fence: int) -> str:
+    """The id of the lease with this fence: as each lease has its own fence, no two are alike."""
+    return f"{slot}.{fence}"
+
+
+def lease_name(lease_id: str) -> LeaseName:
+    """Take a lease id apart.
+
+    Raises
+    ------
+    NoSuchLeaseError
+        If it is not of the form that ``lease_id`` makes.
+    """
+    task, slot, fence = (lease_id.split(".") + ["", ""])[:3]
+    if lease_id.count(".") != 2 or not (slot.isdecimal() and fence.isdecimal()):
+        raise NoSuchLeaseError(lease_id)
+    return LeaseName(task, int(slot), int(fence))
+
+
+def draft_id(slot: str, person_id: str) -> str:
+    """The id of the one draft that a person has of a slot."""
+    return f"{slot}:{person_id}"
+
+
+def benchmark_id(stage: str, asset_id: str) -> str:
+    """The id of the one trusted label that an asset has at a stage."""
+    return f"{stage}|{asset_id}"
+
+
+def benchmark_queue(stage: str) -> str:
+    """The queue of a stage's benchmark slots."""
+    return f"{stage}#benchmark"

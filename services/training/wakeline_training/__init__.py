@@ -1,0 +1,1 @@
+"""The training service: freezes dataset versions, runs trainers, gates and publishes models."""

@@ -1,0 +1,1 @@
+"""The rules of training: pure functions of plain data."""

@@ -1,0 +1,152 @@
+"""A training run: its states, and the environment that its trainer is given."""
+
+import hashlib
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from wakeline_events.base import PersonId, ProjectId, StageId
+from wakeline_events.configuration import Ontology, TrainingPolicy
+
+State = Literal["freezing", "training", "gating", "completed", "failed", "cancelled"]
+ACTIVE: frozenset[State] = frozenset({"freezing", "training", "gating"})
+FailureCode = Literal[
+    "nothing-to-train", "freeze-failed", "bad-input", "trainer-failed", "gate-failed", "cancelled"
+]
+DRAWN_KINDS = frozenset({"box", "polygon", "mask"})
+"""Kinds of geometry that a trainer can learn; points, lines and statements are not."""
+
+
+class RunActiveError(Exception):
+    """The stage has a run that has not ended yet."""
+
+    code: ClassVar[str] = "run-active"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} of this stage has not ended yet")
+        self.extra = {"run_id": run_id}
+
+
+class UnknownRunError(Exception):
+    """There is no such run."""
+
+    code: ClassVar[str] = "run-unknown"
+
+
+class RunEndedError(Exception):
+    """The run has ended: nothing of it can be cancelled."""
+
+    code: ClassVar[str] = "run-ended"
+
+
+class Progress(BaseModel):
+    """The latest line of the trainer's ``progress.jsonl``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    step: int
+    of: int | None = None
+    """How many steps there will be, where the trainer knows it."""
+    loss: float | None = None
+    at: datetime | None = None
+
+
+class Failure(BaseModel):
+    """Why a run made no model."""
+
+    model_config = ConfigDict(frozen=True)
+    code: FailureCode
+    detail: str = ""
+    """For people; may hold what the trainer wrote, so it stays out of events."""
+
+
+class Run(BaseModel):
+    """One execution of a trainer on one dataset version, over all its attempts."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    stage_id: StageId
+    project_id: ProjectId
+    number: int
+    """1 for the stage's first run."""
+    cause: Literal["labels", "person"]
+    requested_by: PersonId | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """What the trainer is told beside the kind and the classes."""
+    state: State = "freezing"
+    attempt: int = 0
+    """The current one; 0 before the first. Only what it made counts."""
+    dataset_version: str | None = None
+    progress: Progress | None = None
+    reported: dict[str, Any] = Field(default_factory=dict)
+    """The trainer's own ``metrics.json``."""
+    model_version: str | None = None
+    failure: Failure | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    gating_since: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether it has not ended: one such run a stage."""
+        return self.state in ACTIVE
+
+    def ended(self, state: State, at: datetime, failure: Failure | None = None) -> "Run":
+        """The run as it ends."""
+        return self.model_copy(update={"state": state, "ended_at": at, "failure": failure})
+
+
+def run_id_of(stage_id: StageId, number: int) -> str:
+    """A run's name follows from its stage and trigger number: asked twice, it is one run."""
+    return hashlib.sha256(f"{stage_id}|{number}".encode()).hexdigest()[:24]
+
+
+def model_version_of(run_id: str, attempt: int) -> str:
+    """The version that an attempt makes."""
+    return f"{run_id}.{attempt}"
+
+
+def attempt_prefix(run_id: str, attempt: int) -> str:
+    """Where an attempt writes, and nobody else."""
+    return f"runs/{run_id}/{attempt}/"
+
+
+def checkpoint_prefix(run_id: str) -> str:
+    """Where the attempts of a run leave their checkpoints for the next."""
+    return f"runs/{run_id}/checkpoint/"
+
+
+def log_key(run_id: str, attempt: int) -> str:
+    """Where what the trainer of an attempt said is kept."""
+    return f"{attempt_prefix(run_id, attempt)}trainer.log"
+
+
+def artefact_prefix(model_version: str) -> str:
+    """Where a model version lies in the bucket ``models``."""
+    return f"{model_version}/"
+
+
+def trainer_parameters(
+    policy: TrainingPolicy,
+    ontology: Ontology,
+    *,
+    number: int,
+    threads: int,
+    max_seconds: int,
+    asked: dict[str, Any],
+) -> dict[str, Any]:
+    """WAKELINE_PARAMETERS: the service's, then the policy's, then the caller's on top.
+
+    What decides about the machine and about the meaning of the result can't be overridden.
+    """
+    classes = [c.name for c in ontology.classes if DRAWN_KINDS.intersection(c.kinds)]
+    return {
+        "seed": number,
+        "max_seconds": max_seconds,
+        **policy.parameters,
+        **asked,
+        "kind": policy.trainer,
+        "classes": classes,
+        "threads": threads,
+    }

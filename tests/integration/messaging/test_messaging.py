@@ -1,0 +1,173 @@
+"""Events through real Kafka and MongoDB: in effect once, in order, whatever comes between."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from wakeline_messaging import Processor, TroubledEvents, processing
+from wakeline_process.runtime import open_runtime
+from wakeline_testing import Scope
+from wakeline_testing.interleaving import interleaved, replayed, state_hash
+from wakeline_testing.running import Publisher, published, running, settings_of
+
+from .toy import POISON, UNSTORABLE, ToySettings, handlers, ingested, rejected, toy
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo]
+
+
+async def test_events_travel_from_topic_to_state_to_topic(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(toy(settings_of(scope, "prediction", ToySettings)), scope) as service:
+        await publisher.publish(
+            *(ingested(f"a{n}") for n in range(30)),
+            *(rejected(f"a{n}", f"l{n}") for n in range(30)),
+        )
+        await service.settled()
+        states = [row async for row in service.database["assets"].find({})]
+        assert len(states) == 30
+        assert all(row["ingested"] == 1 and row["rejected"] == 1 for row in states)
+        assert await service.database["counted"].count_documents({"n": 1}) == 30
+    events = await published(scope, "prediction")
+    assert sorted(e.event().reason for e in events) == sorted(f"l{n}" for n in range(30))  # type: ignore[attr-defined]
+    assert all(e.sequence == 1 for e in events)
+
+
+async def test_a_replayed_topic_changes_nothing(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    envelopes = [publisher.envelope(e) for e in (ingested("a"), rejected("a", "l"))]
+    async with running(toy(settings_of(scope, "prediction", ToySettings)), scope) as service:
+        await publisher.send(*envelopes)
+        await service.settled()
+        before = await state_hash(service.database)
+        await publisher.send(*envelopes, *envelopes)
+        await service.settled()
+        assert await state_hash(service.database) == before
+        assert await service.database["outbox"].count_documents({}) == 0
+    assert len(await published(scope, "prediction")) == 1
+
+
+async def test_any_interleaving_with_redeliveries_gives_one_state(scope: Scope) -> None:
+    """200 seeded runs of two topics: what one brings, the other may name too early."""
+    publisher = Publisher(scope)
+    envelopes = [
+        publisher.envelope(event)
+        for n in range(4)
+        for event in (
+            ingested(f"a{n}"),
+            *(rejected(f"a{n}", f"l{n}-{k}", weight=k + 1) for k in range(4)),
+        )
+    ]
+    hashes = set()
+    for seed in range(200):
+        settings = settings_of(scope, "prediction", ToySettings)
+        settings = settings.model_copy(update={"mongo": scope.mongo(f"run{seed % 8}")})
+        async with open_runtime(toy(settings)) as runtime:
+            for name in await runtime.database.list_collection_names():
+                await runtime.database[name].delete_many({})
+            random = Random(seed)
+            processor = Processor(handlers, runtime.stores)
+            await replayed(processor, interleaved(envelopes, random), random)
+            assert await runtime.database["parked"].count_documents({}) == 0
+            assert await runtime.database["waiting"].count_documents({}) == 0
+            sent = await runtime.database["outbox"].distinct("key")
+            assert len(sent) == 4
+            assert await runtime.database["outbox"].count_documents({}) == 16
+            hashes.add(await state_hash(runtime.database))
+    assert len(hashes) == 1
+
+
+async def test_a_lost_event_shows_as_a_gap_and_holds_back_its_own_key_only(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    events = [rejected("a", f"l{n}") for n in range(3)]
+    first, lost, last = (publisher.envelope(e) for e in events)
+    async with running(toy(settings_of(scope, "prediction", ToySettings)), scope) as service:
+        await publisher.publish(ingested("a"), ingested("b"))
+        await publisher.send(first, last)
+        await publisher.publish(rejected("b", "other"))
+        await service.settled()
+        assert (await service.database["assets"].find_one({"_id": "a"}))["rejected"] == 1
+        assert (await service.database["assets"].find_one({"_id": "b"}))["rejected"] == 1
+        parked = await service.database["parked"].find_one({})
+        assert (parked["sequence"], parked["reason"]) == (3, "early")
+        await publisher.send(lost)
+        await service.settled()
+        assert (await service.database["assets"].find_one({"_id": "a"}))["rejected"] == 3
+        assert await service.database["parked"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("bad", [POISON, UNSTORABLE])
+async def test_a_bad_event_dies_with_its_cause_and_goes_on_in_sequence_afterwards(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch, bad: str
+) -> None:
+    monkeypatch.setattr(processing, "RETRY_AFTER", (0.0, 0.0))
+    publisher = Publisher(scope)
+    async with running(toy(settings_of(scope, "prediction", ToySettings)), scope) as service:
+        await publisher.publish(ingested("a"), ingested("b"))
+        await service.settled()
+        await publisher.publish(
+            rejected("a", "before"), rejected("a", bad), rejected("a", "after"), rejected("b", "x")
+        )
+        async with asyncio.timeout(20):
+            while not await service.database["dead"].count_documents({}):
+                await asyncio.sleep(0.1)
+        await service.settled()
+        assert (await service.database["assets"].find_one({"_id": "a"}))["rejected"] == 1
+        assert (await service.database["assets"].find_one({"_id": "b"}))["rejected"] == 1
+        operator = service.client("admin")
+        (dead,) = (await operator.get("/v1/operations/prediction/events/dead")).json()["items"]
+        assert dead["type"] == "label.rejected"
+        assert "cannot be understood" in dead["cause"] or "duplicate key" in dead["cause"]
+        answer = await operator.post(
+            "/v1/operations/prediction/dead/discard", params={"id": dead["id"]}
+        )
+        assert answer.status_code == 204
+        async with asyncio.timeout(20):
+            while await service.database["parked"].count_documents({}):
+                await asyncio.sleep(0.1)
+        assert (await service.database["assets"].find_one({"_id": "a"}))["rejected"] == 2
+
+
+async def test_a_dead_event_that_is_mended_is_retried_in_sequence(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "RETRY_AFTER", ())
+    publisher = Publisher(scope)
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        bad = publisher.envelope(rejected("a", POISON))
+        await processor.process([publisher.envelope(ingested("a"))])
+        await processor.process([bad, publisher.envelope(rejected("a", "after"))])
+        assert await runtime.database["dead"].count_documents({}) == 1
+        # Redelivery of a dead event does not bring it back.
+        await processor.process([bad])
+        assert await runtime.database["dead"].count_documents({}) == 1
+        mended = rejected("a", "fine").model_dump_json().encode()
+        for name in ("dead", "parked"):
+            await runtime.database[name].update_one({"_id": bad.row_id}, {"$set": {"data": mended}})
+        await TroubledEvents(runtime.database, runtime.stores).retry(bad.row_id)
+        await processor.sweep()
+        await processor.sweep()
+        assert await runtime.database["parked"].count_documents({}) == 0
+        assert await runtime.database["dead"].count_documents({}) == 0
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 2
+
+
+async def test_a_newer_major_stops_the_consumer_and_kills_nothing(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    newer = replace(publisher.envelope(ingested("a")), dataschema="events/asset.ingested/2.json")
+    async with running(toy(settings_of(scope, "prediction", ToySettings)), scope) as service:
+        await publisher.send(newer)
+        async with asyncio.timeout(10):
+            while True:
+                ready = await service.client("admin").get("/health/ready")
+                if "UnknownMajor" in str(ready.json()["checks"]["consumer"]):
+                    break
+                await asyncio.sleep(0.1)
+        assert ready.status_code == 503
+        assert (await service.client("admin").get("/health/live")).status_code == 200
+        assert await service.database["dead"].count_documents({}) == 0
+        assert await service.database["parked"].count_documents({}) == 0

@@ -1,0 +1,43 @@
+"""The matrix of services and buckets, and its form as a policy document."""
+
+import pytest
+from wakeline_blobs import BUCKETS, MATRIX, s3_policy
+
+
+def test_only_prediction_reads_models() -> None:
+    assert [name for name, rights in MATRIX.items() if "r" in rights.get("models", "")] == [
+        "prediction"
+    ]
+
+
+def test_every_bucket_has_exactly_one_kind_of_writer() -> None:
+    writers = {
+        bucket: {name for name, rights in MATRIX.items() if "w" in rights.get(bucket, "")}
+        for bucket in BUCKETS
+    }
+    assert writers == {
+        "assets": {"ingest"},
+        "labels": {"labeling", "review"},
+        "predictions": {"prediction"},
+        "datasets": {"training"},
+        "models": {"training"},
+    }
+
+
+@pytest.mark.parametrize("service", MATRIX)
+def test_a_policy_names_every_bucket_of_the_matrix_and_no_other(service: str) -> None:
+    statements = s3_policy(service, prefix="p-")["Statement"]
+    arns = {arn for statement in statements for arn in statement["Resource"]}
+    assert arns == {
+        f"arn:aws:s3:::p-{bucket}{tail}" for bucket in MATRIX[service] for tail in ("", "/*")
+    }
+
+
+def test_a_writer_of_models_may_not_read_them() -> None:
+    (models,) = [
+        statement
+        for statement in s3_policy("training")["Statement"]
+        if statement["Resource"] == ["arn:aws:s3:::models/*"]
+    ]
+    assert "s3:PutObject" in models["Action"]
+    assert "s3:GetObject" not in models["Action"]

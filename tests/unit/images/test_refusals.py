@@ -1,0 +1,153 @@
+"""Bad files are refused with a stable code and advice, before they cost memory."""
+
+import contextlib
+import io
+import struct
+import tracemalloc
+import zlib
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from wakeline_images import UnreadableImageError, check_extension, inspect, read_image
+
+NOISE = np.random.default_rng(3).integers(0, 255, (200, 300, 3), np.uint8, endpoint=True)
+
+
+def encoded(kind: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    if kind == "TIFF":
+        tifffile.imwrite(stream, NOISE, photometric="rgb", **options)
+    else:
+        Image.fromarray(NOISE).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def png_that_promises(width: int, height: int) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1000))
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def code_of(data: bytes | Path, **options: Any) -> str:
+    with pytest.raises(UnreadableImageError) as refusal:
+        read_image(data, **options)
+    assert refusal.value.message.endswith(".")
+    return refusal.value.code
+
+
+def test_zero_bytes_are_refused() -> None:
+    assert code_of(b"") == "empty-file"
+
+
+@pytest.mark.parametrize(
+    "data", [b"<!doctype html><p>gone", b"PK\x03\x04zip", b"\0" * 64, b"\xff", b"GIF"]
+)
+def test_what_is_no_image_is_refused(data: bytes) -> None:
+    assert code_of(data) == "not-an-image"
+
+
+@pytest.mark.parametrize(
+    "data", [b"\0\0\0\x18ftypheic" + bytes(40), b"%PDF-1.7", b"\0\0\0\x0cjP  \r\n\x87\n", b"8BPS"]
+)
+def test_other_picture_formats_are_named_in_the_refusal(data: bytes) -> None:
+    assert code_of(data) == "unsupported-image"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_cut_files_are_refused(kind: str, share: float, tmp_path: Path) -> None:
+    whole = encoded(kind)
+    cut = whole[: int(len(whole) * share)]
+    path = tmp_path / "cut"
+    path.write_bytes(cut)
+    assert code_of(cut) == code_of(path) == "truncated-image"
+
+
+@pytest.mark.parametrize("compression", ["zlib", "lzw", None])
+def test_cut_tiffs_are_refused_however_they_are_packed(compression: str | None) -> None:
+    whole = encoded("TIFF", compression=compression)
+    assert code_of(whole[:-5000]) in ("truncated-image", "damaged-image")
+
+
+def test_cut_png_of_16_bits_is_refused() -> None:
+    whole = imagecodecs.png_encode(NOISE.astype(np.uint16) * 257)
+    assert code_of(whole[: len(whole) // 2]) == "truncated-image"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+def test_every_cut_of_a_header_is_a_refusal_and_no_crash(kind: str) -> None:
+    whole = encoded(kind)
+    for length in range(1, 200):
+        with pytest.raises(UnreadableImageError):
+            read_image(whole[:length])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP"])
+def test_random_damage_is_a_refusal_or_an_image_and_no_crash(kind: str) -> None:
+    whole = bytearray(encoded(kind))
+    random = np.random.default_rng(11)
+    for _ in range(60):
+        data = whole.copy()
+        for place in random.integers(0, min(len(data), 600), 4):
+            data[place] = random.integers(0, 256)
+        with contextlib.suppress(UnreadableImageError):  # any other error fails the test
+            assert read_image(bytes(data), max_pixels=10**6).ndim == 3
+
+
+def test_bombs_are_refused_by_their_header_alone() -> None:
+    bomb = png_that_promises(60_000, 60_000)
+    tracemalloc.start()
+    assert code_of(bomb) == "image-too-large"
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2_000_000
+    with pytest.raises(UnreadableImageError, match="3600 megapixels"):
+        inspect(bomb)
+
+
+def test_bomb_as_tiff_is_refused_too() -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((16, 16), np.uint8))
+    data = bytearray(stream.getvalue())
+    stream.seek(0)
+    with tifffile.TiffFile(stream) as file:
+        tags = file.pages.first.tags
+    for name in ("ImageWidth", "ImageLength"):
+        at = tags[name].valueoffset
+        data[at : at + 2] = b"\xff\xff"
+    assert code_of(bytes(data)) == "image-too-large"
+
+
+def test_limit_is_the_callers() -> None:
+    data = encoded("PNG")
+    assert read_image(data, max_pixels=60_000).shape == (200, 300, 3)
+    assert code_of(data, max_pixels=59_999) == "image-too-large"
+
+
+def test_float_tiff_is_refused_with_advice() -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, NOISE.astype(np.float32), photometric="rgb")
+    assert code_of(stream.getvalue()) == "unsupported-image"
+
+
+def test_name_that_contradicts_the_bytes_is_refused() -> None:
+    facts = inspect(encoded("PNG"))
+    with pytest.raises(UnreadableImageError, match=r"called \.jpg but holds a PNG") as refusal:
+        check_extension("Field 7.JPG", facts)
+    assert refusal.value.code == "wrong-extension"
+
+
+@pytest.mark.parametrize("name", ["a.png", "A.PNG", "a", "a.dat", "scan.v2"])
+def test_name_that_contradicts_nothing_passes(name: str) -> None:
+    check_extension(name, inspect(encoded("PNG")))

@@ -1,0 +1,160 @@
+"""Random views of training images: cut out, turned, mirrored, zoomed, brightened.
+
+Every random number comes from the generator that is passed in, so that a step can be repeated.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from wakeline_trainer.data import Sample
+
+ON_OBJECT = 0.6
+"""Share of views that are cut out around an object: empty views teach less."""
+
+LEAST_VISIBLE = 0.4
+"""A box of which less than this share lies in the view is not asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freedom:
+    """How far views may differ from what was photographed."""
+
+    zoom: float = 1.25
+    """Objects appear up to this much larger or smaller."""
+    any_angle: bool = True
+    """Turn by any angle; else by quarter turns only, which keep boxes upright."""
+    contrast: float = 0.2
+    """Standard deviation of the logarithm of the contrast."""
+    brightness: float = 0.2
+    """Standard deviation of the brightness, in standard deviations of the channels."""
+    noise: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a training step sees of one image."""
+
+    image: Tensor
+    """Shape (C, h, w)."""
+    coverage: Tensor
+    """Shape (K, h, w)."""
+    ids: NDArray[np.int32]
+    """Shape (h, w)."""
+    boxes: NDArray[np.float32]
+    """Shape (N, 4), clipped to the view."""
+    labels: NDArray[np.int64]
+    """Shape (N,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """From a view back to its image: ``source = matrix @ (view - middle) + centre``."""
+
+    matrix: NDArray[np.float64]
+    """Turn, mirror and zoom; shape (2, 2)."""
+    centre: NDArray[np.float64]
+    """``(x, y)`` in the image."""
+    middle: NDArray[np.float64]
+    """``(x, y)`` of the middle of the view."""
+
+    def to_source(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (N, 2) of the view as points of the image."""
+        return np.asarray((points - self.middle) @ self.matrix.T + self.centre)
+
+    def to_view(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points (N, 2) of the image as points of the view."""
+        return np.asarray((points - self.centre) @ np.linalg.inv(self.matrix).T + self.middle)
+
+
+def draw_view(
+    sample: Sample, shape: tuple[int, int], freedom: Freedom, rng: np.random.Generator
+) -> View:
+    """Draw a view of ``shape`` (height, width) from a sample."""
+    motion = draw_motion(sample, shape, freedom, rng)
+    image = warp(sample.image, motion, shape, "bilinear")
+    boxes, visible = move_boxes(sample.boxes, motion, shape)
+    return View(
+        image=_recolour(image, freedom, rng),
+        coverage=warp(sample.coverage, motion, shape, "bilinear"),
+        ids=warp(sample.ids[None], motion, shape, "nearest")[0].numpy().astype(np.int32),
+        boxes=boxes[visible],
+        labels=sample.labels[visible],
+    )
+
+
+def draw_motion(
+    sample: Sample, shape: tuple[int, int], freedom: Freedom, rng: np.random.Generator
+) -> Motion:
+    """Draw where a view looks, and how it is turned."""
+    zoom = freedom.zoom ** rng.uniform(-1, 1)
+    angle = rng.integers(4) * np.pi / 2
+    if freedom.any_angle:
+        angle += rng.uniform(-np.pi / 4, np.pi / 4)
+    cos, sin = np.cos(angle), np.sin(angle)
+    mirror = np.diag([rng.choice([-1.0, 1.0]), 1.0])
+    matrix = np.array([[cos, -sin], [sin, cos]]) @ mirror / zoom
+    middle = np.array([shape[1], shape[0]]) / 2
+    extent = np.array([sample.image.shape[2], sample.image.shape[1]], dtype=np.float64)
+    centre = _draw_centre(sample, extent, middle, rng)
+    reach = np.abs(matrix) @ middle
+    inside = np.clip(centre, np.minimum(reach, extent / 2), np.maximum(extent - reach, extent / 2))
+    return Motion(matrix, inside, middle)
+
+
+def _draw_centre(
+    sample: Sample, extent: NDArray[np.float64], middle: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    anywhere = rng.uniform(0, 1, 2) * extent
+    aimed, which = rng.uniform() < ON_OBJECT, rng.uniform()
+    if not aimed or not len(sample.labels):
+        return anywhere
+    # A class first, then one of its objects: a rare class is seen as often as a frequent one.
+    present = np.unique(sample.labels)
+    label = present[rng.integers(len(present))]
+    of_class = np.flatnonzero(sample.labels == label)
+    box = sample.boxes[of_class[int(which * len(of_class))]]
+    return np.asarray((box[:2] + box[2:]) / 2 + rng.uniform(-0.5, 0.5, 2) * middle)
+
+
+def warp(
+    planes: NDArray[np.float32] | NDArray[np.int32],
+    motion: Motion,
+    shape: tuple[int, int],
+    mode: str,
+) -> Tensor:
+    """Look at planes (C, H, W) through a motion; 0 outside of them. Shape (C, *shape)."""
+    rows, columns = np.indices(shape) + 0.5
+    points = motion.to_source(np.stack([columns.ravel(), rows.ravel()], axis=1))
+    height, width = planes.shape[1:]
+    grid = points * 2 / [width, height] - 1
+    source = torch.from_numpy(np.array(planes, dtype=np.float32))
+    at = torch.from_numpy(grid.reshape(1, *shape, 2).astype(np.float32))
+    return grid_sample(source[None], at, mode=mode, padding_mode="zeros", align_corners=False)[0]
+
+
+def move_boxes(
+    boxes: NDArray[np.float32], motion: Motion, shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Boxes as the view shows them, clipped to it, and which of them are visible enough."""
+    corners = [motion.to_view(boxes[:, i : i + 2].astype(np.float64)) for i in (0, 2)]
+    whole = np.concatenate([np.minimum(*corners), np.maximum(*corners)], axis=1)
+    clipped = np.clip(whole, 0, np.tile([shape[1], shape[0]], 2))
+    area, seen = (np.prod(part[:, 2:] - part[:, :2], axis=1) for part in (whole, clipped))
+    return clipped.astype(np.float32), (seen > 0) & (seen >= LEAST_VISIBLE * area)
+
+
+def _recolour(image: Tensor, freedom: Freedom, rng: np.random.Generator) -> Tensor:
+    channels = image.shape[0]
+    contrast = np.exp(rng.normal(0, freedom.contrast) + rng.normal(0, freedom.contrast / 4, channels))
+    brightness = rng.normal(0, freedom.brightness) + rng.normal(0, freedom.brightness / 4, channels)
+    gain, shift = (
+        torch.from_numpy(np.asarray(values, np.float32))[:, None, None]
+        for values in (contrast, brightness)
+    )
+    noise = torch.from_numpy(rng.standard_normal(image.shape, dtype=np.float32)) * freedom.noise
+    return image * gain + shift + noise

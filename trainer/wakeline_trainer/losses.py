@@ -1,0 +1,97 @@
+"""What training minimises, for each kind of model."""
+
+from dataclasses import dataclass
+
+import torch
+from monai.losses.dice import DiceLoss
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
+
+RARE = -2.2
+"""Bias of centre maps before training: the logit of one cell in ten."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceTargets:
+    """A batch of what the maps of masks should be."""
+
+    coverage: Tensor
+    """Shape (N, K + 1, h, w), background first, sums to 1."""
+    centre: Tensor
+    """Shape (N, 1, h, w)."""
+    vectors: Tensor
+    """Shape (N, 2, h, w)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTargets:
+    """A batch of what the maps of boxes should be."""
+
+    centres: Tensor
+    """Shape (N, K, h, w)."""
+    distances: Tensor
+    """Shape (N, 4, h, w)."""
+    weights: Tensor
+    """Shape (N, 1, h, w)."""
+
+
+class InstanceLoss:
+    """Cross-entropy and Dice of the classes, focal loss of centres, distance of vectors."""
+
+    def __init__(self, class_weights: Tensor) -> None:
+        self._weights = class_weights
+        self._dice = DiceLoss(softmax=True, include_background=False, batch=True)
+
+    def __call__(self, raw: Tensor, targets: InstanceTargets) -> Tensor:
+        """The loss of raw maps (N, K + 4, h, w)."""
+        area, centre, vectors = raw[:, :-3], raw[:, -3:-2], raw[:, -2:]
+        inside = 1 - targets.coverage[:, :1]
+        miss = smooth_l1_loss(vectors, targets.vectors, beta=0.1, reduction="none")
+        return (
+            cross_entropy(area, targets.coverage, self._weights)
+            + self._dice(area, targets.coverage)
+            + focal(centre, targets.centre)
+            + (miss * inside).sum() / (inside.sum() + 1)
+        )
+
+
+class BoxLoss:
+    """Focal loss of centres, and one minus the generalised IoU of the boxes at their cores."""
+
+    def __call__(self, raw: Tensor, targets: BoxTargets) -> Tensor:
+        """The loss of raw maps (N, K + 4, h, w)."""
+        centres, distances = raw[:, :-4], raw[:, -4:].exp()
+        miss = 1 - generalised_iou(distances, targets.distances)
+        weight = targets.weights
+        return focal(centres, targets.centres) + 2 * (miss * weight).sum() / (weight.sum() + 1)
+
+
+def focal(logits: Tensor, target: Tensor) -> Tensor:
+    """Penalty-reduced focal loss of spots, per object. Source: Zhou et al., "Objects as Points"."""
+    probability = logits.sigmoid()
+    error = (target - probability).abs() ** 2
+    loss = error * binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return loss.sum() / (target.sum() + 1)
+
+
+def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+    """GIoU of boxes around the same cells, in [-1, 1]. Source: Rezatofighi et al., CVPR 2019.
+
+    Parameters
+    ----------
+    a, b
+        Distances to the left, top, right and bottom side, >= 0; shape (N, 4, h, w).
+
+    Returns
+    -------
+    Tensor, shape (N, 1, h, w)
+    """
+    low, high = torch.minimum(a, b), torch.maximum(a, b)
+    intersection, hull = _area(low), _area(high)
+    union = _area(a) + _area(b) - intersection
+    return intersection / (union + 1e-6) - (hull - union) / (hull + 1e-6)
+
+
+def _area(distances: Tensor) -> Tensor:
+    left, top, right, bottom = distances.split(1, dim=1)
+    return (left + right) * (top + bottom)
