@@ -60,6 +60,11 @@ def parse_store(url: str) -> StoreAddress:
     )
 
 
+def without_credentials(dsn: str) -> str:
+    """The hosts of a DSN, and what follows them, without user and password."""
+    return dsn.partition("://")[2].rpartition("@")[2]
+
+
 async def check_mongo(dsn: str) -> None:
     """Raise unless a MongoDB replica set takes writes there.
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from wakeline_blobs.access import MATRIX
+from wakeline_embedded import documents
+from wakeline_embedded.layout import Layout
 from wakeline_embedded.seaweed import ADMINISTRATION, Identity
 
 _ACTIONS: Final = {
@@ -41,3 +43,22 @@ def invent(name: str, actions: Sequence[str]) -> Identity:
 def invent_administrator() -> Identity:
     """An identity that may do everything, with new random keys."""
     return invent("admin", ADMINISTRATION)
+
+
+def kept(layout: Layout, services: tuple[str, ...]) -> dict[str, Identity]:
+    """The object store's identities: "admin", and one for each service.
+
+    Their keys are made on the first call and then kept; what a service may do follows the
+    release that asks.
+    """
+    kept: dict[str, dict[str, str]] = documents.read(layout.secrets) or {}
+    remembered = len(kept)
+    found = {"admin": invent_administrator()}
+    for name in services:
+        found[name] = invent(name, actions_of(name))
+    for name, fresh in found.items():
+        known = kept.setdefault(name, {"access": fresh.access_key, "secret": fresh.secret_key})
+        found[name] = Identity(name, known["access"], known["secret"], fresh.actions)
+    if len(kept) > remembered:
+        documents.write(layout.secrets, kept)
+    return found

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from wakeline_embedded import documents, identities, ports
-from wakeline_embedded.seaweed import Identity
+from wakeline_embedded import documents, ports
 from wakeline_events.base import ServiceName
 
 SERVICES: Final[tuple[str, ...]] = get_args(ServiceName)
@@ -107,6 +106,8 @@ class Options:
 
     split: bool = False
     """A process for each kind of work, instead of one for each service."""
+    servers_only: bool = False
+    """Broker, MongoDB and object store only, for who runs the services in another way."""
     kafka: str | None = None
     """HOST:PORT,... of a Kafka that is there already; the embedded broker if None."""
     mongo: str | None = None
@@ -164,20 +165,3 @@ class Ports:
     def seaweed(self) -> int:
         """Where the embedded object store listens; it has the ports after this one too."""
         return self.base + _SEAWEED
-
-
-def store_identities(layout: Layout, services: tuple[str, ...]) -> dict[str, Identity]:
-    """The object store's identities: "admin", and one for each service.
-
-    Their keys are made on the first call and then kept; what a service may do follows the
-    release that asks.
-    """
-    kept: dict[str, dict[str, str]] = documents.read(layout.secrets) or {}
-    found = {"admin": identities.invent_administrator()}
-    for name in services:
-        found[name] = identities.invent(name, identities.actions_of(name))
-    for name, fresh in found.items():
-        known = kept.setdefault(name, {"access": fresh.access_key, "secret": fresh.secret_key})
-        found[name] = Identity(name, known["access"], known["secret"], fresh.actions)
-    documents.write(layout.secrets, kept)
-    return found

@@ -60,7 +60,7 @@ class Follower:
         if not self._log.exists():
             return []
         if self._log.stat().st_size < self._position:  # it was rotated
-            self._position = 0
+            self._position, self._rest = 0, ""
         with self._log.open("rb") as file:
             file.seek(self._position)
             added = file.read()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wakeline_blobs import BlobSettings
-from wakeline_embedded import external, kafka, mongod, provisioning, seaweed, services
+from wakeline_embedded import external, identities, kafka, mongod, provisioning, seaweed, services
 from wakeline_embedded.external import External
-from wakeline_embedded.layout import Layout, Options, Ports, store_identities
+from wakeline_embedded.layout import Layout, Options, Ports
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 from wakeline_embedded.services import Migration, Surroundings
@@ -55,7 +55,7 @@ def plan(layout: Layout, options: Options, ports: Ports) -> Plan:
         own.append(mongod.program(layout.root / "mongod", ports.mongod, layout.log("mongod")))
         dsn = mongod.dsn(ports.mongod)
     else:
-        address = dsn.partition("://")[2].rpartition("@")[2]
+        address = external.without_credentials(dsn)
         externals.append(External("mongodb", address, lambda: external.check_mongo(dsn)))
 
     if options.s3 is None:
@@ -71,20 +71,21 @@ def plan(layout: Layout, options: Options, ports: Ports) -> Plan:
             provisioning.make_topics(bootstrap), provisioning.make_buckets(blobs["admin"])
         )
 
+    stores = Plan(tuple(own), provision, externals=tuple(externals))
+    if options.servers_only:
+        return stores
     around = Surroundings(layout, ports, bootstrap, dsn, blobs)
-    return Plan(
-        servers=tuple(own),
-        provision=provision,
+    return replace(
+        stores,
         services=services.programs(around, split=options.split),
         migrations=services.migrations(around),
-        externals=tuple(externals),
     )
 
 
 def _embedded_store(layout: Layout, ports: Ports) -> tuple[Program, dict[str, BlobSettings]]:
-    identities = store_identities(layout, services.installed())
+    who = identities.kept(layout, services.installed())
     program = seaweed.program(
-        layout.root / "seaweedfs", ports.seaweed, layout.log("seaweedfs"), [*identities.values()]
+        layout.root / "seaweedfs", ports.seaweed, layout.log("seaweedfs"), [*who.values()]
     )
     return program, {
         name: BlobSettings(
@@ -92,7 +93,7 @@ def _embedded_store(layout: Layout, ports: Ports) -> tuple[Program, dict[str, Bl
             access_key=identity.access_key,
             secret_key=identity.secret_key,
         )
-        for name, identity in identities.items()
+        for name, identity in who.items()
     }
 
 

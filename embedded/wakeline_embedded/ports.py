@@ -81,7 +81,7 @@ def _listening_inodes(port: int) -> set[str]:
 
 
 def _socket_inodes(descriptors: Path) -> set[str]:
-    inodes = set()
+    inodes: set[str] = set()
     try:
         entries = list(descriptors.iterdir())
     except OSError:

@@ -89,6 +89,13 @@ def identify(pid: int) -> ProcessId | None:
     return ProcessId(pid, found.started, boot_id()) if found and found.alive else None
 
 
+def this_process() -> ProcessId:
+    """The lasting name of the process that asks."""
+    found = identify(os.getpid())
+    assert found is not None
+    return found
+
+
 def is_alive(process: ProcessId) -> bool:
     """Whether exactly this process still runs: not a zombie, not a later one of the same pid."""
     found = stat(process.pid)

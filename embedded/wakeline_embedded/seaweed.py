@@ -66,8 +66,9 @@ def program(data: Path, port: int, log: Path, identities: Sequence[Identity]) ->
     configuration = data / "s3.json"
     documents.write(configuration, {"identities": [_as_configured(one) for one in identities]})
     inner = range(port + 1, port + PORTS)
-    names = ("s3.port.grpc", *_with_grpc("master"), *_with_grpc("volume"))
-    names += (*_with_grpc("filer"), *_with_grpc("admin"))
+    inner_names = ["s3.port.grpc"]
+    for role in ("master", "volume", "filer", "admin"):
+        inner_names += [f"{role}.port", f"{role}.port.grpc"]
     admin = next(one for one in identities if one.is_admin)
     return Program(
         name="seaweedfs",
@@ -78,7 +79,7 @@ def program(data: Path, port: int, log: Path, identities: Sequence[Identity]) ->
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             # else an admin's put makes buckets, and a bucket can be removed with all it holds
             *("-s3.autoCreateBucket=false", "-s3.allowDeleteBucketNotEmpty=false"),
-            *(f"-{name}={number}" for name, number in zip(names, inner, strict=True)),
+            *(f"-{name}={number}" for name, number in zip(inner_names, inner, strict=True)),
             # telemetry is on by default
             *("-admin.ui=false", "-webdav=false", "-master.telemetry=false"),
         ),
@@ -161,10 +162,6 @@ def _as_configured(identity: Identity) -> dict[str, object]:
         ],
         "actions": list(identity.actions),
     }
-
-
-def _with_grpc(role: str) -> tuple[str, str]:
-    return f"{role}.port", f"{role}.port.grpc"
 
 
 def _jwt_keys(path: Path) -> dict[str, str]:

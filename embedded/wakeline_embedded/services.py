@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
-
-import httpx
 
 from wakeline_auth.issuer import ISSUER
 from wakeline_blobs import BlobSettings
@@ -118,15 +119,24 @@ def process_name(service: str, kind: str) -> str:
 
 async def check(port: int) -> None:
     """Raise unless a service's process is ready; says what it waits for."""
-    async with httpx.AsyncClient(timeout=4.0) as client:
-        answer = await client.get(f"http://{HOST}:{port}/health/ready")
-    if answer.status_code == httpx.codes.OK:
+    status, body = await asyncio.to_thread(_get, port, "/health/ready")
+    if status == HTTPStatus.OK:
         return
     try:
-        failed = {name: why for name, why in answer.json()["checks"].items() if why}
-    except (ValueError, KeyError, AttributeError):
-        raise NotReadyError(f"port {port} answers {answer.status_code}") from None
+        failed = {name: why for name, why in json.loads(body)["checks"].items() if why}
+    except (ValueError, KeyError, TypeError):
+        raise NotReadyError(f"port {port} answers {status}") from None
     raise NotReadyError("; ".join(f"{name}: {why}" for name, why in failed.items()))
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(HOST, port, timeout=4.0)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
 
 
 def _program(around: Surroundings, service: str, kind: str) -> Program:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from wakeline_embedded import logs, processes
 from wakeline_embedded.child import Child
@@ -16,7 +16,8 @@ from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program, StartError
 from wakeline_embedded.services import Migration
-from wakeline_embedded.state import Phase, ProcessRecord, StackState, sole_supervisor
+from wakeline_embedded.state import Phase, StackState, sole_supervisor
+from wakeline_embedded.survivors import end_survivors
 
 READY_WITHIN: Final = 60.0
 """Seconds that servers, and then services, get to become ready."""
@@ -38,9 +39,7 @@ class Supervisor:
             for program in plan.programs
         }
         self._keeping: dict[str, asyncio.Task[None]] = {}
-        me = processes.identify(os.getpid())
-        assert me is not None
-        self._state = StackState(me, Phase.STARTING, time.time())
+        self._state = StackState(processes.this_process(), Phase.STARTING, time.time())
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Run the stack until ``stop`` is set; returns whether it came up.
@@ -60,7 +59,9 @@ class Supervisor:
                 await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if starting.done():
                     starting.result()
-                    self._enter(Phase.UP, up_after=time.time() - self._state.began)
+                    self._enter(
+                        Phase.UP, up_after=processes.age_seconds(self._state.supervisor.started)
+                    )
                     await stopping
             except Exception as error:
                 await self._stop()
@@ -85,16 +86,14 @@ class Supervisor:
                 raise StartError(f"{server.name} at {server.address}: {error}") from error
         await self._plan.provision()
         slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for migration in self._plan.migrations:
-                group.create_task(_migrate(migration, slots))
+        await _all(_migrate(migration, slots) for migration in self._plan.migrations)
         await self._bring_up(self._plan.services)
 
     async def _bring_up(self, programs: Iterable[Program]) -> None:
         keepers = [self._keepers[program.name] for program in programs]
         for keeper in keepers:
             self._keeping[keeper.program.name] = asyncio.create_task(keeper.keep())
-        await asyncio.gather(*(_wait_for(keeper) for keeper in keepers))
+        await _all(_wait_for(keeper) for keeper in keepers)
 
     async def _stop(self) -> None:
         # services first: they finish what they have in hand while the servers still answer
@@ -121,20 +120,13 @@ class Supervisor:
         self._state.save(self._layout)
 
 
-async def end_survivors(layout: Layout) -> tuple[ProcessRecord, ...]:
-    """End what a supervisor that was killed left running; returns the records of those.
-
-    Only processes whose start is the written one are touched: a pid alone may be anyone's by now.
-    """
-    state = StackState.load(layout)
-    if state is None or (state.supervised and state.supervisor.pid != os.getpid()):
-        return ()
-    survivors = state.survivors
-    # they got SIGTERM when the supervisor died, so most of this is waiting
-    for of_service, grace in ((True, 15.0), (False, 15.0)):
-        ids = [one.process for one in survivors if one.is_service is of_service and one.process]
-        await asyncio.gather(*(asyncio.to_thread(processes.end, one, grace) for one in ids))
-    return survivors
+async def _all(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for part in parts:
+                group.create_task(part)
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from failed  # the first one is what people need to read
 
 
 async def _wait_for(keeper: Keeper) -> None:

@@ -36,9 +36,10 @@ class Issuer:
         self._clock = clock
 
     @classmethod
-    def create(cls) -> "Issuer":
+    def create(cls, *, clock: Callable[[], float] = time.time) -> "Issuer":
         """Make an issuer with a new key."""
-        return cls(OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "use": "sig"}))
+        key = OKPKey.generate_key("Ed25519", {"kid": secrets.token_hex(8), "use": "sig"})
+        return cls(key, clock=clock)
 
     @classmethod
     def load(cls, path: Path) -> "Issuer":

@@ -12,6 +12,7 @@ from wakeline_blobs.errors import (
     BucketMissingError,
 )
 from wakeline_blobs.settings import BlobSettings
+from wakeline_blobs.shapes import keep_shapes, load_shapes
 
 __all__ = [
     "BUCKETS",
@@ -27,7 +28,9 @@ __all__ = [
     "Blobs",
     "BucketMissingError",
     "Rights",
+    "keep_shapes",
     "load_json",
+    "load_shapes",
     "s3_policy",
     "store_json",
 ]

@@ -1,11 +1,12 @@
 """Builds the app of a service: its routers, inside what is the same for all services."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, request_response
 from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.types import Lifespan
@@ -13,7 +14,7 @@ from starlette.types import Lifespan
 from wakeline_auth import Principal, Verifier
 from wakeline_http import openapi
 from wakeline_http import problems as problem_handling
-from wakeline_http.authentication import Authentication, authenticated
+from wakeline_http.authentication import Authentication, authenticated, effective_routes
 from wakeline_http.envelope import Envelope
 from wakeline_http.health import Readiness, health_router
 from wakeline_http.routing import Router, StrictRoute
@@ -59,9 +60,8 @@ def create_app(
         middleware=[Middleware(Envelope), Middleware(Authentication, verifier=verifier)],
     )
     problem_handling.install(app, problems)
-    for router in (health_router(readiness), _about_router(app, problems, services), *routers):
-        _refuse_lenient_routes(router)
-        app.include_router(router)
+    for router in (*routers, _about_router(app, problems, services), health_router(readiness)):
+        _include(app, router)
     return app
 
 
@@ -87,11 +87,25 @@ def _about_router(
     return router
 
 
-def _refuse_lenient_routes(router: APIRouter) -> None:
+def _include(app: FastAPI, router: APIRouter) -> None:
+    """Give the app a router's routes: copies of its own, side by side.
+
+    ``include_router`` would put the router behind an entry that matches each request twice more,
+    against every route in it: 0.2 ms for a service of sixty routes.
+    """
     route: Any
-    for route in router.routes:
-        if isinstance(route, APIRoute) and not isinstance(route, StrictRoute):
+    for route in effective_routes(router.routes):
+        original = getattr(route, "original_route", route)
+        if isinstance(original, APIRoute) and not isinstance(original, StrictRoute):
             raise TypeError(
                 f"{route.path} would accept NaN and bodies of any size: "
                 "make its router with wakeline_http.Router"
             )
+    if not all(isinstance(route, StrictRoute) for route in router.routes):
+        app.include_router(router)  # it has routers of its own inside, with their prefixes
+        return
+    for route in router.routes:
+        own = copy.copy(route)
+        own.dependency_overrides_provider = app
+        own.app = request_response(own.get_route_handler())
+        app.router.routes.append(own)

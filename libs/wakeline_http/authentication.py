@@ -1,7 +1,7 @@
 """Every request needs a principal: who is calling is settled before anything else is read."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -106,7 +106,7 @@ def routes_without_principal(app: FastAPI) -> list[str]:
     plain route (a mount, a websocket) is always in it: nothing here can vouch for it.
     """
     unguarded = []
-    for route in _effective_routes(app.routes):
+    for route in effective_routes(app.routes):
         path = getattr(route, "path", type(route).__name__)
         if path in PUBLIC_PATHS:
             continue
@@ -117,10 +117,10 @@ def routes_without_principal(app: FastAPI) -> list[str]:
     return sorted(unguarded)
 
 
-def _effective_routes(routes: list[BaseRoute]) -> Iterator[Any]:
+def effective_routes(routes: Sequence[BaseRoute]) -> Iterator[Any]:
+    """Yield each route, those of included routers with their prefixes and dependencies."""
     for route in routes:
-        # An included router stands among the routes as one entry that knows its own routes with
-        # the prefixes and dependencies of the inclusion.
+        # An included router stands among the routes as one entry that knows its own.
         contexts = getattr(route, "effective_route_contexts", None)
         if contexts is None:
             yield route

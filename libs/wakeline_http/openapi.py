@@ -49,7 +49,7 @@ def document(app: FastAPI, statuses: Mapping[str, int]) -> dict[str, Any]:
         if path not in PUBLIC_PATHS:
             by_status = {401: ["unauthenticated", "token-expired"], 403: ["forbidden"]}
             operation["security"] = [{"bearer": []}]
-        if "422" in responses:
+        if operation.get("parameters") or "requestBody" in operation:
             by_status[422] = ["invalid-request"]
         for code in responses.get("default", {}).get(CODES_KEY, ()):
             if code not in statuses:

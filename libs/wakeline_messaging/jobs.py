@@ -68,6 +68,12 @@ class JobLease(Generic[U, R]):
         (job,) = self.jobs
         return job
 
+    def read(self) -> U:
+        """A unit of work outside any transaction, to look things up with."""
+        uow: Any = self._stores.open(None)
+        reader: U = uow
+        return reader
+
     async def transaction(self, body: Callable[[U], Awaitable[None]]) -> None:
         """Store a step on the way, only if this attempt still holds its jobs."""
         await self._run(body, finish=False)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_http import IdempotencyKey
-from wakeline_messaging import UnitOfWork
+from wakeline_messaging import Stores, UnitOfWork
 from wakeline_process.runtime import Runtime
 
 U = TypeVar("U", bound=UnitOfWork[Any])
@@ -29,10 +29,14 @@ class Command(Generic[U]):
     that never saw it may ask again.
     """
 
-    def __init__(self, runtime: Runtime, caller: str, request: str, key: str | None) -> None:
-        self._stores = runtime.stores
-        self._record = f"{caller}:{key}" if key else None
+    def __init__(self, stores: Stores, request: str, record: str | None) -> None:
+        self._stores = stores
         self._request = request
+        self._record = record
+
+    def without_key(self) -> "Command[U]":
+        """The same caller's command, of which no answer is kept: for what a refusal leaves."""
+        return Command(self._stores, self._request, None)
 
     async def run(self, body: Callable[[U], Awaitable[T]], answer: type[T]) -> T:
         """Commit what ``body`` does and return what it returns, or what it returned before.
@@ -79,7 +83,8 @@ async def command(request: Request, key: IdempotencyKey = None) -> Command[Any]:
     if not request.headers.get("content-type", "").startswith("multipart/"):
         digest.update(await request.body())
     principal = request.scope["wakeline.principal"]
-    return Command(runtime, principal.person_id, digest.hexdigest(), key)
+    record = f"{principal.person_id}:{key}" if key else None
+    return Command(runtime.stores, digest.hexdigest(), record)
 
 
 async def reader(request: Request) -> Any:

@@ -47,8 +47,12 @@ def _add_ids(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
 
 
 def _to_json(event: EventDict, **_: Any) -> str:
-    # An unknown type is written as its repr: a log line must never fail its caller.
-    return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    # A log line must never fail its caller: what JSON cannot hold is written as its repr.
+    try:
+        return orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
+    except orjson.JSONEncodeError:  # a huge integer, a lone surrogate, a loop
+        harmless = {name: ascii(value) for name, value in event.items()}
+        return orjson.dumps(harmless).decode()
 
 
 def configure_logging(service: str, process: str, *, json: bool, level: int = logging.INFO) -> None:

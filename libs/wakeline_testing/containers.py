@@ -6,8 +6,11 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any, Final
 from urllib.parse import quote
+
+from pymongo import AsyncMongoClient
 
 KAFKA_IMAGE: Final = "apache/kafka:4.1.0"
 MONGO_IMAGE: Final = "mongo:7.0"
@@ -19,7 +22,7 @@ def wanted() -> bool:
     if os.environ.get("WAKELINE_TEST_CONTAINERS") != "1":
         return False
     try:
-        import docker  # comes with testcontainers
+        docker = import_module("docker")  # comes with testcontainers, as do the ones below
 
         return bool(docker.from_env(timeout=5).ping())
     except Exception:  # no package, no engine, no right to use it: then there are none
@@ -29,21 +32,19 @@ def wanted() -> bool:
 @asynccontextmanager
 async def kafka() -> AsyncIterator[str]:
     """Apache Kafka; yields its bootstrap address."""
-    from testcontainers.kafka import KafkaContainer
-
-    async with _running(lambda: KafkaContainer(KAFKA_IMAGE).with_kraft()) as container:
+    kafka_container = import_module("testcontainers.kafka").KafkaContainer
+    async with _running(lambda: kafka_container(KAFKA_IMAGE).with_kraft()) as container:
         yield container.get_bootstrap_server()
 
 
 @asynccontextmanager
 async def mongo() -> AsyncIterator[str]:
     """A replica set of one; yields its DSN."""
-    from pymongo import AsyncMongoClient
-    from testcontainers.core.container import DockerContainer
+    docker_container = import_module("testcontainers.core.container").DockerContainer
 
     def described() -> Any:
         return (
-            DockerContainer(MONGO_IMAGE)
+            docker_container(MONGO_IMAGE)
             .with_exposed_ports(27017)
             .with_command("mongod --replSet rs0 --bind_ip_all")
         )
@@ -63,9 +64,8 @@ async def mongo() -> AsyncIterator[str]:
 @asynccontextmanager
 async def s3() -> AsyncIterator[str]:
     """MinIO; yields http://KEY:SECRET@HOST:PORT."""
-    from testcontainers.minio import MinioContainer
-
-    async with _running(lambda: MinioContainer(MINIO_IMAGE)) as container:
+    minio_container = import_module("testcontainers.minio").MinioContainer
+    async with _running(lambda: minio_container(MINIO_IMAGE)) as container:
         config = container.get_config()
         user, secret = quote(config["access_key"]), quote(config["secret_key"])
         yield f"http://{user}:{secret}@{config['endpoint']}"

@@ -116,9 +116,9 @@ class Scope:
         if self._topics:
             await topics.delete(self.kafka_bootstrap, self._topics)
             self._topics.clear()
-        client = self._minio()
+        store = self._minio()
         await asyncio.gather(
-            *(asyncio.to_thread(_remove_bucket, client, bucket) for bucket in self._buckets)
+            *(asyncio.to_thread(_remove_bucket, store, bucket) for bucket in self._buckets)
         )
         self._buckets.clear()
 

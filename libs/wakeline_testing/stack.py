@@ -14,11 +14,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from wakeline_blobs.access import MATRIX
-from wakeline_embedded import identities, servers
-from wakeline_embedded.seaweed import Identity
+from wakeline_embedded import external, identities, servers
+from wakeline_embedded.seaweed import ADMINISTRATION, Identity
 from wakeline_testing import containers
 
 SCOPE_NAME_LENGTH: Final = 8
@@ -116,16 +115,13 @@ async def s3(folder: Path) -> AsyncIterator[S3Address]:
 
 
 def parse_s3(url: str) -> S3Address:
-    """Read ``http://KEY:SECRET@HOST:PORT``.
+    """Read ``http://KEY:SECRET@HOST:PORT``: one credential, which every service then has.
 
     Raises
     ------
     ValueError
         If a part is missing.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not (parts.username and parts.password):
-        raise ValueError("an object store is given as http://KEY:SECRET@HOST:PORT")
-    endpoint = parts.netloc.rpartition("@")[2]
-    admin = Identity("admin", unquote(parts.username), unquote(parts.password), ("Admin",))
-    return S3Address(endpoint, parts.scheme == "https", admin, {})
+    given = external.parse_store(url)
+    admin = Identity("admin", given.access_key, given.secret_key, ADMINISTRATION)
+    return S3Address(given.endpoint, given.secure, admin, {})

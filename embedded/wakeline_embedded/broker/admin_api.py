@@ -5,7 +5,7 @@ from typing import Any
 
 from wakeline_embedded.broker.errors import Code, RefusedError
 from wakeline_embedded.broker.offsets import OffsetStore
-from wakeline_embedded.broker.protocol import APIS, Fields, Request, attempted
+from wakeline_embedded.broker.protocol import APIS, Fields, Request, attempted, per_partition
 from wakeline_embedded.broker.topics import Topics
 
 _TOPIC, _BROKER = 2, 4  # types of configuration resources
@@ -67,21 +67,7 @@ class AdminApi:
         return self._per_resource(request, partial(self._alter, dry_run=request.body.validate_only))
 
     def delete_records(self, request: Request) -> Fields:
-        return {
-            "topics": [
-                {
-                    "name": topic.name,
-                    "partitions": [
-                        attempted(
-                            partial(self._delete_records, topic.name, item),
-                            partition_index=item.partition_index,
-                        )
-                        for item in topic.partitions or ()
-                    ],
-                }
-                for topic in request.body.topics or ()
-            ]
-        }
+        return {"topics": per_partition(request.body.topics, self._delete_records)}
 
     def _describe(self, name: str) -> Fields:
         node = self._node["node_id"]
@@ -148,5 +134,5 @@ class AdminApi:
         self._topics.configure(item.resource_name, configs, dry_run=dry_run)
 
     def _delete_records(self, topic: str, item: Any) -> Fields:
-        partition = self._topics.partition(topic, item.partition_index)
+        partition = self._topics.partition(topic, item.partition)
         return {"low_watermark": partition.delete_before(item.offset)}

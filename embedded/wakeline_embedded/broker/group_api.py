@@ -101,7 +101,7 @@ class GroupApi:
         return answer
 
     def offset_fetch(self, request: Request) -> Fields:
-        committed = self._store.offsets.get(request.body.consumer_group or "", {})
+        committed = self._groups.committed(request.body.consumer_group)
         wanted: dict[str, list[int]] = {}
         if request.body.topics is None:  # everything
             for topic, index in committed:

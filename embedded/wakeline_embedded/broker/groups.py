@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from wakeline_embedded.broker.errors import Code, RefusedError
-from wakeline_embedded.broker.offsets import OffsetStore
+from wakeline_embedded.broker.offsets import Committed, OffsetStore
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +168,8 @@ class Group:
     def sweep(self, now: float) -> None:
         """Remove members that are silent for too long, and end rebalances that are overdue."""
         for member in list(self.members.values()):
-            if member.joining is None and now > member.last_seen + member.session_timeout:
+            waiting = member.joining or (member.syncing and not member.syncing.done())
+            if not waiting and now > member.last_seen + member.session_timeout:
                 self._remove(member, "is silent for its session timeout")
         overdue = now > self._deadline
         if self.state is GroupState.PREPARING and overdue:
@@ -226,7 +227,10 @@ class Group:
             log.info("group %s: member %s did not rejoin", self.name, member.member_id)
             del self.members[member.member_id]
         self.generation += 1
-        self._store.set_generation(self.name, self.generation, self.protocol_type)
+        try:
+            self._store.set_generation(self.name, self.generation, self.protocol_type)
+        except OSError:
+            log.exception("generation %d of %s may not survive", self.generation, self.name)
         if not self.members:
             self.state, self.leader, self.protocol = GroupState.EMPTY, None, ""
             return
@@ -281,7 +285,13 @@ class Groups:
     def obtain(self, name: str | None) -> Group:
         """Return a group, created if it is new."""
         name = _check_name(name)
-        return self._groups.setdefault(name, Group(name, self._store))
+        if name not in self._groups:
+            self._groups[name] = Group(name, self._store)
+        return self._groups[name]
+
+    def committed(self, name: str | None) -> Mapping[tuple[str, int], Committed]:
+        """Return what a group committed, by topic and partition."""
+        return self._store.offsets.get(name or "", {})
 
     def delete(self, name: str | None) -> None:
         """Forget an empty group and its offsets."""
@@ -300,6 +310,8 @@ class Groups:
             now = time.monotonic()
             for group in self.all():
                 group.sweep(now)
+                if not group.generation and not group.members and not self.committed(group.name):
+                    del self._groups[group.name]  # nobody got in
 
 
 def _check_name(name: str | None) -> str:

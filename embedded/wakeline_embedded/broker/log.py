@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import time
+from bisect import bisect_right
 from pathlib import Path
 from typing import NamedTuple
 
@@ -97,8 +98,9 @@ class PartitionLog:
         """
         if not self.start_offset <= offset <= self.end_offset:
             raise RefusedError(Code.OFFSET_OUT_OF_RANGE, f"no offset {offset}")
-        for segment in reversed(self._segments):  # readers are mostly near the end
-            if segment.base_offset <= offset:
+        index = bisect_right(self._segments, offset, key=lambda segment: segment.base_offset) - 1
+        for segment in self._segments[max(index, 0) :]:
+            if segment.size and segment.next_offset > offset:  # else lost: go on behind the gap
                 return segment.read(offset, max_bytes, at_least_one=at_least_one)
         return b""
 

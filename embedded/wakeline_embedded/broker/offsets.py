@@ -65,11 +65,12 @@ class OffsetStore:
         os.close(self._fd)
 
     def _note(self, entries: Iterable[list[Any]]) -> None:
-        lines = [json.dumps(entry).encode() + b"\n" for entry in entries]
-        self._size = write_all(self._fd, [b"".join(lines)], self._size)
-        for line in lines:
-            self._apply(json.loads(line))
-        self._lines += len(lines)
+        noted = list(entries)
+        lines = b"".join(json.dumps(entry).encode() + b"\n" for entry in noted)
+        self._size = write_all(self._fd, [lines], self._size)
+        for entry in noted:
+            self._apply(entry)
+        self._lines += len(noted)
         if self._lines > _COMPACT_AFTER + 4 * self._live:
             self._compact()
 

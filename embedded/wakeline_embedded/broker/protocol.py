@@ -10,22 +10,11 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from inspect import getmembers, isclass
+from importlib import import_module
 from io import BytesIO
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from aiokafka.protocol import (
-    admin,
-    commit,
-    coordination,
-    fetch,
-    group,
-    metadata,
-    offset,
-    produce,
-    transaction,
-)
 from aiokafka.protocol.api import RequestStruct
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int32, Schema, String
 
@@ -79,20 +68,19 @@ APIS = {
 }
 PRODUCE, API_VERSIONS = 0, 18
 
-_MODULES = admin, commit, coordination, fetch, group, metadata, offset, produce, transaction
+_MODULES = {"admin", "commit", "coordination", "fetch", "group", "metadata", "offset", "produce"}
+# The same field goes by two names in some of the schemas; handlers know the second one.
+_ALIASES = {"name": "topic", "partition_index": "partition", "fetch_offset": "offset"}
 _HEADER = struct.Struct(">hhih")  # api key, api version, correlation id, length of the client id
 
 
 def _schemas() -> dict[tuple[int, int], tuple[Schema, Schema]]:
     """Request and response schema of every offered (API, version)."""
-    known: dict[tuple[int, int], tuple[Schema, Schema]] = {}
-    for module in _MODULES:
-        cls: Any
-        for _, cls in getmembers(module, isclass):
-            if issubclass(cls, RequestStruct) and cls is not RequestStruct:
-                known[cls.API_KEY, cls.API_VERSION] = cls.SCHEMA, cls.RESPONSE_TYPE.SCHEMA
+    for name in (*_MODULES, "transaction"):
+        import_module(f"aiokafka.protocol.{name}")  # defines the structs that are looked up next
+    known = {(cls.API_KEY, cls.API_VERSION): cls for cls in RequestStruct.__subclasses__()}
     return {
-        (key, version): known[key, version]
+        (key, version): (known[key, version].SCHEMA, known[key, version].RESPONSE_TYPE.SCHEMA)
         for key, api in APIS.items()
         for version in range(api.low, api.high + 1)
     }
@@ -154,7 +142,7 @@ def attempted(action: Callable[[], Fields | None], **fields: Any) -> Fields:
     try:
         return {**fields, **(action() or {})}
     except RefusedError as refused:
-        log.info("refused: %s (%s)", refused.message, refused.code.name)
+        log.debug("refused: %s (%s)", refused.message, refused.code.name)
         return {"error_code": refused.code, "error_message": refused.message, **fields}
 
 
@@ -174,8 +162,7 @@ def per_partition(topics: Any, action: Callable[[str, Any], Fields | None]) -> l
 
 def _decode(field: Any, data: BytesIO, size: int) -> Any:
     if isinstance(field, Schema):
-        pairs = zip(field.names, field.fields, strict=True)
-        return SimpleNamespace(**{name: _decode(sub, data, size) for name, sub in pairs})
+        return SimpleNamespace(**{name: _decode(sub, data, size) for name, sub in _named(field)})
     if isinstance(field, Array):
         count = Int32.decode(data)
         if count < 0:
@@ -188,7 +175,7 @@ def _decode(field: Any, data: BytesIO, size: int) -> Any:
 
 def _encode(field: Any, value: Any) -> Iterator[bytes]:
     if isinstance(field, Schema):
-        for name, sub in zip(field.names, field.fields, strict=True):
+        for name, sub in _named(field):
             yield from _encode(sub, value[name] if name in value else _unset(name, sub))
     elif isinstance(field, Array):
         yield Int32.encode(-1 if value is None else len(value))
@@ -199,6 +186,11 @@ def _encode(field: Any, value: Any) -> Iterator[bytes]:
         yield value  # not joined here: a fetched megabyte is copied once
     else:
         yield field.encode(value)
+
+
+def _named(schema: Schema) -> Iterator[tuple[str, Any]]:
+    for name, field in zip(schema.names, schema.fields, strict=True):
+        yield _ALIASES.get(name, name), field
 
 
 def _unset(name: str, field: Any) -> Any:

@@ -70,10 +70,9 @@ class RecordApi:
 
         def read(topic: str, item: Any) -> Fields:
             nonlocal size
-            offset = item.offset if hasattr(item, "offset") else item.fetch_offset  # v4, later ones
             partition_log = self._topics.partition(topic, item.partition)
             limit = min(item.max_bytes, room - size)
-            records = partition_log.read(offset, limit, at_least_one=size == 0)
+            records = partition_log.read(item.offset, limit, at_least_one=size == 0)
             size += len(records)
             logs.append(partition_log)
             return {

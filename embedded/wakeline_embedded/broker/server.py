@@ -106,7 +106,10 @@ class Broker:
     async def _enforce_retention(self) -> None:
         while True:
             await asyncio.sleep(RETENTION_INTERVAL)
-            self._topics.enforce_retention()
+            try:
+                self._topics.enforce_retention()
+            except OSError:
+                log.exception("cannot delete old segments; trying again")
 
 
 class Connection(asyncio.Protocol):

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import structlog
 from pydantic import TypeAdapter
+
 from wakeline_blobs import (
     BlobMissingError,
     BlobRef,

@@ -41,7 +41,9 @@ class ProcessLauncher:
         However this call ends (an exception of ``watch``, cancellation, the limit), the trainer
         gets SIGTERM, time for a checkpoint, and SIGKILL before it returns.
         """
-        with tempfile.TemporaryDirectory(prefix="wakeline-run-", ignore_cleanup_errors=True) as name:
+        with tempfile.TemporaryDirectory(
+            prefix="wakeline-run-", ignore_cleanup_errors=True
+        ) as name:
             scratch = Path(name)
             work = scratch / "work"
             work.mkdir()
@@ -52,7 +54,9 @@ class ProcessLauncher:
                     stdin=DEVNULL, stdout=journal, stderr=PIPE,
                     start_new_session=True, cwd=work, env=self._environment(order, work),
                 )  # fmt: skip
-                log.info("trainer started", run=order.run_id, attempt=order.attempt, pid=process.pid)
+                log.info(
+                    "trainer started", run=order.run_id, attempt=order.attempt, pid=process.pid
+                )
                 listening = asyncio.create_task(_listen(process, journal.fileno()))
                 try:
                     code = await self._until_ended(process, order, watch, scratch)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from wakeline_process import ServiceSettings, service_config
 
 

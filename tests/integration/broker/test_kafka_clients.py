@@ -382,7 +382,7 @@ async def test_groups_are_listed_described_and_deleted(
 
 async def test_topics_are_created_grown_and_deleted(admin: AIOKafkaAdminClient, name: str) -> None:
     def error_of(answer: Any) -> str:
-        return for_code(answer.topic_errors[0][1]).__name__
+        return str(for_code(answer.topic_errors[0][1]).__name__)
 
     async def has_five() -> bool:
         return len((await admin.describe_topics([name]))[0]["partitions"]) == 5

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import AsyncMongoClient
+
 from wakeline_blobs import BlobAccessDeniedError, Blobs
 from wakeline_testing import Scope, Stack
-from wakeline_testing.stack import parse_s3
 
 
 async def test_a_topic_of_a_scope_takes_and_gives_records(scope: Scope) -> None:
@@ -53,15 +53,3 @@ async def test_a_dropped_scope_leaves_nothing_behind(stack: Stack) -> None:
     topics = await consumer.topics()
     await consumer.stop()
     assert not [topic for topic in topics if topic.startswith(scope.name)]
-
-
-def test_the_address_of_a_store_holds_its_credential() -> None:
-    address = parse_s3("http://key:se%2Fcret@127.0.0.1:19000")
-    assert address.endpoint == "127.0.0.1:19000"
-    assert not address.secure
-    assert address.admin.secret_key == "se/cret"
-
-
-def test_the_address_of_a_store_without_a_credential_is_refused() -> None:
-    with pytest.raises(ValueError, match="KEY:SECRET"):
-        parse_s3("http://127.0.0.1:19000")

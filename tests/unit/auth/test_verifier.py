@@ -34,9 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def issuer(clock: Clock) -> Issuer:
-    issuer = Issuer.create()
-    issuer._clock = clock
-    return issuer
+    return Issuer.create(clock=clock)
 
 
 @pytest.fixture

@@ -92,9 +92,10 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
     """
     grey = _stretched(_shrunk(pixels))
     height, width = grey.shape
-    found, histograms = cv2.SIFT_create(
+    sift = cv2.SIFT_create(  # type: ignore[attr-defined]  # missing in OpenCV's own stubs
         nfeatures=MOST_KEYPOINTS, contrastThreshold=_CONTRAST
-    ).detectAndCompute(grey, None)
+    )
+    found, histograms = sift.detectAndCompute(grey, None)
     points = np.array([keypoint.pt for keypoint in found[:MOST_KEYPOINTS]], np.float64)
     points = points.reshape(-1, 2)
     scale = THUMBNAIL_SIDE / max(height, width)
@@ -137,7 +138,8 @@ def _shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
 def _stretched(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
     low, high = np.percentile(grey, [0.5, 99.5])
     stretched = (grey - low) * (255.0 / max(float(high - low), _LEAST_SPREAD))
-    return np.clip(stretched, 0, 255).astype(np.uint8)
+    eight: NDArray[np.uint8] = np.clip(stretched, 0, 255).astype(np.uint8)
+    return eight
 
 
 def _above_median(histograms: NDArray[np.float32] | None) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 """Near-duplicates: whether two fingerprints are of one picture, re-encoded, resized or cropped."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,8 +20,11 @@ LEAST_SCALE, MOST_SCALE = 0.25, 4.0
 LEAST_POINTS = 4
 LEAST_OVERLAP = 0.3
 """Share of the smaller picture that must lie within the other."""
+MANY_POINTS = 7
 LEAST_CORRELATION = 0.85
-LEAST_CORRELATION_OF_WHOLE = 0.97
+LEAST_CORRELATION_OF_FEW = 0.92
+"""Fewer points than `MANY_POINTS` meet by chance here and there, so more is asked of the rest."""
+LEAST_CORRELATION_OF_WHOLE = 0.95
 """Without common points only two whole pictures are compared, so they must be alike indeed."""
 MOST_ASPECT_DIFFERENCE = 0.04
 LEAST_PIXELS = 40
@@ -43,7 +47,7 @@ class Similarity:
 
     def back(self, w: _Complex) -> _Complex:
         """Map positions of the second picture to the first."""
-        z = (w - self.b) / self.a
+        z: _Complex = (w - self.b) / self.a
         return z.conj() if self.mirrored else z
 
 
@@ -85,7 +89,8 @@ def resemblance(a: Fingerprint, b: Fingerprint) -> Resemblance | None:
             continue
         similarity, points = found
         correlation, overlap = _agreement(a, b, similarity)
-        if correlation >= LEAST_CORRELATION and overlap >= LEAST_OVERLAP:
+        least = LEAST_CORRELATION if points >= MANY_POINTS else LEAST_CORRELATION_OF_FEW
+        if correlation >= least and overlap >= LEAST_OVERLAP:
             return Resemblance(points, correlation, overlap, abs(similarity.a))
     return _resemblance_of_wholes(a, b)
 
@@ -153,7 +158,8 @@ def _centres(of: Fingerprint) -> _Complex:
     rows, columns = of.picture.shape
     y, x = np.mgrid[:rows, :columns]
     across, down = of.size[0] / columns, of.size[1] / rows
-    return (x + 0.5) * across - 0.5 + 1j * ((y + 0.5) * down - 0.5)
+    centres: _Complex = (x + 0.5) * across - 0.5 + 1j * ((y + 0.5) * down - 0.5)
+    return centres
 
 
 def _sampled(
@@ -166,7 +172,7 @@ def _sampled(
     count = int(inside.sum())
     if count < LEAST_PIXELS:
         return 0.0, 0.0
-    smooth = fine.picture.astype(np.float32)
+    smooth: Any = fine.picture.astype(np.float32)
     if ratio > 1.1:  # a coarse pixel is the mean of several fine ones
         smooth = cv2.GaussianBlur(smooth, (0, 0), 0.5 * (ratio**2 - 1) ** 0.5)
     values = cv2.remap(smooth, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

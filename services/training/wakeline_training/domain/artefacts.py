@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
+
 from wakeline_events.base import AssetId
 from wakeline_geometry.shapes import Predicted
-
 from wakeline_training.domain.run import Progress
 
 DONE = "done.json"
@@ -58,7 +58,8 @@ def check_digest(name: str, content: bytes, digests: Mapping[str, str]) -> None:
 
 def read_metrics(content: bytes) -> dict[str, Any]:
     """The trainer's own figures, for people; the gate measures for itself."""
-    return _finite(_document(content, METRICS))
+    metrics: dict[str, Any] = _finite(_document(content, METRICS))
+    return metrics
 
 
 def read_predictions(
@@ -75,7 +76,7 @@ def read_predictions(
     predictions: dict[AssetId, tuple[Predicted, ...]] = {}
     for line in content.splitlines():
         row = _document(line, PREDICTIONS)
-        name = row.get("asset_id")
+        name = str(row.get("asset_id"))
         if name not in holdout or name in predictions:
             raise BadArtefactError(f"{PREDICTIONS} names {name!r} unasked or twice")
         try:

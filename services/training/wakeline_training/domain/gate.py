@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from wakeline_events.base import AssetId
 from wakeline_events.training import Gate
 from wakeline_geometry.average_precision import AssetMatches, Evaluation, evaluate, match_asset
 from wakeline_geometry.bootstrap import paired_bootstrap, quantile
 from wakeline_geometry.shapes import Predicted
-
 from wakeline_training.domain.manifest import HoldoutTruth
 
 LARGEST_LOSS = 0.05
@@ -126,7 +126,9 @@ def _verdict(pair: Pair, comparator: str, seed: int, resamples: int) -> Gate:
     )
 
 
-def _reasons(difference: float, upper: float | None, bounds: Mapping[str, float]) -> tuple[str, ...]:
+def _reasons(
+    difference: float, upper: float | None, bounds: Mapping[str, float]
+) -> tuple[str, ...]:
     reasons = []
     if upper is not None and upper < 0:
         reasons.append(f"worse: the 90 % upper bound of the difference is {upper:+.3f}")

@@ -14,7 +14,6 @@ from typing import Any, Literal
 from wakeline_events.base import Asset, LabelId
 from wakeline_events.labeling import Arm
 from wakeline_geometry.shapes import Annotation
-
 from wakeline_training.domain.splits import Decision, Group, LeftOut
 
 Split = Literal["train", "holdout"]

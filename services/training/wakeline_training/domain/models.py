@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from wakeline_events.base import DatasetId, PersonId, ProjectId, StageId
 from wakeline_events.training import Gate, SplitCounts
 

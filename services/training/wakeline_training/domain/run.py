@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
 from wakeline_events.base import PersonId, ProjectId, StageId
 from wakeline_events.configuration import Ontology, TrainingPolicy
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
 from wakeline_events.base import ProjectId, StageId
 from wakeline_events.configuration import Ontology, StagePolicy, TrainingPolicy
 

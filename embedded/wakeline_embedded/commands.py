@@ -1,0 +1,267 @@
+"""`wakeline up | down | status | logs | token`: the stack's commands of the one command line.
+
+The command line loads this module for each of its commands, so all that takes long to import is
+imported within the command that needs it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from textwrap import shorten
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from wakeline_embedded.layout import Layout, Options
+    from wakeline_embedded.state import StackState
+    from wakeline_embedded.status import StackStatus
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Data folder; $WAKELINE_HOME or .wakeline if not given."),
+]
+
+_HEALTH_WIDTH = 160
+_out = Console()
+_err = Console(stderr=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (up, down, status, logs, token):
+        app.command()(command)
+
+
+def up(
+    data: Data = None,
+    split: Annotated[
+        bool, typer.Option("--split", help="A process per kind of work, not one per service.")
+    ] = False,
+    servers_only: Annotated[
+        bool, typer.Option("--servers-only", help="Only broker, MongoDB and object store.")
+    ] = False,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Stay in the terminal; Ctrl-C takes it down.")
+    ] = False,
+    kafka: Annotated[
+        str | None, typer.Option(help="HOST:PORT of a Kafka to use instead of our own.")
+    ] = None,
+    mongo: Annotated[
+        str | None, typer.Option(help="DSN of a MongoDB replica set to use instead.")
+    ] = None,
+    s3: Annotated[
+        str | None, typer.Option(help="http://KEY:SECRET@HOST:PORT of a store to use instead.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="First of the stack's 60 ports; kept from then on.")
+    ] = None,
+) -> None:
+    """Start the whole platform on this machine; nothing happens if it is up already."""
+    from wakeline_embedded.layout import Layout, Options, Ports
+    from wakeline_embedded.state import StackState
+
+    layout = Layout.prepared(_folder(data))
+    options = Options(split=split, servers_only=servers_only, kafka=kafka, mongo=mongo, s3=s3)
+    running = StackState.load(layout)
+    if running is not None and running.supervised:
+        _require_same(layout, options, port)
+        state = _wait(layout, None)
+        _out.print(f"up already, since {time.ctime(state.began)}: {_url(layout)}")
+        return
+    options.save(layout)
+    Ports.kept(layout, port)
+    if foreground:
+        _out.print(f"running in {layout.root}; Ctrl-C takes it down")
+        from wakeline_embedded.foreground import supervise
+
+        if not supervise(layout):
+            failed = StackState.load(layout)
+            _fail(failed.message if failed is not None else "")
+        return
+    state = _wait(layout, layout)
+    _out.print(
+        f"up after {state.up_after:.1f} s: {_url(layout)}\n"
+        f"Data, logs and the owner's token are in {layout.root}. "
+        "`wakeline status` shows the processes, `wakeline down` ends them."
+    )
+
+
+def down(data: Data = None) -> None:
+    """Take the platform down; what is in hand is finished first, and all data stays."""
+    from wakeline_embedded import daemon
+
+    layout = _layout(data)
+    with _out.status("finishing what is in hand"):
+        try:
+            was_running = daemon.stop(layout)
+        except daemon.StackError as error:
+            _fail(str(error))
+    _out.print("down" if was_running else f"no stack runs in {layout.root}")
+
+
+def status(
+    data: Data = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show every process as it is now. Exits with 1 unless all of them work."""
+    from wakeline_embedded.status import measure
+
+    layout = _layout(data)
+    found = asyncio.run(measure(layout))
+    if found is None:
+        _fail(f"{layout.root} holds no stack: start one with `wakeline up`")
+    if as_json:
+        typer.echo(json.dumps({**asdict(found), "works": found.works}, indent=1))
+    else:
+        _show(found)
+    raise typer.Exit(0 if found.works else 1)
+
+
+def logs(
+    name: Annotated[
+        str | None, typer.Argument(help="Process, as in `wakeline status`; all if not given.")
+    ] = None,
+    data: Data = None,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="Last lines of each.")] = 20,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with new ones.")] = False,
+) -> None:
+    """Print the logs of the stack's processes."""
+    from wakeline_embedded.logs import Follower, last_lines
+
+    layout = _layout(data)
+    there = sorted(log.stem for log in layout.logs.glob("*.log"))
+    if name is not None and name not in there:
+        _fail(f"there is no log of {name}; there are: {', '.join(there) or 'none'}")
+    chosen = there if name is None else [name]
+    width = max(map(len, chosen), default=0) if name is None else 0
+
+    def show(process: str, line: str) -> None:
+        typer.echo(f"{process:{width}} | {line}" if width else line)
+
+    followers = {process: Follower(layout.log(process)) for process in chosen}
+    for process in chosen:
+        for line in last_lines(layout.log(process), lines):
+            show(process, line)
+    while follow:
+        time.sleep(0.3)
+        for process, follower in followers.items():
+            for line in follower.new_lines():
+                show(process, line)
+
+
+def token(
+    role: Annotated[
+        list[str],
+        typer.Option(help="admin, manager, engineer, labeler, reviewer or auditor; repeatable."),
+    ],
+    data: Data = None,
+    person: Annotated[
+        str | None, typer.Option(help="Opaque id; the role's own name if not given.")
+    ] = None,
+    team: Annotated[str | None, typer.Option(help="Team the person works for.")] = None,
+    hours: Annotated[float, typer.Option(min=0.01, help="How long it is valid.")] = 24.0,
+) -> None:
+    """Mint a token for a person, signed with this stack's own key."""
+    from wakeline_auth import Role
+    from wakeline_embedded import access
+
+    try:
+        roles = [Role(one) for one in role]
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--role") from error
+    try:
+        minted = access.mint(
+            _layout(data), person or roles[0].value, roles, team, timedelta(hours=hours)
+        )
+    except access.NoIssuerError as error:
+        _fail(str(error))
+    typer.echo(minted)
+
+
+def _folder(data: Path | None) -> Path:
+    from wakeline_embedded.layout import default_folder
+
+    return data or default_folder()
+
+
+def _layout(data: Path | None) -> Layout:
+    from wakeline_embedded.layout import Layout
+
+    return Layout.of(_folder(data))
+
+
+def _require_same(layout: Layout, wanted: Options, port: int | None) -> None:
+    from wakeline_embedded.layout import Options, Ports
+
+    moved = port is not None and port != Ports.kept(layout).base
+    if Options.load(layout) != wanted or moved:
+        _fail(
+            f"a stack with other options is up in {layout.root}: "
+            "`wakeline down` first, or give the same options"
+        )
+
+
+def _wait(layout: Layout, start_in: Layout | None) -> StackState:
+    from wakeline_embedded import daemon
+    from wakeline_embedded.state import Condition
+
+    with _err.status("starting") as line:
+
+        def tell(state: StackState) -> None:
+            up = [one.name for one in state.records if one.condition is Condition.UP]
+            missing = [one.name for one in state.records if one.name not in up]
+            line.update(f"{len(up)} of {len(state.records)} up; waiting for {', '.join(missing)}")
+
+        started = daemon.start(start_in) if start_in is not None else None
+        try:
+            return daemon.wait_until_up(layout, started, tell)
+        except daemon.StackError as error:
+            _fail(str(error))
+
+
+def _url(layout: Layout) -> str:
+    from wakeline_embedded import documents
+
+    client = documents.read(layout.client)
+    return client["url"] if client else "no service is installed here"
+
+
+def _show(found: StackStatus) -> None:
+    table = Table(title=f"{found.phase} in {found.folder}", title_justify="left")
+    for heading in ("process", "state", "pid", "restarts", "MiB", "port", "health", "uptime"):
+        right = heading in ("pid", "restarts", "MiB", "port", "uptime")
+        table.add_column(heading, justify="right" if right else "left", overflow="fold")
+    for one in found.processes:
+        colour = "green" if one.works else "red"
+        health = one.health if one.works or not one.detail else f"{one.health} ({one.detail})"
+        table.add_row(
+            one.name,
+            f"[{colour}]{one.state}[/]",
+            _text(one.pid),
+            str(one.restarts),
+            _text(one.memory_mb and round(one.memory_mb)),
+            _text(one.port),
+            escape(shorten(health, _HEALTH_WIDTH, placeholder=" ...")),
+            "" if one.uptime_s is None else str(timedelta(seconds=round(one.uptime_s))),
+        )
+    _out.print(table)
+    if found.message:
+        _out.print(found.message, markup=False)
+
+
+def _text(value: float | None) -> str:
+    return "" if value is None else str(value)
+
+
+def _fail(message: str) -> NoReturn:
+    _err.print(message, style="red", markup=False, soft_wrap=True)
+    raise typer.Exit(1)

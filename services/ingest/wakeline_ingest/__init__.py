@@ -1,0 +1,1 @@
+"""Ingest: takes images in, checks them, keeps copies together, and says ``asset.ingested``."""

@@ -1,0 +1,66 @@
+"""What can be wrong with a request, each with its stable code."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class UnknownDatasetError(Exception):
+    """No such dataset."""
+
+    code: ClassVar[str] = "unknown-dataset"
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"there is no dataset {dataset_id!r}: create it with PUT first")
+
+
+class UnknownAssetError(Exception):
+    """No such asset, or the asset has no such band, mask or picture."""
+
+    code: ClassVar[str] = "unknown-asset"
+
+
+class UnknownParentError(Exception):
+    """The parent that an upload names is not in the dataset."""
+
+    code: ClassVar[str] = "unknown-parent"
+
+    def __init__(self, parent: str) -> None:
+        super().__init__(f"the parent {parent!r} is not in this dataset: upload it first")
+
+
+class AssetDiffersError(Exception):
+    """The image is there already, with other bands, masks, group or parent: assets don't change."""
+
+    code: ClassVar[str] = "asset-differs"
+
+    def __init__(self, asset_id: str, what: str) -> None:
+        super().__init__(
+            f"the image is there already as {asset_id}, with another {what}; assets never change: "
+            "leave it out, or put the image into another dataset"
+        )
+
+
+class InvalidUploadError(Exception):
+    """The form is not what this route takes."""
+
+    code: ClassVar[str] = "invalid-upload"
+
+
+class FileTooLargeError(Exception):
+    """A file of an upload has more bytes than are allowed."""
+
+    code: ClassVar[str] = "file-too-large"
+
+    def __init__(self, part: str, limit: int) -> None:
+        super().__init__(f"{part} has more than {limit:,} bytes: cut it into tiles")
+
+
+class FileRefusedError(Exception):
+    """A file cannot become an asset; ``code`` is the reason's own."""
+
+    code: str = "file-refused"
+
+    def __init__(self, part: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.extra: Mapping[str, Any] = {"part": part}

@@ -1,0 +1,1 @@
+"""MongoDB behind the ports: one module an aggregate."""

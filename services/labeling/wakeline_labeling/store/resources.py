@@ -1,0 +1,142 @@
+"""What a process of this service holds beside its database."""
+
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+import orjson
+from pydantic import TypeAdapter
+from wakeline_blobs import BlobRef as StoredRef
+from wakeline_blobs import Blobs, load_json, store_json
+from wakeline_events.base import BlobRef
+from wakeline_events.shapes import INLINE_BYTES, AnnotationSet, PredictionSet
+from wakeline_geometry.shapes import Annotation, Predicted
+
+from wakeline_labeling.domain import names
+from wakeline_labeling.domain.records import Slot
+from wakeline_labeling.domain.selection import Coins
+from wakeline_labeling.store.projects import ProjectCache
+
+LENGTH_SECONDS = 2.0
+"""So long the length of a queue is remembered."""
+REMEMBERED_LEASES = 4_096
+REMEMBERED_SHAPES = 1_024
+
+V = TypeVar("V")
+_ANNOTATIONS: TypeAdapter[tuple[Annotation, ...]] = TypeAdapter(tuple[Annotation, ...])
+_PREDICTED: TypeAdapter[tuple[Predicted, ...]] = TypeAdapter(tuple[Predicted, ...])
+
+
+class BlobShelf:
+    """Geometry that is too large for an event, as content-addressed blobs."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def shelve(self, annotations: Sequence[Annotation]) -> AnnotationSet:
+        plain = [annotation.model_dump(mode="json") for annotation in annotations]
+        if len(orjson.dumps(plain)) <= INLINE_BYTES:
+            return AnnotationSet(count=len(plain), items=tuple(annotations))
+        ref = await store_json(self._blobs, "labels", plain)
+        return AnnotationSet(count=len(plain), blob=BlobRef(bucket="labels", **ref.model_dump()))
+
+    async def annotations(self, stored: AnnotationSet) -> tuple[Annotation, ...]:
+        if stored.blob is None:
+            return stored.items or ()
+        return _ANNOTATIONS.validate_python(await self._load(stored.blob))
+
+    async def predicted(self, stored: PredictionSet) -> tuple[Predicted, ...]:
+        if stored.blob is None:
+            return stored.items or ()
+        return _PREDICTED.validate_python(await self._load(stored.blob))
+
+    async def _load(self, ref: BlobRef) -> object:
+        plain = StoredRef(key=ref.key, digest=ref.digest, bytes=ref.bytes)
+        found: object = await load_json(self._blobs, ref.bucket, plain)
+        return found
+
+
+class BlobPixels:
+    """The bytes of images in the bucket ``assets``."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    def stream(self, key: str) -> AsyncIterator[bytes]:
+        return self._blobs.stream("assets", key)
+
+
+class Recent(Generic[V]):
+    """A mapping that forgets what was used longest ago."""
+
+    def __init__(self, size: int) -> None:
+        self._held: OrderedDict[str, V] = OrderedDict()
+        self._size = size
+
+    def get(self, key: str) -> V | None:
+        """The value, if it is remembered."""
+        if key in self._held:
+            self._held.move_to_end(key)
+        return self._held.get(key)
+
+    def put(self, key: str, value: V) -> None:
+        """Remember a value."""
+        self._held[key] = value
+        self._held.move_to_end(key)
+        if len(self._held) > self._size:
+            self._held.popitem(last=False)
+
+
+@dataclass
+class LocalDesk:
+    """What one process remembers in order to be quick, and its source of chance."""
+
+    chance: random.Random = field(default_factory=random.SystemRandom)
+    _lengths: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _leases: Recent[Slot] = field(default_factory=lambda: Recent(REMEMBERED_LEASES))
+    _shapes: Recent[tuple[Predicted, ...]] = field(
+        default_factory=lambda: Recent(REMEMBERED_SHAPES)
+    )
+
+    def coins(self) -> Coins:
+        return Coins(self.coin(), self.coin(), self.coin())
+
+    def coin(self) -> float:
+        return self.chance.random()
+
+    def new_id(self) -> str:
+        return uuid4().hex
+
+    def length_of(self, queue: str) -> int | None:
+        counted_at, length = self._lengths.get(queue, (-LENGTH_SECONDS, 0))
+        return length if monotonic() - counted_at < LENGTH_SECONDS else None
+
+    def note_length(self, queue: str, length: int) -> None:
+        self._lengths[queue] = (monotonic(), length)
+
+    def leased(self, slot: Slot) -> None:
+        self._leases.put(names.lease_id(slot.id, slot.fence), slot)
+
+    def lease_of(self, lease_id: str) -> Slot | None:
+        return self._leases.get(lease_id)
+
+    def shapes_of(self, prediction_id: str) -> tuple[Predicted, ...] | None:
+        return self._shapes.get(prediction_id)
+
+    def note_shapes(self, prediction_id: str, shapes: tuple[Predicted, ...]) -> None:
+        self._shapes.put(prediction_id, shapes)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Everything of a process that use cases and routes need beside the unit of work."""
+
+    blobs: Blobs
+    shelf: BlobShelf
+    pixels: BlobPixels
+    desk: LocalDesk
+    projects: ProjectCache

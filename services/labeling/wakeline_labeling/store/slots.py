@@ -1,0 +1,316 @@
+"""The queue: one document a slot, and every step of a lease one atomic change of one document.
+
+Leases are told the time by the database (``$$NOW``): processes whose clocks differ cannot both
+hold one.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+from wakeline_storage import BufferedCollection, Document
+
+from wakeline_labeling.domain.queueing import UNKNOWN_RANK
+from wakeline_labeling.domain.queues import Claim, Queue
+from wakeline_labeling.domain.records import Answer, Order, Reservation, Slot
+from wakeline_labeling.domain.selection import Candidate, Stratum
+from wakeline_labeling.ports import RequestRepeatedError, SeenBeforeError
+from wakeline_labeling.store.documents import document_of, literal, maybe, records_of
+
+IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
+"""How a queue is sorted; ``migrations`` has the index that serves it without a sort."""
+UNTOUCHED = {"people.0": {"$exists": False}}
+
+
+class MongoSlots:
+    """The collection ``slots``."""
+
+    def __init__(self, slots: BufferedCollection) -> None:
+        self._slots = slots
+
+    async def get(self, slot_id: str) -> Slot | None:
+        return maybe(Slot, await self._slots.find_one({"_id": slot_id}))
+
+    async def of_task(self, task_id: str) -> list[Slot]:
+        rows = await self._slots.find(_of(task_id))
+        return sorted(records_of(Slot, rows), key=lambda slot: slot.number)
+
+    async def candidates(
+        self, queue: Queue, limit: int, within: Stratum | None = None
+    ) -> list[Candidate]:
+        wanted = _open_to(queue)
+        if within is not None:
+            wanted["draw"] = {"$gte": within.low, "$lt": within.high}
+        rows = await self._slots.find(
+            wanted,
+            {"priority": 1, "counts": 1},
+            sort=None if within else IN_ORDER,
+            limit=limit,
+        )
+        return [Candidate(row["_id"], row["priority"], row["counts"]) for row in rows]
+
+    async def queued(self, queue: str, limit: int = 0) -> int:
+        return await self._slots.count({"queue": queue, "state": "queued"}, limit=limit)
+
+    async def claim(self, claim: Claim) -> Slot | None:
+        wanted = _open_to(claim.queue)
+        if claim.slot_id is not None:
+            wanted["_id"] = claim.slot_id
+        try:
+            row = await self._slots.find_one_and_update(
+                wanted, _leased(claim), sort=None if claim.slot_id else IN_ORDER
+            )
+        except DuplicateKeyError as error:
+            details = error.details or {}
+            if "request" in details.get("keyPattern", {}):
+                raise RequestRepeatedError(claim.request) from error
+            task_id = details["keyValue"]["task_id"]
+            await self._exclude(task_id, claim.queue.labeler.person_id)
+            raise SeenBeforeError(task_id) from error
+        return maybe(Slot, row)
+
+    async def requested(self, request: str) -> Slot | None:
+        return maybe(Slot, await self._slots.find_one({"request": request}))
+
+    async def exclude_from_siblings(self, slot: Slot, person_id: str) -> None:
+        await self._exclude(slot.task_id, person_id)
+
+    async def _exclude(self, task_id: str, person_id: str) -> None:
+        theirs_not = {"people": {"$ne": person_id}, "state": {"$in": ["queued", "held"]}}
+        change = {"$addToSet": {"excluded": person_id}}
+        self._slots.update_many({**_of(task_id), **theirs_not}, change)
+        await self._slots.flush()
+
+    async def live(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
+        return maybe(Slot, await self._slots.find_one(_live(slot_id, fence, person_id)))
+
+    async def leased_by(self, person_id: str) -> list[Slot]:
+        wanted = {"state": "leased", "lease.person_id": person_id, "$expr": _LIVING}
+        # Among the living leases of everybody, which are few, this looks for one person's.
+        return records_of(
+            Slot, await self._slots.find(wanted, sort=[("lease.expires_at", 1)])
+        )
+
+    async def extend(
+        self, slot_id: str, fence: int, person_id: str, by: timedelta
+    ) -> datetime | None:
+        row = await self._slots.find_one_and_update(
+            _live(slot_id, fence, person_id),
+            [{"$set": {"lease.expires_at": _from_now(by)}}],
+            projection={"lease.expires_at": 1},
+        )
+        return row["lease"]["expires_at"] if row else None
+
+    async def submit(self, slot_id: str, fence: int, person_id: str, *, done: bool) -> Slot | None:
+        change = {
+            "state": "done" if done else "submitted",
+            "lease.submitted_at": "$$NOW",
+            "reserved": None,
+            "drafts": {"$setDifference": ["$drafts", [literal(person_id)]]},
+        }
+        live = _live(slot_id, fence, person_id)
+        # As it was before, but for the time of the submit: the caller asks what drafts there were.
+        before = await self._slots.find_one_and_update(live, [{"$set": change}], return_after=True)
+        return maybe(Slot, before)
+
+    async def release(
+        self, slot_id: str, fence: int, person_id: str, *, exclude: bool
+    ) -> Slot | None:
+        change: dict[str, Any] = {"$set": {"state": "queued"}, "$unset": {"request": ""}}
+        if exclude:
+            change["$addToSet"] = {"excluded": person_id}
+        live = _live(slot_id, fence, person_id)
+        return maybe(Slot, await self._slots.find_one_and_update(live, change))
+
+    async def mark_draft(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
+        return maybe(
+            Slot,
+            await self._slots.find_one_and_update(
+                _live(slot_id, fence, person_id), {"$addToSet": {"drafts": person_id}}
+            ),
+        )
+
+    async def expired(self, limit: int) -> list[Slot]:
+        over = {"state": "leased", "$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
+        rows = await self._slots.find(over, sort=[("lease.expires_at", 1)], limit=limit)
+        return records_of(Slot, rows)
+
+    async def to_request(self, stage_id: str, epoch: int, limit: int) -> list[Slot]:
+        stale = {"answer.epoch": {"$lt": epoch}, "requested_epoch": {"$lt": epoch}}
+        wanted = {"queue": stage_id, "state": "queued", **stale}
+        return records_of(Slot, await self._slots.find(wanted, sort=IN_ORDER, limit=limit))
+
+    async def count_fresh(self, stage_id: str, epoch: int, limit: int) -> int:
+        fresh = {"queue": stage_id, "state": "queued", "answer.epoch": {"$gte": epoch}}
+        return await self._slots.count(fresh, limit=limit)
+
+    async def tally(self, stage_id: str) -> list[Mapping[str, Any]]:
+        key = {"state": "$state", "arm": "$arm", "epoch": "$answer.epoch"}
+        rows = await self._slots.aggregate(
+            [
+                {"$match": {"stage_id": stage_id}},
+                {"$group": {"_id": key, "n": {"$sum": 1}}},
+            ]
+        )
+        return [row["_id"] | {"n": row["n"]} for row in rows]
+
+    async def count_unsuitable(self, stage_id: str, people: Collection[str]) -> int:
+        nobody_left = {"excluded": {"$all": sorted(people)}}
+        return await self._slots.count({"queue": stage_id, "state": "queued", **nobody_left})
+
+    async def page_of_ids(self, stage_id: str, after: str, limit: int) -> list[str]:
+        rows = await self._slots.find(
+            {"stage_id": stage_id, "_id": {"$gt": after}}, {"_id": 1}, sort=[("_id", 1)], limit=limit
+        )
+        return [row["_id"] for row in rows]
+
+    def add(self, slot: Slot) -> None:
+        self._slots.insert(document_of(slot))
+
+    def replace_untouched(self, slot: Slot) -> None:
+        self._slots.replace({"_id": slot.id, **UNTOUCHED}, document_of(slot))
+
+    def remove_untouched(self, slot_id: str) -> None:
+        self._slots.delete({"_id": slot_id, **UNTOUCHED})
+
+    def answer(self, task_id: str, answer: Answer) -> None:
+        uncertainty = UNKNOWN_RANK if answer.uncertainty is None else 1.0 - answer.uncertainty
+        by_uncertainty = {"$eq": ["$order", "uncertainty"]}
+        change = {
+            "answer": literal(document_of(answer)),
+            "ready_at": "$opened_at",
+            "rank": {"$cond": [by_uncertainty, uncertainty, "$rank"]},
+        }
+        not_later = {**_of(task_id), "answer.epoch": {"$lte": answer.epoch}}
+        self._slots.update_many(not_later, [{"$set": change}])
+
+    def unhold(self, task_id: str, seen_by: str) -> None:
+        self._slots.update_many(
+            {**_of(task_id), "state": "held"},
+            {"$set": {"state": "queued"}, "$addToSet": {"excluded": seen_by}},
+        )
+
+    def expire(self, slot: Slot) -> None:
+        self._slots.update(
+            {"_id": slot.id, "state": "leased", "fence": slot.fence},
+            {"$set": {"state": "queued"}, "$unset": {"request": ""}},
+        )
+
+    def reopen(
+        self,
+        slot_id: str,
+        round: int,
+        label_id: str,
+        reserved: Reservation | None,
+        kept_for: timedelta,
+        ahead: int,
+    ) -> None:
+        kept: Any = None
+        if reserved is not None:
+            person = literal(reserved.person_id)
+            until = _from_now(kept_for)
+            kept = {"person_id": person, "expert": literal(reserved.expert), "until": until}
+        sent_back = {"$ne": ["$rework_of", None]}
+        change = {
+            "state": "queued",
+            "round": {"$add": ["$round", 1]},
+            "priority": {"$cond": [sent_back, "$priority", {"$add": ["$priority", ahead]}]},
+            "ready_at": "$$NOW",
+            "rework_of": literal(label_id),
+            "reserved": kept,
+            "request": "$$REMOVE",
+        }
+        here = {"_id": slot_id, "round": round, "state": "submitted"}
+        self._slots.update(here, [{"$set": change}])
+
+    def finish(self, task_id: str) -> None:
+        self._slots.update_many(
+            {**_of(task_id), "state": "submitted"}, {"$set": {"state": "done"}}
+        )
+
+    def note_drafts(self, slot_id: str, person_id: str) -> None:
+        self._slots.update({"_id": slot_id}, {"$addToSet": {"drafts": person_id}})
+
+    def note_requested(self, slot_ids: Collection[str], epoch: int) -> None:
+        self._slots.update_many(
+            {"_id": {"$in": sorted(slot_ids)}}, {"$set": {"requested_epoch": epoch}}
+        )
+
+    def reorder(self, slot_ids: Collection[str], order: Order) -> None:
+        known = {"$ne": [{"$ifNull": ["$answer.uncertainty", None]}, None]}
+        rank: Mapping[Order, Any] = {
+            "random": "$draw",
+            "fifo": {"$divide": [{"$toLong": "$opened_at"}, 1000]},
+            "uncertainty": {
+                "$cond": [known, {"$subtract": [1, "$answer.uncertainty"]}, UNKNOWN_RANK]
+            },
+        }
+        self._slots.update_many(
+            {"_id": {"$in": sorted(slot_ids)}}, [{"$set": {"order": order, "rank": rank[order]}}]
+        )
+
+
+_LIVING = {"$gt": ["$lease.expires_at", "$$NOW"]}
+
+
+def _of(task_id: str) -> dict[str, Any]:
+    # "/" follows "." in ASCII: every slot of the task and nothing else, by the index on _id.
+    return {"_id": {"$gte": f"{task_id}.", "$lt": f"{task_id}/"}}
+
+
+def _live(slot_id: str, fence: int, person_id: str) -> dict[str, Any]:
+    holder = {"state": "leased", "fence": fence, "lease.person_id": person_id}
+    return {"_id": slot_id, **holder, "$expr": _LIVING}
+
+
+def _from_now(duration: timedelta) -> Mapping[str, Any]:
+    return {"$add": ["$$NOW", round(duration.total_seconds() * 1000)]}
+
+
+def _open_to(queue: Queue) -> dict[str, Any]:
+    """What a person may lease from a queue now."""
+    person_id, _, expert, only_expert = queue.labeler
+    for_them: list[Any] = [
+        # True also without a reservation: what is missing sorts before every date.
+        {"$lte": ["$reserved.until", "$$NOW"]},
+        {"$eq": ["$reserved.person_id", literal(person_id)]},
+    ]
+    if expert:
+        for_them.append("$reserved.expert")
+    wanted: dict[str, Any] = {
+        "queue": queue.name,
+        "state": "queued",
+        "excluded": {"$ne": person_id},
+        "$expr": {"$and": [{"$lte": ["$ready_at", "$$NOW"]}, {"$or": for_them}]},
+    }
+    if only_expert:
+        wanted["reserved.expert"] = True
+    return wanted
+
+
+def _leased(claim: Claim) -> list[Document]:
+    labeler = claim.queue.labeler
+    person = literal(labeler.person_id)
+    following = {"$add": ["$fence", 1]}
+    lease = {
+        "person_id": person,
+        "team_id": literal(labeler.team_id),
+        "fence": following,
+        "leased_at": "$$NOW",
+        "expires_at": _from_now(claim.lasts),
+        "p_selected": literal(claim.probability),
+        "pin": {"$ifNull": ["$answer.pin", None]},
+        "submitted_at": None,
+    }
+    return [
+        {
+            "$set": {
+                "state": "leased",
+                "fence": following,
+                "people": {"$setUnion": ["$people", [person]]},
+                "request": literal(claim.request) if claim.request else "$$REMOVE",
+                "lease": lease,
+            }
+        }
+    ]

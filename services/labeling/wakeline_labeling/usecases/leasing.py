@@ -1,0 +1,226 @@
+"""Leases slots to people: which ones, and what they are told of them.
+
+A lease is one atomic write of one document and needs no transaction: sixteen people at one queue
+would only make each other's transactions fail. What could be lost between two writes here is a
+hint, never a right.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+from wakeline_events.configuration import Ontology
+from wakeline_geometry.shapes import Annotation, Predicted
+
+from wakeline_labeling.domain import arms, names, selection
+from wakeline_labeling.domain.errors import NoTaskAvailableError, NotAMemberError
+from wakeline_labeling.domain.queues import Claim, Labeler, Queue
+from wakeline_labeling.domain.records import Lease, Pin, Project, Slot, Stage
+from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, Shelf, UnitOfWork
+
+ATTEMPTS = 50
+"""So often a pick that somebody else was quicker at is made again."""
+LOOKED_AT = 64
+"""Benchmark slots among which one is drawn."""
+
+
+class LeaseView(NamedTuple):
+    """All that the holder of a lease is told."""
+
+    slot: Slot
+    lease: Lease
+    ontology: Ontology
+    pin: Pin | None
+    """The pre-label that is shown; None if none is."""
+    shapes: tuple[Predicted, ...]
+    draft: tuple[Annotation, ...] | None
+
+
+async def labeler_of(
+    uow: UnitOfWork, stage: Stage, *, person_id: str, team_id: str | None, labels: bool, expert: bool
+) -> Labeler:
+    """What a person is to a stage.
+
+    Parameters
+    ----------
+    team_id : as the person's token says; if it says nothing, the service's own records do
+    labels : whether the person may label at all
+    expert : whether the person is a reviewer
+
+    Raises
+    ------
+    NotAMemberError
+    """
+    if team_id is None:
+        person = await uow.teams.person(person_id)
+        team_id = person.team_id if person else None
+    policy = stage.policy
+    if labels and team_id == policy.team:
+        return Labeler(person_id, team_id, expert)
+    if expert and team_id in (policy.team, policy.review.team):
+        return Labeler(person_id, team_id, expert, only_expert=True)
+    raise NotAMemberError(stage.id, policy.team)
+
+
+async def lease_next(
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, count: int, key: str | None
+) -> list[Slot]:
+    """Lease up to ``count`` slots to a person; a key that comes again gets what it got.
+
+    Raises
+    ------
+    NoTaskAvailableError
+        If there is not a single one, with the reason.
+    """
+    slots: list[Slot] = []
+    for number in range(count):
+        request = _request(stage, labeler, f"{key}/{number}") if key else None
+        slot = await _lease_one(uow, desk, stage, labeler, request)
+        if slot is None:
+            break
+        slots.append(slot)
+    if not slots:
+        raise NoTaskAvailableError(await _why_nothing(uow, stage))
+    for slot in slots:
+        desk.leased(slot)
+    return slots
+
+
+async def describe(
+    uow: UnitOfWork, desk: Desk, shelf: Shelf, project: Project, slots: Sequence[Slot]
+) -> list[LeaseView]:
+    """What the holder of living leases is told of each."""
+    return [await _describe(uow, desk, shelf, project, slot) for slot in slots]
+
+
+async def shown(uow: UnitOfWork, desk: Desk, shelf: Shelf, slot: Slot) -> tuple[Predicted, ...]:
+    """The shapes that the slot's lease shows: those it pinned, and none in an unassisted arm."""
+    pin = slot.lease.pin if slot.lease else None
+    if pin is None or not arms.is_shown(slot.arm):
+        return ()
+    shapes = desk.shapes_of(pin.prediction_id)
+    if shapes is None:
+        prelabel = await uow.prelabels.get(pin.prediction_id)
+        shapes = await shelf.predicted(prelabel.shapes) if prelabel else ()
+        desk.note_shapes(pin.prediction_id, shapes)
+    return shapes
+
+
+async def _lease_one(
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None
+) -> Slot | None:
+    if request is not None and (before := await uow.slots.requested(request)) is not None:
+        return before
+    for _ in range(ATTEMPTS):
+        claim = await _choose(uow, desk, stage, labeler, request)
+        if claim is None:
+            return None
+        try:
+            slot = await uow.slots.claim(claim)
+        except RequestRepeatedError:
+            return await uow.slots.requested(request) if request else None
+        except SeenBeforeError:
+            continue
+        if slot is not None:
+            if slot.siblings > 1:
+                await uow.slots.exclude_from_siblings(slot, labeler.person_id)
+            return slot
+        if claim.slot_id is None:
+            return None
+    return None
+
+
+async def _choose(
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None
+) -> Claim | None:
+    """The claim that chance and the queue's order say; None if nothing is there to claim."""
+    lasts = timedelta(minutes=stage.policy.lease_minutes)
+    state = await uow.projects.stage_state(stage.id) if stage.policy.benchmark_share else None
+    ordinary = 1.0
+    if state is not None and state.benchmarks:
+        queue = Queue(names.benchmark_queue(stage.id), labeler)
+        found = await uow.slots.candidates(queue, LOOKED_AT)
+        if found and desk.coin() < stage.policy.benchmark_share:
+            drawn = found[int(desk.coin() * len(found))]
+            if await _choose_ordinary(uow, desk, stage, labeler) is not None:
+                probability = stage.policy.benchmark_share / len(found)
+                return Claim(queue, drawn.slot_id, probability, lasts, request)
+        ordinary = 1.0 - stage.policy.benchmark_share if found else 1.0
+    chosen = await _choose_ordinary(uow, desk, stage, labeler)
+    if chosen is None:
+        return None
+    slot_id, probability = chosen
+    return Claim(Queue(stage.id, labeler), slot_id, ordinary * probability, lasts, request)
+
+
+async def _choose_ordinary(
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler
+) -> tuple[str | None, float] | None:
+    queue, share = Queue(stage.id, labeler), stage.policy.uniform_share
+    length = desk.length_of(queue.name)
+    if length is None:
+        length = await uow.slots.queued(queue.name)
+        desk.note_length(queue.name, length)
+    coins = desk.coins()
+    if length <= selection.SMALL_QUEUE:
+        candidates = await uow.slots.candidates(queue, 2 * selection.SMALL_QUEUE)
+        if not candidates:
+            return None
+        paired = len({candidate.counts for candidate in candidates}) > 1
+        picked = selection.pick(candidates, coins, share, paired=paired)
+        return picked.candidate.slot_id, picked.probability
+    if coins.lane < share:
+        strata = selection.strata(length)
+        stratum = selection.stratum_of(coins.half, strata)
+        inside = await uow.slots.candidates(queue, 0, within=stratum)
+        if inside:
+            drawn = inside[int(coins.place * len(inside))]
+            probability = selection.probability_in_stratum(share, strata, len(inside))
+            return drawn.slot_id, probability
+    return None, selection.probability_of_first(share, length)
+
+
+async def _why_nothing(uow: UnitOfWork, stage: Stage) -> str:
+    waiting = await uow.slots.queued(stage.id, limit=1_000)
+    if not waiting:
+        return f"nothing waits in stage {stage.id}"
+    return (
+        f"{waiting} labels wait in stage {stage.id}, but none for you now: they wait for their "
+        "pre-labels, for another person than you, or for an expert"
+    )
+
+
+async def _describe(
+    uow: UnitOfWork, desk: Desk, shelf: Shelf, project: Project, slot: Slot
+) -> LeaseView:
+    assert slot.lease is not None
+    pin = slot.lease.pin if arms.is_shown(slot.arm) else None
+    return LeaseView(
+        slot=slot,
+        lease=slot.lease,
+        ontology=project.document.ontology,
+        pin=pin,
+        shapes=await shown(uow, desk, shelf, slot),
+        draft=await _draft(uow, shelf, slot, slot.lease.person_id),
+    )
+
+
+async def _draft(
+    uow: UnitOfWork, shelf: Shelf, slot: Slot, person_id: str
+) -> tuple[Annotation, ...] | None:
+    """A person's own unfinished work, else what is to be made again."""
+    if person_id in slot.drafts:
+        draft = await uow.drafts.get(slot.id, person_id)
+        if draft is not None and draft.round == slot.round:
+            return await shelf.annotations(draft.annotations)
+    if slot.rework_of is not None:
+        rejected = await uow.labels.get(slot.rework_of)
+        if rejected is not None and rejected.person_id == person_id:
+            return await shelf.annotations(rejected.annotations)
+    return None
+
+
+def _request(stage: Stage, labeler: Labeler, key: str) -> str:
+    named = f"{labeler.person_id}\n{stage.id}\n{key}"
+    return hashlib.sha256(named.encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""The review service: an expert's verdict on what people labeled."""

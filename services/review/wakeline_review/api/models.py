@@ -1,0 +1,178 @@
+"""What goes in and out of the routes of review."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from wakeline_geometry.shapes import Annotation
+from wakeline_review.domain.records import Review, State, Verdict
+
+
+class Body(BaseModel):
+    """A request body: a misspelt field is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LeaseIn(Body):
+    """Which stage to review, and how many labels at once."""
+
+    project: str
+    stage: str
+    count: Annotated[int, Field(ge=1, le=50)] = 1
+
+
+class VerdictIn(Body):
+    """A reviewer's verdict on a leased label."""
+
+    fence: int
+    verdict: Literal["accept", "correct", "reject"]
+    annotations: list[Annotation] | None = None
+    """The corrected label: all of it, only with ``correct``."""
+    comment: Annotated[str, Field(max_length=4_000)] | None = None
+    """For the labeler; stays in this service."""
+    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+
+
+class CorrectionIn(Body):
+    """A later correction of a label that counts already."""
+
+    annotations: list[Annotation]
+
+
+class AssetOut(BaseModel):
+    """What a reviewer needs to know of the image."""
+
+    asset_id: str
+    digest: str
+    width: int
+    height: int
+    bands: list[str]
+
+
+class ReviewLeaseOut(BaseModel):
+    """One leased review."""
+
+    review_id: str
+    lease_id: str
+    fence: int
+    label_id: str
+    stage_id: str
+    round: int
+    asset: AssetOut
+    annotations: list[Annotation]
+    draft: dict[str, Any] | None
+    expires_at: datetime
+
+    @classmethod
+    def of(
+        cls, review: Review, annotations: tuple[Annotation, ...], draft: dict[str, Any] | None
+    ) -> "ReviewLeaseOut":
+        """A lease with the annotations loaded."""
+        assert review.lease is not None
+        asset = review.label.asset
+        return cls(
+            review_id=review.id,
+            lease_id=review.lease.lease_id,
+            fence=review.fence,
+            label_id=review.id,
+            stage_id=review.label.stage_id,
+            round=review.label.round,
+            asset=AssetOut(
+                asset_id=asset.asset_id,
+                digest=asset.digest,
+                width=asset.width,
+                height=asset.height,
+                bands=sorted(asset.bands),
+            ),
+            annotations=list(annotations),
+            draft=draft,
+            expires_at=review.lease.expires_at,
+        )
+
+
+class ReviewLeasesOut(BaseModel):
+    """The leases of one call."""
+
+    leases: list[ReviewLeaseOut]
+
+
+class LeasedIds(BaseModel):
+    """The leases that a command took: what its idempotency record holds."""
+
+    label_ids: list[str]
+
+
+class HeartbeatOut(BaseModel):
+    """Until when the lease holds now."""
+
+    expires_at: datetime
+
+
+class VerdictOut(BaseModel):
+    """What became of a label."""
+
+    review_id: str
+    label_id: str
+    state: State
+    verdict: Verdict | None
+    agreement: float | None
+    comment: str | None
+
+    @classmethod
+    def of(cls, review: Review) -> "VerdictOut":
+        """The verdict on a label."""
+        return cls(
+            review_id=review.id,
+            label_id=review.id,
+            state=review.state,
+            verdict=review.verdict,
+            agreement=review.agreement,
+            comment=review.comment,
+        )
+
+
+class ReviewOut(VerdictOut):
+    """A review for statistics."""
+
+    stage_id: str
+    task_id: str
+    asset_id: str
+    slot: int
+    round: int
+    arm: str
+    counts: bool
+    person_id: str
+    reviewer_id: str | None
+    seconds: float | None
+    benchmark_score: float | None
+    opened_at: datetime
+    decided_at: datetime | None
+
+    @classmethod
+    def of(cls, review: Review) -> "ReviewOut":
+        """A review with everything that may be counted."""
+        label = review.label
+        return cls(
+            **VerdictOut.of(review).model_dump(),
+            stage_id=label.stage_id,
+            task_id=label.task_id,
+            asset_id=label.asset_id,
+            slot=label.slot,
+            round=label.round,
+            arm=label.arm,
+            counts=label.counts,
+            person_id=label.person_id,
+            reviewer_id=review.reviewer_id,
+            seconds=review.seconds,
+            benchmark_score=review.benchmark_score,
+            opened_at=review.opened_at,
+            decided_at=review.decided_at,
+        )
+
+
+class StatusOut(BaseModel):
+    """How many labels of a stage are in each state."""
+
+    counts: dict[str, int]

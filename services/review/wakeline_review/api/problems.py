@@ -1,0 +1,14 @@
+"""Where an error of review meets an HTTP status."""
+
+from wakeline_review.domain import errors
+
+STATUS: dict[type[Exception], int] = {
+    errors.NoReviewAvailableError: 404,
+    errors.NoSuchReviewError: 404,
+    errors.UnknownStageError: 404,
+    errors.NotOnTeamError: 403,
+    errors.ReviewLeaseExpiredError: 409,
+    errors.LastRoundError: 409,
+    errors.NotAcceptedError: 409,
+    errors.InvalidAnnotationsError: 422,
+}

@@ -1,0 +1,277 @@
+"""The routes of review."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import Query, Response
+from fastapi.responses import StreamingResponse
+
+from wakeline_auth import Permission
+from wakeline_blobs import keep_shapes, load_shapes
+from wakeline_events.base import Asset
+from wakeline_geometry.agreement import agreement
+from wakeline_geometry.shapes import Annotation
+from wakeline_http import Limit, Page, Router, problems
+from wakeline_review import usecases
+from wakeline_review.api.dependencies import (
+    Anyone,
+    ReviewCommand,
+    Reviewer,
+    ReviewReader,
+    ReviewResources,
+    Statistician,
+)
+from wakeline_review.api.models import (
+    CorrectionIn,
+    HeartbeatOut,
+    LeasedIds,
+    LeaseIn,
+    ReviewLeaseOut,
+    ReviewLeasesOut,
+    ReviewOut,
+    StatusOut,
+    VerdictIn,
+    VerdictOut,
+)
+from wakeline_review.domain import errors
+from wakeline_review.domain.records import Review
+from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
+
+leases = Router(prefix="/v1/reviews/leases", tags=["review leases"])
+reviews = Router(prefix="/v1/reviews", tags=["reviews"])
+verdicts = Router(prefix="/v1/verdicts", tags=["verdicts"])
+routers = (leases, reviews, verdicts)
+
+
+@leases.post(
+    "",
+    status_code=201,
+    responses=problems(
+        errors.NoReviewAvailableError, errors.UnknownStageError, errors.NotOnTeamError
+    ),
+)
+async def lease_reviews(
+    wanted: LeaseIn,
+    reviewer: Reviewer,
+    command: ReviewCommand,
+    reader: ReviewReader,
+    resources: ReviewResources,
+) -> ReviewLeasesOut:
+    """Lease the next labels of a stage to the calling reviewer."""
+
+    async def lease(uow: MongoReviewUnitOfWork) -> LeasedIds:
+        taken = await usecases.lease_next(
+            uow,
+            wanted.project,
+            wanted.stage,
+            reviewer.person_id,
+            reviewer.team_id,
+            wanted.count,
+        )
+        return LeasedIds(label_ids=[review.id for review in taken])
+
+    taken = await command.run(lease, LeasedIds)
+    found = [await reader.reviews.get(label_id) for label_id in taken.label_ids]
+    held = [
+        r for r in found if r and r.lease is not None and r.lease.person_id == reviewer.person_id
+    ]
+    return ReviewLeasesOut(
+        leases=[
+            ReviewLeaseOut.of(
+                review,
+                await load_shapes(resources.blobs, review.label.annotations, Annotation),
+                await reader.drafts.get(review.id, reviewer.person_id),
+            )
+            for review in held
+        ]
+    )
+
+
+@leases.get("/{lease_id}/image", responses=problems(errors.ReviewLeaseExpiredError))
+async def read_image(
+    lease_id: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
+) -> StreamingResponse:
+    """The image of a live lease."""
+    asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
+    return _stream(resources, asset.image)
+
+
+@leases.get("/{lease_id}/bands/{name}", responses=problems(errors.ReviewLeaseExpiredError))
+async def read_band(
+    lease_id: str, name: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
+) -> StreamingResponse:
+    """An extra band of the image of a live lease."""
+    asset: Asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
+    if name not in asset.bands:
+        raise errors.NoSuchReviewError(f"this image has no band {name}")
+    return _stream(resources, asset.bands[name])
+
+
+@leases.post("/{lease_id}/heartbeat", responses=problems(errors.ReviewLeaseExpiredError))
+async def heartbeat(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> HeartbeatOut:
+    """Keep a lease alive for as long as the stage's policy gives."""
+
+    async def beat(uow: MongoReviewUnitOfWork) -> HeartbeatOut:
+        review = await usecases.heartbeat(uow, lease_id, reviewer.person_id)
+        assert review.lease is not None
+        return HeartbeatOut(expires_at=review.lease.expires_at)
+
+    return await command.run(beat, HeartbeatOut)
+
+
+@leases.post(
+    "/{lease_id}/return", status_code=204, responses=problems(errors.ReviewLeaseExpiredError)
+)
+async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> Response:
+    """Give a review back unjudged."""
+
+    async def give_back(uow: MongoReviewUnitOfWork) -> LeasedIds:
+        await usecases.give_back(uow, lease_id, reviewer.person_id)
+        return LeasedIds(label_ids=[])
+
+    await command.run(give_back, LeasedIds)
+    return Response(status_code=204)
+
+
+@leases.post(
+    "/{lease_id}/verdict",
+    responses=problems(
+        errors.ReviewLeaseExpiredError, errors.LastRoundError, errors.InvalidAnnotationsError
+    ),
+)
+async def give_verdict(
+    lease_id: str,
+    given: VerdictIn,
+    reviewer: Reviewer,
+    command: ReviewCommand,
+    reader: ReviewReader,
+    resources: ReviewResources,
+) -> VerdictOut:
+    """Accept, correct or reject a leased label; late work is kept as a draft."""
+    review = await reader.reviews.live(lease_id, reviewer.person_id)
+    changes: dict[str, object] = {"comment": given.comment, "seconds": given.seconds}
+    match given.verdict:
+        case "accept":
+            changes |= {"verdict": "accepted", "agreement": 1.0}
+        case "reject":
+            changes |= {"verdict": "rejected"}
+        case "correct":
+            changes |= {"verdict": "corrected"}
+            if review is not None:
+                changes |= await _corrected(review, given.annotations or [], reader, resources)
+
+    async def judge(uow: MongoReviewUnitOfWork) -> VerdictOut:
+        judged = await usecases.judge(
+            uow,
+            lease_id,
+            given.fence,
+            reviewer.person_id,
+            lambda found: found.model_copy(update=changes),
+        )
+        return VerdictOut.of(judged)
+
+    try:
+        return await command.run(judge, VerdictOut)
+    except errors.ReviewLeaseExpiredError:
+        await _keep_draft(lease_id, given, reviewer.person_id, command)
+        raise
+
+
+@reviews.get("/status")
+async def read_status(project: str, stage: str, reader: ReviewReader, _: Statistician) -> StatusOut:
+    """How many labels of a stage wait, are leased, settled, rejected..."""
+    return StatusOut(counts=await reader.reviews.counts(f"{project}/{stage}"))
+
+
+@reviews.get("")
+async def list_reviews(
+    project: str,
+    reader: ReviewReader,
+    _: Statistician,
+    stage: str | None = None,
+    cursor: str | None = None,
+    limit: Limit = 100,
+) -> Page[ReviewOut]:
+    """A page of reviews with verdicts, times and scores."""
+    found = await reader.reviews.page(project, stage, cursor, limit)
+    following = found[-1].id if len(found) == limit else None
+    return Page(items=[ReviewOut.of(review) for review in found], next=following)
+
+
+@reviews.post(
+    "/{label_id}/corrections",
+    responses=problems(
+        errors.NoSuchReviewError, errors.NotAcceptedError, errors.InvalidAnnotationsError
+    ),
+)
+async def correct_later(
+    label_id: str,
+    correction: CorrectionIn,
+    reviewer: Reviewer,
+    command: ReviewCommand,
+    reader: ReviewReader,
+    resources: ReviewResources,
+) -> VerdictOut:
+    """Correct a label that counts already."""
+    review = await reader.reviews.get(label_id)
+    if review is None:
+        raise errors.NoSuchReviewError(f"there is no label {label_id} here")
+    changes = await _corrected(review, correction.annotations, reader, resources)
+
+    async def correct(uow: MongoReviewUnitOfWork) -> VerdictOut:
+        kept = review.model_copy(update=changes).final
+        return VerdictOut.of(await usecases.supersede(uow, label_id, reviewer.person_id, kept))
+
+    return await command.run(correct, VerdictOut)
+
+
+@verdicts.get("", responses=problems(errors.NoSuchReviewError))
+async def read_verdict(
+    label_id: Annotated[str, Query()], caller: Anyone, reader: ReviewReader
+) -> VerdictOut:
+    """What became of a label: for its labeler, for reviewers, and for who may read labels."""
+    review = await reader.reviews.get(label_id)
+    allowed = caller.may(Permission.LEASE_REVIEWS) or caller.may(Permission.READ_LABELS)
+    if review is None or not (allowed or review.label.person_id == caller.person_id):
+        raise errors.NoSuchReviewError(f"there is no label {label_id} of yours here")
+    return VerdictOut.of(review)
+
+
+async def _corrected(
+    review: Review,
+    annotations: list[Annotation],
+    reader: MongoReviewUnitOfWork,
+    resources: ReviewResources,
+) -> dict[str, object]:
+    """The corrected annotations, checked and kept, with their agreement with the label's."""
+    document = await reader.projects.get(review.label.project_id)
+    assert document is not None
+    usecases.check_annotations(review, document, annotations)
+    submitted = await load_shapes(resources.blobs, review.label.annotations, Annotation)
+    size = (review.label.asset.height, review.label.asset.width)
+    return {
+        "agreement": await asyncio.to_thread(agreement, submitted, annotations, size),
+        "annotations": await keep_shapes(resources.blobs, "labels", annotations),
+    }
+
+
+async def _keep_draft(
+    lease_id: str,
+    given: VerdictIn,
+    person_id: str,
+    command: ReviewCommand,
+) -> None:
+    """Late work is refused by its fence, never thrown away."""
+    label_id = lease_id.rpartition(".")[0]
+
+    async def keep(uow: MongoReviewUnitOfWork) -> LeasedIds:
+        uow.drafts.put(label_id, person_id, usecases.draft_of(given.verdict, given.annotations))
+        return LeasedIds(label_ids=[label_id])
+
+    await command.without_key().run(keep, LeasedIds)
+
+
+def _stream(resources: ReviewResources, key: str) -> StreamingResponse:
+    return StreamingResponse(
+        resources.blobs.stream("assets", key), media_type="application/octet-stream"
+    )

@@ -1,0 +1,1 @@
+"""The rules of review: plain functions without clock, network, disk or randomness."""

@@ -1,0 +1,20 @@
+"""Versioned changes of the review service's database."""
+
+from pymongo import ASCENDING, IndexModel
+
+from wakeline_storage import Migration
+from wakeline_storage.migrations import Database
+
+
+async def _create_indexes(database: Database) -> None:
+    await database["reviews"].create_indexes(
+        [
+            IndexModel([("stage_id", ASCENDING), ("state", ASCENDING), ("opened_at", ASCENDING)]),
+            IndexModel([("task_id", ASCENDING)]),
+            IndexModel([("project_id", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("lease.lease_id", ASCENDING)], sparse=True),
+        ]
+    )
+
+
+MIGRATIONS = (Migration(1, "indexes of reviews", _create_indexes),)

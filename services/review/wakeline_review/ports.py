@@ -1,0 +1,77 @@
+"""What the use cases of review need from outside."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from wakeline_events.base import AssetId, Event, LabelId, PersonId, ProjectId, StageId, TaskId
+from wakeline_events.configuration import ProjectDocument
+from wakeline_events.shapes import AnnotationSet
+from wakeline_review.domain.records import Review, ReviewLease
+
+
+class Projects(Protocol):
+    """The latest configuration of every project."""
+
+    async def get(self, project_id: ProjectId) -> ProjectDocument | None: ...
+    def put(self, project_id: ProjectId, version: int, document: ProjectDocument) -> None: ...
+
+
+class Benchmarks(Protocol):
+    """Trusted labels."""
+
+    async def get(self, stage_id: StageId, asset_id: AssetId) -> AnnotationSet | None: ...
+    def put(self, stage_id: StageId, asset_id: AssetId, truth: AnnotationSet) -> None: ...
+
+
+class Reviews(Protocol):
+    """Every label that was ever submitted, and what became of it."""
+
+    async def get(self, label_id: LabelId) -> Review | None: ...
+    async def of_task(self, task_id: TaskId) -> list[Review]: ...
+    async def lease_next(
+        self, stage_id: StageId, person_id: PersonId, length: timedelta
+    ) -> Review | None: ...
+    async def live(self, lease_id: str, person_id: PersonId) -> Review | None: ...
+    async def extend(self, lease_id: str, person_id: PersonId, length: timedelta) -> bool: ...
+    async def give_back(self, lease_id: str, person_id: PersonId) -> bool: ...
+    async def page(
+        self, project_id: ProjectId, stage: str | None, after: LabelId | None, limit: int
+    ) -> Sequence[Review]: ...
+    async def counts(self, stage_id: StageId) -> dict[str, int]: ...
+    def put(self, review: Review) -> None: ...
+
+
+class Drafts(Protocol):
+    """Corrections whose lease ended before they came in."""
+
+    def put(self, label_id: LabelId, person_id: PersonId, work: dict[str, Any]) -> None: ...
+    async def get(self, label_id: LabelId, person_id: PersonId) -> dict[str, Any] | None: ...
+
+
+class ReviewUnitOfWork(Protocol):
+    """One transaction of the review service."""
+
+    now: datetime
+
+    @property
+    def projects(self) -> Projects: ...
+    @property
+    def benchmarks(self) -> Benchmarks: ...
+    @property
+    def reviews(self) -> Reviews: ...
+    @property
+    def drafts(self) -> Drafts: ...
+    def emit(self, *events: Event) -> None: ...
+    def enqueue(self, kind: str, job_id: str, payload: dict[str, Any]) -> None: ...
+    def known(self, *names: str) -> None: ...
+
+
+__all__ = [
+    "Benchmarks",
+    "Drafts",
+    "Projects",
+    "ReviewLease",
+    "ReviewUnitOfWork",
+    "Reviews",
+]

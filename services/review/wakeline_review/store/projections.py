@@ -1,0 +1,41 @@
+"""What review keeps of other services' events: projects and benchmarks."""
+
+from wakeline_events.base import AssetId, ProjectId, StageId
+from wakeline_events.configuration import ProjectDocument
+from wakeline_events.shapes import AnnotationSet
+from wakeline_storage import BufferedCollection
+
+
+class MongoProjects:
+    """One row a project, the newest version wins."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def get(self, project_id: ProjectId) -> ProjectDocument | None:
+        """The latest configuration, or None if none has arrived."""
+        row = await self._rows.find_one({"_id": project_id})
+        return ProjectDocument.model_validate(row["document"]) if row else None
+
+    def put(self, project_id: ProjectId, version: int, document: ProjectDocument) -> None:
+        """Keep a configuration; its events come in order, so the last one is the newest."""
+        row = {"_id": project_id, "version": version, "document": document.model_dump(mode="json")}
+        self._rows.replace({"_id": project_id}, row, upsert=True)
+
+
+class MongoBenchmarks:
+    """One row a stage and asset."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def get(self, stage_id: StageId, asset_id: AssetId) -> AnnotationSet | None:
+        """The trusted label of an asset, if it has one."""
+        row = await self._rows.find_one({"_id": f"{stage_id}|{asset_id}"})
+        return AnnotationSet.model_validate(row["truth"]) if row else None
+
+    def put(self, stage_id: StageId, asset_id: AssetId, truth: AnnotationSet) -> None:
+        """Keep a trusted label."""
+        row_id = f"{stage_id}|{asset_id}"
+        row = {"_id": row_id, "truth": truth.model_dump(mode="json")}
+        self._rows.replace({"_id": row_id}, row, upsert=True)

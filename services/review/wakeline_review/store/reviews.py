@@ -1,0 +1,139 @@
+"""Reviews and drafts in MongoDB; a lease's time is the database's, never a process's."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from wakeline_events.base import LabelId, PersonId, ProjectId, StageId, TaskId
+from wakeline_review.domain.records import Review
+from wakeline_storage import BufferedCollection, Document
+
+LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
+OVER = {"$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
+
+
+class MongoReviews:
+    """One row a label; ``stage_id``, ``task_id`` and ``labeler`` stand beside it for the queue."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def get(self, label_id: LabelId) -> Review | None:
+        """The review of a label."""
+        row = await self._rows.find_one({"_id": label_id})
+        return _review(row) if row else None
+
+    async def of_task(self, task_id: TaskId) -> list[Review]:
+        """All reviews of a task."""
+        rows = await self._rows.find({"task_id": task_id}, sort=[("_id", 1)])
+        return [_review(row) for row in rows]
+
+    async def lease_next(
+        self, stage_id: StageId, person_id: PersonId, length: timedelta
+    ) -> Review | None:
+        """Take the oldest review that waits, or else one whose lease is over."""
+        mine: dict[str, Any] = {"stage_id": stage_id, "labeler": {"$ne": person_id}}
+        lease = {
+            "lease_id": {"$concat": ["$_id", ".", {"$toString": {"$add": ["$fence", 1]}}]},
+            "person_id": person_id,
+            "expires_at": {"$add": ["$$NOW", _ms(length)]},
+        }
+        take = [{"$set": {"state": "leased", "fence": {"$add": ["$fence", 1]}, "lease": lease}}]
+        for available in ({"state": "pending"}, {"state": "leased"} | OVER):
+            row = await self._rows.find_one_and_update(
+                mine | available, take, sort=[("opened_at", 1)]
+            )
+            if row is not None:
+                return _review(row)
+        return None
+
+    async def live(self, lease_id: str, person_id: PersonId) -> Review | None:
+        """The review of a lease that is this person's and not over."""
+        row = await self._rows.find_one(_held(lease_id, person_id))
+        return _review(row) if row else None
+
+    async def extend(self, lease_id: str, person_id: PersonId, length: timedelta) -> bool:
+        """Let a live lease end later."""
+        later = [{"$set": {"lease.expires_at": {"$add": ["$$NOW", _ms(length)]}}}]
+        row = await self._rows.find_one_and_update(_held(lease_id, person_id), later)
+        return row is not None
+
+    async def give_back(self, lease_id: str, person_id: PersonId) -> bool:
+        """End a live lease without a verdict."""
+        change = {"$set": {"state": "pending", "lease": None}}
+        row = await self._rows.find_one_and_update(_held(lease_id, person_id), change)
+        return row is not None
+
+    async def page(
+        self, project_id: ProjectId, stage: str | None, after: LabelId | None, limit: int
+    ) -> Sequence[Review]:
+        """Reviews of a project in order of their label's id."""
+        wanted: dict[str, Any] = {"project_id": project_id}
+        if stage is not None:
+            wanted["stage_id"] = f"{project_id}/{stage}"
+        if after is not None:
+            wanted["_id"] = {"$gt": after}
+        return [_review(r) for r in await self._rows.find(wanted, sort=[("_id", 1)], limit=limit)]
+
+    async def counts(self, stage_id: StageId) -> dict[str, int]:
+        """How many reviews of a stage are in each state."""
+        rows = await self._rows.aggregate(
+            [
+                {"$match": {"stage_id": stage_id}},
+                {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+            ]
+        )
+        return {row["_id"]: row["count"] for row in rows}
+
+    def put(self, review: Review) -> None:
+        """Store a review."""
+        self._rows.replace({"_id": review.id}, _document(review), upsert=True)
+
+
+class MongoDrafts:
+    """One row a label and person."""
+
+    def __init__(self, rows: BufferedCollection, now: datetime) -> None:
+        self._rows = rows
+        self._now = now
+
+    def put(self, label_id: LabelId, person_id: PersonId, work: dict[str, Any]) -> None:
+        """Keep work that came too late."""
+        row = {"_id": f"{label_id}|{person_id}", "work": work, "at": self._now}
+        self._rows.replace({"_id": row["_id"]}, row, upsert=True)
+
+    async def get(self, label_id: LabelId, person_id: PersonId) -> dict[str, Any] | None:
+        """The work of a person on a label, if any was kept."""
+        row = await self._rows.find_one({"_id": f"{label_id}|{person_id}"})
+        return row["work"] if row else None
+
+
+def _held(lease_id: str, person_id: PersonId) -> dict[str, Any]:
+    return {
+        "state": "leased",
+        "lease.lease_id": lease_id,
+        "lease.person_id": person_id,
+    } | LIVE
+
+
+def _ms(length: timedelta) -> int:
+    return int(length.total_seconds() * 1000)
+
+
+def _document(review: Review) -> Document:
+    document = review.model_dump(mode="json", exclude={"opened_at", "decided_at", "lease"})
+    label = review.label
+    return document | {
+        "_id": review.id,
+        "stage_id": label.stage_id,
+        "project_id": label.project_id,
+        "task_id": label.task_id,
+        "labeler": label.person_id,
+        "opened_at": review.opened_at,
+        "decided_at": review.decided_at,
+        "lease": review.lease.model_dump() if review.lease else None,
+    }
+
+
+def _review(row: Document) -> Review:
+    return Review.model_validate(row)

@@ -1,0 +1,32 @@
+"""The review service's unit of work on MongoDB."""
+
+from functools import cached_property
+
+from wakeline_messaging import UnitOfWork
+from wakeline_review.resources import Resources
+from wakeline_review.store.projections import MongoBenchmarks, MongoProjects
+from wakeline_review.store.reviews import MongoDrafts, MongoReviews
+
+
+class MongoReviewUnitOfWork(UnitOfWork[Resources]):
+    """One transaction on the review service's database."""
+
+    @cached_property
+    def projects(self) -> MongoProjects:
+        """The latest configuration of every project."""
+        return MongoProjects(self.collection("projects"))
+
+    @cached_property
+    def benchmarks(self) -> MongoBenchmarks:
+        """Trusted labels."""
+        return MongoBenchmarks(self.collection("benchmarks"))
+
+    @cached_property
+    def reviews(self) -> MongoReviews:
+        """Every label that was ever submitted."""
+        return MongoReviews(self.collection("reviews"))
+
+    @cached_property
+    def drafts(self) -> MongoDrafts:
+        """Corrections that came too late."""
+        return MongoDrafts(self.collection("drafts"), self.now)

@@ -1,0 +1,1 @@
+"""Training's own MongoDB collections, one module an aggregate."""

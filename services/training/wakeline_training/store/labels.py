@@ -1,0 +1,141 @@
+"""Accepted labels and benchmarks: what dataset versions are made of."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wakeline_events.base import AssetId, DatasetId, LabelId, StageId
+from wakeline_events.labeling import BenchmarkSet
+from wakeline_events.review import LabelAccepted
+from wakeline_events.shapes import AnnotationSet
+from wakeline_storage import BufferedCollection, Document
+from wakeline_training.domain.manifest import is_unassisted
+from wakeline_training.domain.splits import AssetFacts, Group
+from wakeline_training.ports import LabelRow
+
+
+class LabelStore:
+    """The collection ``labels``."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def has(self, label_id: LabelId) -> bool:
+        """Whether a label was accepted."""
+        return await self._rows.find_one({"_id": label_id}, {"_id": 1}) is not None
+
+    def accept(self, event: LabelAccepted) -> None:
+        """Keep an accepted label; one of a later round takes its place when it is frozen."""
+        self._rows.replace(
+            {"_id": event.label_id},
+            {
+                **_of_asset(event.asset.model_dump(mode="json"), event.stage_id),
+                "task_id": event.task_id,
+                "slot": event.slot,
+                "round": event.round,
+                "arm": event.arm,
+                "unassisted": is_unassisted(event.arm, event.assisted),
+                "annotations": event.annotations.model_dump(mode="json"),
+                "corrections": 0,
+            },
+            upsert=True,
+        )
+
+    def supersede(self, label_id: LabelId, annotations: AnnotationSet) -> None:
+        """Later versions take the corrected annotations; earlier ones are what they are."""
+        self._rows.update(
+            {"_id": label_id},
+            {
+                "$set": {"annotations": annotations.model_dump(mode="json")},
+                "$inc": {"corrections": 1},
+            },
+        )
+
+    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[LabelRow]:
+        """The latest accepted label of each asset, by asset id."""
+        rows = await self._rows.find(
+            {"stage_id": stage_id, "dataset_id": {"$in": list(datasets)}},
+            sort=[("asset_id", 1), ("round", 1), ("_id", 1)],
+        )
+        latest = {row["asset_id"]: row for row in rows}
+        return [
+            LabelRow(
+                label_id=row["_id"],
+                asset=row["asset"],
+                unassisted=row["unassisted"],
+                annotations=AnnotationSet.model_validate(row["annotations"]),
+            )
+            for row in latest.values()
+        ]
+
+    async def unassisted_groups(self, datasets: Sequence[DatasetId]) -> frozenset[Group]:
+        """Groups with an unassisted label at any stage of any project."""
+        rows = await self._rows.aggregate(
+            [
+                {"$match": {"dataset_id": {"$in": list(datasets)}, "unassisted": True}},
+                {"$group": {"_id": {"dataset": "$dataset_id", "group": "$group"}}},
+            ]
+        )
+        return frozenset(Group(row["_id"]["dataset"], row["_id"]["group"]) for row in rows)
+
+    async def presumed_holdout(self, stage_id: StageId) -> frozenset[AssetId]:
+        """Assets whose tasks were opened as hold-out: predictors are asked about these."""
+        rows = await self._rows.find({"stage_id": stage_id, "arm": "holdout"}, {"asset_id": 1})
+        return frozenset(row["asset_id"] for row in rows)
+
+
+class BenchmarkStore:
+    """The collection ``benchmarks``."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    def put(self, event: BenchmarkSet) -> None:
+        """Keep the trusted truth of an asset at a stage, in place of an earlier one."""
+        self._rows.replace(
+            {"_id": f"{event.stage_id}|{event.asset_id}"},
+            {
+                **_of_asset(event.asset.model_dump(mode="json"), event.stage_id),
+                "annotations": event.truth.model_dump(mode="json"),
+            },
+            upsert=True,
+        )
+
+    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[LabelRow]:
+        """The benchmarks of one stage, by asset id."""
+        rows = await self._rows.find(
+            {"stage_id": stage_id, "dataset_id": {"$in": list(datasets)}}, sort=[("asset_id", 1)]
+        )
+        return [
+            LabelRow(
+                label_id=None,
+                asset=row["asset"],
+                unassisted=True,
+                annotations=AnnotationSet.model_validate(row["annotations"]),
+            )
+            for row in rows
+        ]
+
+    async def assets(self, datasets: Sequence[DatasetId]) -> list[AssetFacts]:
+        """Assets with a benchmark at any stage of any project."""
+        rows = await self._rows.find({"dataset_id": {"$in": list(datasets)}}, {"asset": 1})
+        return [facts_of(row["asset"]) for row in rows]
+
+
+def facts_of(asset: Document) -> AssetFacts:
+    """What splitting needs of an asset as events carry it."""
+    return AssetFacts(
+        asset_id=asset["asset_id"],
+        group=Group(asset["dataset_id"], asset["group"]),
+        digest=asset["digest"],
+        relatives=frozenset(asset["neighbours"]),
+    )
+
+
+def _of_asset(asset: dict[str, Any], stage_id: StageId) -> Document:
+    return {
+        "stage_id": stage_id,
+        "dataset_id": asset["dataset_id"],
+        "group": asset["group"],
+        "asset_id": asset["asset_id"],
+        "asset": asset,
+    }

@@ -1,0 +1,1 @@
+"""What training does: collect, ask for runs, freeze, train, gate, serve."""

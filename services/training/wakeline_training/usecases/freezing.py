@@ -1,0 +1,209 @@
+"""Freezing a dataset version: who is hold-out, what trains, and the manifest that says so."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from wakeline_events.base import Asset, DatasetId
+from wakeline_events.training import DatasetFrozen, SplitCounts
+from wakeline_training.domain import manifest, splits
+from wakeline_training.domain.manifest import Entry, Labeled
+from wakeline_training.domain.models import DatasetVersion
+from wakeline_training.domain.run import Failure, Run
+from wakeline_training.domain.stage import Stage
+from wakeline_training.ports import Archive, LabelRow, Steps, TrainingUnitOfWork
+from wakeline_training.usecases import asking
+
+log = structlog.get_logger()
+
+TRIES = 5
+"""How often a freeze starts again because something came that it must not miss."""
+
+
+class FreezeOutdatedError(Exception):
+    """A benchmark, a relative or another stage's freeze came in between."""
+
+    code = "freeze-outdated"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that a freeze decides by, read in one transaction."""
+
+    run: Run
+    stage: Stage
+    facts: splits.Facts
+    revisions: dict[DatasetId, int]
+    labels: list[LabelRow]
+    benchmarks: list[LabelRow]
+
+
+async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
+    """Freeze the version of a run, and let its training begin.
+
+    The manifest is stored first: it is named by its content, so what a crash leaves behind is
+    either taken up again or harms nobody. Everything else is one transaction.
+
+    Raises
+    ------
+    FreezeOutdatedError
+        If others kept changing what was read; the job tries again later.
+    """
+    for _ in range(TRIES):
+        snapshot = await _read(steps, run_id)
+        if snapshot is None:
+            await steps.finish(_nothing)
+            return
+        try:
+            await _freeze(steps, archive, snapshot)
+            return
+        except FreezeOutdatedError as error:
+            log.info("freeze starts again", run=run_id, cause=str(error))
+    raise FreezeOutdatedError(f"run {run_id} was overtaken {TRIES} times")
+
+
+async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
+    share = snapshot.stage.policy.holdout_share
+    decision = splits.decide(snapshot.facts, share)
+    entries, left_out = manifest.entries(
+        await _with_annotations(archive, snapshot.labels),
+        await _with_annotations(archive, snapshot.benchmarks),
+        decision,
+    )
+    if not any(entry.split == "train" for entry in entries):
+        await steps.finish(lambda uow: _nothing_to_train(uow, snapshot.run, left_out))
+        return
+    rendered = await asyncio.to_thread(manifest.render, entries, archive.assets_bucket)
+    name = manifest.version_of(rendered)
+    await archive.save_manifest(manifest.manifest_key(name), rendered)
+    version = DatasetVersion(
+        dataset_version=name,
+        stage_id=snapshot.stage.stage_id,
+        project_id=snapshot.stage.project_id,
+        dataset_ids=snapshot.stage.dataset_ids,
+        manifest_key=manifest.manifest_key(name),
+        splits=_counts(entries),
+        left_out={reason.value: count for reason, count in sorted(left_out.items())},
+        created_at=snapshot.run.created_at,
+    )
+    await steps.finish(lambda uow: _store(uow, snapshot, decision, version))
+
+
+async def _read(steps: Steps, run_id: str) -> Snapshot | None:
+    found: Snapshot | None = None
+
+    async def body(uow: TrainingUnitOfWork) -> None:
+        nonlocal found
+        found = await _snapshot(uow, run_id)
+
+    await steps.transaction(body)
+    return found
+
+
+async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
+    """None: the run was cancelled."""
+    run = await asking.run_of(uow, run_id)
+    if run.state != "freezing":
+        return None
+    stage = await asking.stage_of(uow, run.stage_id)
+    datasets = stage.dataset_ids
+    revisions = await uow.splits.revisions(datasets)
+    labels = await uow.labels.of_stage(stage.stage_id, datasets)
+    benchmarks = await uow.benchmarks.of_stage(stage.stage_id, datasets)
+    labeled = [_facts(row) for row in labels]
+    assets = await uow.assets.around([*labeled, *await uow.benchmarks.assets(datasets)])
+    # A copy in a dataset of another project is a copy all the same.
+    involved = sorted({facts.group.dataset_id for facts in assets.values()} | {*datasets})
+    trusted = await uow.benchmarks.assets(involved)
+    facts = splits.Facts(
+        assets=assets,
+        decided=await uow.splits.decided(involved),
+        first=frozenset(datasets) - await uow.splits.frozen(datasets),
+        labeled=frozenset(asset.group for asset in labeled),
+        unassisted=await uow.labels.unassisted_groups(datasets),
+        benchmarks=frozenset(asset.group for asset in trusted),
+    )
+    return Snapshot(run, stage, facts, revisions, labels, benchmarks)
+
+
+async def _store(
+    uow: TrainingUnitOfWork,
+    snapshot: Snapshot,
+    decision: splits.Decision,
+    version: DatasetVersion,
+) -> None:
+    run = await asking.run_of(uow, snapshot.run.run_id)
+    if run.state != "freezing":
+        return
+    for dataset, revision in sorted(snapshot.revisions.items()):
+        if not await uow.splits.claim(dataset, revision):
+            raise FreezeOutdatedError(f"dataset {dataset} changed while it was being frozen")
+    uow.splits.decide(decision.changes(snapshot.facts.decided), version.dataset_version)
+    if await uow.dataset_versions.get(version.dataset_version) is None:
+        uow.dataset_versions.put(version.model_copy(update={"created_at": uow.now}))
+        uow.emit(
+            DatasetFrozen(
+                stage_id=version.stage_id,
+                dataset_version=version.dataset_version,
+                dataset_ids=version.dataset_ids,
+                manifest_key=version.manifest_key,
+                splits=version.splits,
+            )
+        )
+    stage = await asking.stage_of(uow, run.stage_id)
+    uow.stages.put(stage.frozen_at(snapshot.stage.accepted))
+    uow.runs.put(
+        run.model_copy(update={"state": "training", "dataset_version": version.dataset_version})
+    )
+    uow.enqueue("train", run.run_id, {"run_id": run.run_id})
+
+
+async def _nothing_to_train(
+    uow: TrainingUnitOfWork, run: Run, left_out: Counter[splits.LeftOut]
+) -> None:
+    """No split is decided by a freeze that makes no version."""
+    current = await asking.run_of(uow, run.run_id)
+    if current.state != "freezing":
+        return
+    why = ", ".join(f"{count} {reason.value}" for reason, count in sorted(left_out.items()))
+    detail = (
+        f"no labeled asset is free to train on (left out: {why or 'none'}; the rest is hold-out)"
+    )
+    await asking.give_up(uow, current, Failure(code="nothing-to-train", detail=detail))
+
+
+async def _with_annotations(archive: Archive, rows: Sequence[LabelRow]) -> list[Labeled]:
+    return [
+        Labeled(
+            asset=Asset.model_validate(row.asset),
+            annotations=await archive.annotations(row.annotations),
+            label_id=row.label_id,
+            unassisted=row.unassisted,
+        )
+        for row in rows
+    ]
+
+
+def _facts(row: LabelRow) -> splits.AssetFacts:
+    asset = Asset.model_validate(row.asset)
+    return splits.AssetFacts(
+        asset.asset_id, manifest.group_of(asset), asset.digest, frozenset(asset.neighbours)
+    )
+
+
+def _counts(entries: Sequence[Entry]) -> dict[str, SplitCounts]:
+    assets = Counter(entry.split for entry in entries)
+    shapes: Counter[str] = Counter()
+    for entry in entries:
+        shapes[entry.split] += len(entry.labeled.annotations)
+    return {
+        split: SplitCounts(assets=assets[split], annotations=shapes[split])
+        for split in ("train", "holdout")
+    }
+
+
+async def _nothing(_: TrainingUnitOfWork) -> None:
+    """The run was cancelled: the job ends without an effect."""

@@ -1,0 +1,263 @@
+"""Running a trainer: order, watch, check what it left, and hand it to the gate."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import structlog
+
+from wakeline_events.training import TrainingStarted
+from wakeline_training.domain import artefacts
+from wakeline_training.domain.manifest import holdout_of, manifest_key
+from wakeline_training.domain.run import (
+    Failure,
+    Progress,
+    Run,
+    artefact_prefix,
+    attempt_prefix,
+    checkpoint_prefix,
+    log_key,
+    model_version_of,
+    trainer_parameters,
+)
+from wakeline_training.ports import Archive, Launcher, Order, Outcome, Steps, TrainingUnitOfWork
+from wakeline_training.settings import TrainerSettings
+from wakeline_training.usecases import asking
+
+log = structlog.get_logger()
+
+BAD_INPUT = 2
+"""The exit status of a trainer that cannot succeed however often it is tried."""
+LOG_EVERY = 10.0
+"""Seconds between uploads of a growing log."""
+
+
+class TrainerFailedError(Exception):
+    """A trainer ended without a result; it is tried again from its checkpoint."""
+
+    code: ClassVar[str] = "trainer-failed"
+
+
+class RunEndedMeanwhileError(Exception):
+    """The run was cancelled while its trainer ran."""
+
+    code: ClassVar[str] = "run-ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What one service trains with."""
+
+    archive: Archive
+    launcher: Launcher
+    settings: TrainerSettings
+    store_environment: Mapping[str, str]
+
+
+async def train(steps: Steps, training: Training, run_id: str) -> None:
+    """Make one attempt at a run.
+
+    Every attempt writes under its own prefix and only the current one can hand over, so a trainer
+    that another runner took for dead can finish in peace and changes nothing.
+
+    Raises
+    ------
+    TrainerFailedError, BadArtefactError
+        The attempt made no model; the next one goes on from the checkpoint.
+    """
+    began = await _begin(steps, training, run_id)
+    if began is None:
+        await steps.finish(_nothing)
+        return
+    run, order = began
+    watch = _Watch(steps, training.archive, run)
+    try:
+        outcome = await training.launcher.train(order, watch)
+        await watch.report()
+    except RunEndedMeanwhileError:
+        await steps.finish(_nothing)
+        return
+    await training.archive.save_log(log_key(run.run_id, run.attempt), outcome.log)
+    if outcome.exit_code == BAD_INPUT:
+        failure = Failure(code="bad-input", detail=outcome.last_words)
+        await steps.finish(lambda uow: _give_up(uow, run, failure))
+        return
+    if outcome.exit_code != 0:
+        raise TrainerFailedError(_why(outcome, order.limit))
+    reported = await _check(training.archive, run)
+    await training.archive.deliver(
+        attempt_prefix(run.run_id, run.attempt),
+        artefact_prefix(model_version_of(run.run_id, run.attempt)),
+        artefacts.MODEL_FILES,
+    )
+    await steps.finish(lambda uow: _hand_over(uow, run, reported))
+
+
+async def give_up(uow: TrainingUnitOfWork, run_id: str, failure: Failure) -> None:
+    """End a run whose job was given up, unless it has ended."""
+    run = await asking.run_of(uow, run_id)
+    if run.active:
+        await asking.give_up(uow, run, failure)
+
+
+async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Order] | None:
+    begun: tuple[Run, Order] | None = None
+
+    async def body(uow: TrainingUnitOfWork) -> None:
+        nonlocal begun
+        begun = None
+        run = await asking.run_of(uow, run_id)
+        if run.state != "training":
+            return
+        stage = await asking.stage_of(uow, run.stage_id)
+        assert run.dataset_version is not None
+        run = run.model_copy(
+            update={
+                "attempt": run.attempt + 1,
+                "started_at": run.started_at or uow.now,
+                "progress": None,
+            }
+        )
+        uow.runs.put(run)
+        uow.emit(
+            TrainingStarted(
+                stage_id=run.stage_id,
+                run_id=run.run_id,
+                attempt=run.attempt,
+                dataset_version=run.dataset_version,
+            )
+        )
+        parameters = trainer_parameters(
+            stage.training,
+            stage.ontology,
+            number=run.number,
+            threads=training.settings.threads,
+            max_seconds=training.settings.max_seconds,
+            asked=run.parameters,
+        )
+        begun = run, _order(run, training, parameters)
+
+    await steps.transaction(body)
+    return begun
+
+
+def _order(run: Run, training: Training, parameters: dict[str, Any]) -> Order:
+    assert run.dataset_version is not None
+    uri = training.archive.uri
+    seconds = float(parameters["max_seconds"])
+    return Order(
+        run_id=run.run_id,
+        attempt=run.attempt,
+        environment={
+            "WAKELINE_RUN_ID": run.run_id,
+            "WAKELINE_ATTEMPT": str(run.attempt),
+            "WAKELINE_DATASET_URI": uri(manifest_key(run.dataset_version)),
+            "WAKELINE_OUTPUT_URI": uri(attempt_prefix(run.run_id, run.attempt)),
+            "WAKELINE_CHECKPOINT_URI": uri(checkpoint_prefix(run.run_id)),
+            "WAKELINE_PARAMETERS": json.dumps(parameters, sort_keys=True),
+            **training.store_environment,
+        },
+        # A trainer keeps to its time; this only ends one that hangs, on a busy machine too.
+        limit=timedelta(seconds=3 * seconds + 300),
+    )
+
+
+@dataclass
+class _Watch:
+    """Looks after a running trainer: its progress, its log, and whether it is still wanted."""
+
+    steps: Steps
+    archive: Archive
+    run: Run
+    progress: Progress | None = None
+    _logged: bytes = b""
+    _logged_at: float = field(default_factory=time.monotonic)
+
+    async def __call__(self, log_tail: bytes) -> None:
+        await self.report()
+        if log_tail != self._logged and time.monotonic() - self._logged_at >= LOG_EVERY:
+            await self.archive.save_log(log_key(self.run.run_id, self.run.attempt), log_tail)
+            self._logged, self._logged_at = log_tail, time.monotonic()
+
+    async def report(self) -> None:
+        """Make the latest progress visible.
+
+        Raises
+        ------
+        RunEndedMeanwhileError
+            If the run was cancelled: its trainer is not wanted any more.
+        """
+        prefix = attempt_prefix(self.run.run_id, self.run.attempt)
+        content = await self.archive.read(f"{prefix}{artefacts.PROGRESS}")
+        latest = artefacts.latest_progress(content) if content else None
+        changed = latest is not None and latest != self.progress
+
+        async def body(uow: TrainingUnitOfWork) -> None:
+            run = await asking.run_of(uow, self.run.run_id)
+            if run.state != "training" or run.attempt != self.run.attempt:
+                raise RunEndedMeanwhileError(f"run {run.run_id} is {run.state}")
+            if changed:
+                uow.runs.put(run.model_copy(update={"progress": latest}))
+
+        await self.steps.transaction(body)
+        self.progress = latest
+
+
+async def _check(archive: Archive, run: Run) -> dict[str, Any]:
+    """Take nothing for granted that a trainer says; returns its metrics.
+
+    Raises
+    ------
+    BadArtefactError
+        If something is missing, changed or malformed.
+    """
+    prefix = attempt_prefix(run.run_id, run.attempt)
+    found: dict[str, bytes] = {}
+    for name in (artefacts.DONE, *artefacts.REQUIRED):
+        content = await archive.read(f"{prefix}{name}")
+        if content is None:
+            raise artefacts.BadArtefactError(f"the trainer ended well but left no {name}")
+        found[name] = content
+    digests = artefacts.digests_of(found[artefacts.DONE])
+    for name in artefacts.REQUIRED:
+        artefacts.check_digest(name, found[name], digests)
+    assert run.dataset_version is not None
+    holdout = holdout_of(await archive.manifest(manifest_key(run.dataset_version)))
+    artefacts.read_predictions(found[artefacts.PREDICTIONS], {truth.asset_id for truth in holdout})
+    return artefacts.read_metrics(found[artefacts.METRICS])
+
+
+async def _hand_over(uow: TrainingUnitOfWork, run: Run, reported: dict[str, Any]) -> None:
+    current = await asking.run_of(uow, run.run_id)
+    if current.state != "training" or current.attempt != run.attempt:
+        return
+    uow.runs.put(
+        current.model_copy(
+            update={
+                "state": "gating",
+                "gating_since": uow.now,
+                "reported": reported,
+                "model_version": model_version_of(run.run_id, run.attempt),
+            }
+        )
+    )
+    uow.enqueue("gate", run.run_id, {"run_id": run.run_id})
+
+
+async def _give_up(uow: TrainingUnitOfWork, run: Run, failure: Failure) -> None:
+    current = await asking.run_of(uow, run.run_id)
+    if current.state == "training" and current.attempt == run.attempt:
+        await asking.give_up(uow, current, failure)
+
+
+def _why(outcome: Outcome, limit: timedelta) -> str:
+    if outcome.exit_code is None:
+        return f"the trainer did not end within {limit.total_seconds():.0f} s"
+    return f"the trainer ended with status {outcome.exit_code}: {outcome.last_words}"
+
+
+async def _nothing(_: TrainingUnitOfWork) -> None:
+    """The run has ended: the job ends without an effect."""

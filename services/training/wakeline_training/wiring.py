@@ -1,0 +1,63 @@
+"""The training service as one object: the only place that builds clients."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from wakeline_blobs import Blobs, BlobSettings
+from wakeline_process import Service
+from wakeline_training.api import ROUTERS
+from wakeline_training.api.problems import STATUS
+from wakeline_training.archive import DATASETS, BlobArchive
+from wakeline_training.handlers import handlers
+from wakeline_training.jobs import jobs
+from wakeline_training.launcher import ProcessLauncher
+from wakeline_training.migrations import MIGRATIONS
+from wakeline_training.resources import Resources
+from wakeline_training.settings import Settings
+from wakeline_training.store.unit_of_work import MongoTrainingUnitOfWork
+
+
+def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork, Resources]:
+    """The service with these settings, or with those of the environment."""
+    chosen = settings or Settings()
+
+    @asynccontextmanager
+    async def resources() -> AsyncIterator[Resources]:
+        async with Blobs(chosen.blobs) as blobs:
+            yield Resources(
+                blobs=blobs,
+                archive=BlobArchive(blobs, chosen.blobs),
+                launcher=ProcessLauncher(chosen.trainer),
+                trainer=chosen.trainer,
+                trainer_store=trainer_store(chosen.blobs),
+                gate_wait=chosen.gate_wait,
+            )
+
+    return Service(
+        name="training",
+        settings=chosen,
+        unit_of_work=MongoTrainingUnitOfWork,
+        resources=resources,
+        migrations=MIGRATIONS,
+        routers=ROUTERS,
+        problems=STATUS,
+        handlers=handlers,
+        jobs=jobs,
+        checks=checks,
+    )
+
+
+def checks(resources: Resources) -> Mapping[str, Callable[[], Awaitable[object]]]:
+    """What has to answer before this service is ready."""
+    return {"blobs": lambda: resources.blobs.check(DATASETS)}
+
+
+def trainer_store(blobs: BlobSettings) -> dict[str, str]:
+    """The store's part of the trainer contract's environment."""
+    return {
+        "WAKELINE_S3__ENDPOINT": blobs.endpoint,
+        "WAKELINE_S3__ACCESS_KEY": blobs.access_key,
+        "WAKELINE_S3__SECRET_KEY": blobs.secret_key.get_secret_value(),
+        "WAKELINE_S3__SECURE": "true" if blobs.secure else "false",
+        "WAKELINE_S3__REGION": blobs.region,
+    }

@@ -1,0 +1,303 @@
+"""Labels on their way to counting, over real Kafka, MongoDB and S3."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+
+from wakeline_events.base import Asset
+from wakeline_events.configuration import (
+    ClassDefinition,
+    Ontology,
+    ProjectDocument,
+    ReviewPolicy,
+    StagePolicy,
+)
+from wakeline_events.labeling import (
+    Arm,
+    BenchmarkSet,
+    Effort,
+    LabelCompleted,
+    ProjectConfigured,
+)
+from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
+from wakeline_events.shapes import AnnotationSet
+from wakeline_geometry.shapes import Annotation, Box
+from wakeline_messaging import Processor
+from wakeline_process.runtime import open_runtime
+from wakeline_review.handlers import handlers
+from wakeline_review.settings import Settings
+from wakeline_review.wiring import service
+from wakeline_testing import Scope
+from wakeline_testing.interleaving import interleaved, replayed, state_hash
+from wakeline_testing.running import (
+    Publisher,
+    RunningService,
+    published,
+    running,
+    settings_of,
+    settled,
+)
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+
+def box(name: str, x: float, class_name: str = "ship") -> Annotation:
+    return Annotation(id=name, class_name=class_name, geometry=Box(corners=(x, 10, x + 20, 30)))
+
+
+def shapes(*annotations: Annotation) -> AnnotationSet:
+    return AnnotationSet(count=len(annotations), items=annotations)
+
+
+def configured(share: float = 1.0, n_labels: int = 1) -> ProjectConfigured:
+    document = ProjectDocument(
+        project="harbour",
+        datasets=("tiles",),
+        ontology=Ontology(classes=(ClassDefinition(name="ship", kinds=("box",)),)),
+        stages=(
+            StagePolicy(
+                name="find",
+                team="vendor",
+                n_labels=n_labels,
+                review=ReviewPolicy(share=share, team="experts", max_rounds=2),
+            ),
+        ),
+    )
+    return ProjectConfigured(project_id="harbour", version=1, document=document)
+
+
+def completed(
+    asset: str,
+    *annotations: Annotation,
+    slot: int = 0,
+    round: int = 1,
+    arm: Arm = "assisted",
+    counts: bool = True,
+    person: str = "p-labeler",
+) -> LabelCompleted:
+    asset_id = f"tiles:{asset}"
+    return LabelCompleted(
+        asset_id=asset_id,
+        label_id=f"task-{asset}.{slot}.{round}",
+        project_id="harbour",
+        stage_id="harbour/find",
+        task_id=f"task-{asset}",
+        slot=slot,
+        round=round,
+        asset=Asset(
+            asset_id=asset_id,
+            dataset_id="tiles",
+            digest=asset,
+            width=100,
+            height=80,
+            group=asset,
+            image=f"tiles/{asset}",
+        ),
+        arm=arm,
+        counts=counts,
+        p_control=0.1,
+        p_selected=1.0,
+        prelabel=None,
+        annotations=shapes(*annotations),
+        effort=Effort(confirmed=0, edited=0, drawn=len(annotations), removed=0, lease_seconds=1.0),
+        person_id=person,
+        team_id="vendor",
+        lease_id="l1",
+        ontology_version=1,
+        submitted_at=datetime(2026, 6, 1, tzinfo=UTC),
+    )
+
+
+@pytest.fixture
+async def review(scope: Scope) -> AsyncIterator[RunningService]:
+    async with running(service(settings_of(scope, "review", Settings)), scope) as running_review:
+        yield running_review
+
+
+async def lease(review: RunningService, person: str = "p-expert") -> dict[str, Any]:
+    client = review.client("reviewer", person_id=person, team_id="experts")
+    answer = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "find"})
+    assert answer.status_code == 201, answer.text
+    (leased,) = answer.json()["leases"]
+    return dict(leased)
+
+
+async def judge(review: RunningService, leased: dict[str, Any], **verdict: Any) -> Any:
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    return await client.post(
+        f"/v1/reviews/leases/{leased['lease_id']}/verdict",
+        json={"fence": leased["fence"], **verdict},
+    )
+
+
+async def test_a_label_below_the_share_counts_without_a_reviewer(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(share=0), completed("a", box("1", 10)))
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert (event.verdict, event.merged_from) == ("unreviewed", ("task-a.0.1",))
+
+
+async def test_a_correction_keeps_both_versions_and_measures_their_agreement(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(), completed("a", box("1", 10), box("2", 50)))
+    await review.settled()
+    leased = await lease(review)
+    corrected = [box("1", 10).model_dump(mode="json")]
+    answer = await judge(
+        review, leased, verdict="correct", annotations=corrected, comment="no ship"
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["agreement"] == pytest.approx(0.5)
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert event.annotations.count == 1
+    row = await review.database["reviews"].find_one({"_id": "task-a.0.1"})
+    assert len(row["label"]["annotations"]["items"]) == 2
+    labeler = review.client("labeler", person_id="p-labeler")
+    verdict = await labeler.get("/v1/verdicts", params={"label_id": "task-a.0.1"})
+    assert verdict.json()["comment"] == "no ship"
+    stranger = review.client("labeler", person_id="p-other")
+    refused = await stranger.get("/v1/verdicts", params={"label_id": "task-a.0.1"})
+    assert refused.status_code == 404
+
+
+async def test_a_rejection_opens_a_round_until_the_last_one(
+    scope: Scope, review: RunningService
+) -> None:
+    publisher = Publisher(scope)
+    await publisher.publish(configured(), completed("a"))
+    await review.settled()
+    assert (await judge(review, await lease(review), verdict="reject")).status_code == 200
+    await publisher.publish(completed("a", round=2))
+    await review.settled()
+    second = await lease(review)
+    refused = await judge(review, second, verdict="reject")
+    assert (refused.status_code, refused.json()["code"]) == (409, "last-round")
+    assert (await judge(review, second, verdict="accept")).status_code == 200
+    await review.settled()
+    events = [e.event() for e in await published(scope, "review")]
+    assert [type(e) for e in events] == [LabelRejected, LabelAccepted]
+
+
+async def test_nobody_reviews_a_label_of_their_own(scope: Scope, review: RunningService) -> None:
+    await Publisher(scope).publish(configured(), completed("a", person="p-expert"))
+    await review.settled()
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    answer = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "find"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "no-review-available")
+
+
+async def test_a_late_verdict_is_refused_and_kept_as_a_draft(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(), completed("a", box("1", 10)))
+    await review.settled()
+    first = await lease(review)
+    await review.database["reviews"].update_one(
+        {"_id": "task-a.0.1"}, {"$set": {"lease.expires_at": datetime(2020, 1, 1, tzinfo=UTC)}}
+    )
+    second = await lease(review, person="p-second")
+    assert second["fence"] == first["fence"] + 1
+    work = [box("1", 12).model_dump(mode="json")]
+    late = await judge(review, first, verdict="correct", annotations=work)
+    assert (late.status_code, late.json()["code"]) == (409, "lease-expired")
+    draft = await review.database["drafts"].find_one({"_id": "task-a.0.1|p-expert"})
+    assert draft["work"]["annotations"] == work
+    assert await published(scope, "review") == []
+
+
+async def test_a_label_of_a_benchmark_asset_is_scored_by_itself(
+    scope: Scope, review: RunningService
+) -> None:
+    label = completed("a", box("1", 10), box("2", 60), arm="benchmark")
+    truth = BenchmarkSet(
+        asset_id=label.asset_id,
+        project_id="harbour",
+        stage_id="harbour/find",
+        asset=label.asset,
+        truth=shapes(box("t", 10)),
+    )
+    await Publisher(scope).publish(configured(), truth, label)
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert event.benchmark_score == pytest.approx(0.5)
+
+
+async def test_one_label_counts_of_several_and_names_the_others(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(
+        configured(share=0, n_labels=3),
+        completed("a", box("1", 10), slot=0),
+        completed("a", box("1", 11), slot=1),
+        completed("a", box("1", 70), slot=2),
+        completed("a", slot=3, counts=False, arm="control"),
+    )
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert event.label_id in ("task-a.0.1", "task-a.1.1")
+    assert event.merged_from == ("task-a.0.1", "task-a.1.1", "task-a.2.1")
+
+
+async def test_a_later_correction_supersedes_a_label_that_counts(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(share=0), completed("a", box("1", 10)))
+    await review.settled()
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    bad = [box("1", 10, class_name="whale").model_dump(mode="json")]
+    refused = await client.post("/v1/reviews/task-a.0.1/corrections", json={"annotations": bad})
+    assert refused.status_code == 422
+    assert "whale" in refused.json()["problems"][0]
+    answer = await client.post("/v1/reviews/task-a.0.1/corrections", json={"annotations": []})
+    assert answer.status_code == 200, answer.text
+    await review.settled()
+    events = [e.event() for e in await published(scope, "review")]
+    assert [type(e) for e in events] == [LabelAccepted, LabelSuperseded]
+
+
+async def test_any_interleaving_gives_one_state(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    envelopes = [
+        publisher.envelope(event)
+        for event in (
+            completed("a", box("1", 10)),
+            completed("b"),
+            configured(share=0.5),
+            completed("c", counts=False, arm="control"),
+        )
+    ]
+    hashes = set()
+    for seed in range(20):
+        settings = settings_of(scope, "review", Settings, mongo=scope.mongo(f"review{seed}"))
+        async with open_runtime(service(settings)) as runtime:
+            random = Random(seed)
+            await replayed(
+                Processor(handlers, runtime.stores), interleaved(envelopes, random), random
+            )
+            assert await runtime.database["waiting"].count_documents({}) == 0
+            hashes.add(await state_hash(runtime.database))
+    assert len(hashes) == 1
+
+
+async def test_a_reviewer_of_another_team_is_told_whose_stage_it_is(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(), completed("a"))
+    await settled(review)
+    client = review.client("reviewer", person_id="p-x", team_id="others")
+    answer = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "find"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-on-team")
+    assert "experts" in answer.json()["detail"]

@@ -1,0 +1,74 @@
+"""Children that end with their parent and never become zombies of ours."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from wakeline_embedded import processes
+from wakeline_embedded.child import CannotRunError, Child, tail
+from wakeline_embedded.keeper import ending, pause_after
+
+SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
+
+
+async def test_a_stopped_child_leaves_no_zombie(tmp_path: Path) -> None:
+    child = Child(SLEEP, tmp_path / "log")
+    assert await child.stop() == -signal.SIGTERM
+    assert processes.stat(child.pid) is None
+
+
+async def test_the_end_of_a_child_is_noticed_at_once(tmp_path: Path) -> None:
+    child = Child(SLEEP, tmp_path / "log")
+    os.kill(child.pid, signal.SIGKILL)
+    assert await asyncio.wait_for(child.wait(), 2) == -signal.SIGKILL
+
+
+async def test_output_of_every_run_is_appended_to_the_log(tmp_path: Path) -> None:
+    for word in ("first", "second"):
+        await Child((sys.executable, "-c", f"print('{word}')"), tmp_path / "log").wait()
+    assert tail(tmp_path / "log").split() == ["first", "second"]
+
+
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match="/no/such/program: No such file"):
+        Child(("/no/such/program",), tmp_path / "log")
+
+
+def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    parent = textwrap.dedent(
+        f"""
+        import time
+        from pathlib import Path
+        from wakeline_embedded.child import Child
+        child = Child({SLEEP!r}, Path({str(tmp_path / "log")!r}))
+        print(child.pid, flush=True)
+        time.sleep(60)
+        """
+    )
+    started = subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True)
+    assert started.stdout is not None
+    child = processes.identify(int(started.stdout.readline()))
+    assert child is not None
+    started.kill()
+    started.wait()
+    started.stdout.close()
+    deadline = time.monotonic() + 5
+    while processes.is_alive(child):
+        assert time.monotonic() < deadline, "the child outlives its parent"
+        time.sleep(0.01)
+
+
+def test_pauses_between_restarts_double_up_to_half_a_minute() -> None:
+    assert [pause_after(n) for n in (1, 2, 3, 6, 7, 8, 500)] == [0.5, 1, 2, 16, 30, 30, 30]
+
+
+def test_an_ending_is_told_in_words() -> None:
+    assert ending(3) == "ended with 3"
+    assert ending(-4) == "was ended by SIGILL"
