@@ -1,0 +1,45 @@
+"""For the operator: what is behind, and events that were given up."""
+
+from collections.abc import AsyncIterator
+
+from wakeline_sdk._async.transport import AsyncTransport
+from wakeline_sdk.models import Backlog, TroubledEvent
+
+
+class AsyncOperations:
+    """Backlogs, and dead, waiting and parked events of each service."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def services(self) -> dict[str, str]:
+        """Name of each service -> its URL."""
+        return dict(await self._transport.services())
+
+    async def backlog(self, service: str) -> Backlog:
+        """How much waits in a service."""
+        path = f"/v1/operations/{service}/backlog"
+        return Backlog.model_validate(await self._transport.json(service, "GET", path))
+
+    async def events(self, service: str, kind: str = "dead") -> AsyncIterator[TroubledEvent]:
+        """The dead, waiting or parked events of a service."""
+        path = f"/v1/operations/{service}/events/{kind}"
+        async for item in self._transport.pages(service, path):
+            yield TroubledEvent.model_validate(item)
+
+    async def event(self, service: str, kind: str, event_id: str) -> TroubledEvent:
+        """One of them, with its data and its cause."""
+        path = f"/v1/operations/{service}/event/{kind}"
+        return TroubledEvent.model_validate(
+            await self._transport.json(service, "GET", path, params={"id": event_id})
+        )
+
+    async def retry(self, service: str, event_id: str) -> None:
+        """Try a dead event again; those behind it follow in sequence."""
+        path = f"/v1/operations/{service}/dead/retry"
+        await self._transport.json(service, "POST", path, params={"id": event_id})
+
+    async def discard(self, service: str, event_id: str) -> None:
+        """Let a dead event go for good; those behind it follow in sequence."""
+        path = f"/v1/operations/{service}/dead/discard"
+        await self._transport.json(service, "POST", path, params={"id": event_id})

@@ -1,0 +1,125 @@
+"""Sends requests: finds the services, retries what may be retried, turns problems into errors."""
+
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from wakeline_sdk._async.pause import pause
+from wakeline_sdk.errors import UnreachableError, error_of
+
+ATTEMPTS = 6
+RETRYABLE = frozenset({429, 502, 503, 504})
+
+
+class AsyncTransport:
+    """One connection pool to all services of a platform.
+
+    Every POST carries an ``Idempotency-Key`` that stays the same over its retries, so that a
+    request whose answer was lost has its effect once.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout: float = 60.0) -> None:
+        self._url = url.rstrip("/")
+        self._services: dict[str, str] | None = None
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=httpx.Timeout(timeout, connect=5.0),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> "AsyncTransport":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def services(self) -> Mapping[str, str]:
+        """Name of each service -> its URL; any one of them knows all."""
+        if self._services is None:
+            answer = await self._send("GET", f"{self._url}/v1/services")
+            self._services = {name: url.rstrip("/") for name, url in answer.json().items()}
+        return self._services
+
+    async def json(self, service: str, method: str, path: str, **request: Any) -> Any:
+        """Send a request and return the JSON of its answer; None where there is none."""
+        answer = await self._send(method, await self._at(service, path), **request)
+        return answer.json() if answer.content else None
+
+    async def bytes(self, service: str, path: str) -> bytes:
+        """The bytes of a resource, all in memory: images, never whole datasets."""
+        return (await self._send("GET", await self._at(service, path))).content
+
+    @asynccontextmanager
+    async def lines(self, service: str, path: str) -> AsyncIterator[AsyncIterator[str]]:
+        """The lines of a resource, as they come."""
+        async with self._http.stream("GET", await self._at(service, path)) as answer:
+            if answer.is_error:
+                await answer.aread()
+                raise error_of(answer.status_code, _problem(answer))
+            yield answer.aiter_lines()
+
+    async def pages(
+        self, service: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[Any]:
+        """Every item of a paged list."""
+        wanted = {k: v for k, v in (params or {}).items() if v is not None}
+        while True:
+            page = await self.json(service, "GET", path, params=wanted)
+            for item in page["items"]:
+                yield item
+            if page["next"] is None:
+                return
+            wanted["cursor"] = page["next"]
+
+    async def _at(self, service: str, path: str) -> str:
+        return (await self.services())[service] + path
+
+    async def _send(self, method: str, url: str, **request: Any) -> httpx.Response:
+        headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
+        files = request.pop("files", None)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                # Files are opened anew for each try: a half-sent one cannot be sent again.
+                opened = files() if callable(files) else files
+                answer = await self._http.request(
+                    method, url, headers=headers, files=opened, **request
+                )
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS:
+                    raise UnreachableError(f"{method} {url}: {error!r}") from error
+                await pause(_backoff(attempt))
+                continue
+            if answer.status_code not in RETRYABLE or attempt == ATTEMPTS:
+                if answer.is_error:
+                    raise error_of(answer.status_code, _problem(answer))
+                return answer
+            after = answer.headers.get("Retry-After", "")
+            await pause(float(after) if after.isdigit() else _backoff(attempt))
+        raise AssertionError("unreachable")
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds before the next try: doubling, with jitter, 5 s at most."""
+    return min(5.0, 0.1 * 2.0**attempt) * random.uniform(0.5, 1.0)
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return {"detail": answer.text[:300]}
+    return problem if isinstance(problem, dict) else {"detail": str(problem)}

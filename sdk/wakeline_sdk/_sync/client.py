@@ -1,0 +1,55 @@
+"""The client: one object for the whole platform."""
+
+from types import TracebackType
+
+from wakeline_sdk._sync.datasets import Assets, Datasets
+from wakeline_sdk._sync.labeling import Labels, Leases
+from wakeline_sdk._sync.operations import Operations
+from wakeline_sdk._sync.predictions import Predictions
+from wakeline_sdk._sync.projects import People, Projects, Teams
+from wakeline_sdk._sync.reviews import Reviews
+from wakeline_sdk._sync.training import DatasetVersions, Models, Runs
+from wakeline_sdk._sync.transport import Transport
+
+
+class Client:
+    """Everything the platform offers to a token.
+
+    Parameters
+    ----------
+    url
+        Of the platform, or of any one of its services.
+    token
+        What ``wakeline token`` or the company's identity provider issued.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout: float = 60.0) -> None:
+        self._transport = Transport(url, token, timeout=timeout)
+        self.datasets = Datasets(self._transport)
+        self.assets = Assets(self._transport)
+        self.projects = Projects(self._transport)
+        self.teams = Teams(self._transport)
+        self.people = People(self._transport)
+        self.leases = Leases(self._transport)
+        self.labels = Labels(self._transport)
+        self.reviews = Reviews(self._transport)
+        self.predictions = Predictions(self._transport)
+        self.runs = Runs(self._transport)
+        self.models = Models(self._transport)
+        self.dataset_versions = DatasetVersions(self._transport)
+        self.operations = Operations(self._transport)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
