@@ -1,0 +1,1 @@
+"""The demo: the loop turns on a folder of images, with people that are simulated and say so."""
