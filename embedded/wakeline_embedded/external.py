@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import urllib3
+from minio import Minio
 from pymongo import AsyncMongoClient
 
-from wakeline_blobs import BlobSettings
-from wakeline_blobs.client import connect_for_probe
 from wakeline_embedded.program import Check
 
 
@@ -83,6 +83,13 @@ async def check_mongo(dsn: str) -> None:
         raise UnusableServerError("this MongoDB has no primary")
 
 
-async def check_store(settings: BlobSettings) -> None:
+async def check_store(store: StoreAddress) -> None:
     """Raise unless the object store lists its buckets for this credential."""
-    await asyncio.to_thread(lambda: connect_for_probe(settings).list_buckets())
+    client = Minio(
+        endpoint=store.endpoint,
+        access_key=store.access_key,
+        secret_key=store.secret_key,
+        secure=store.secure,
+        http_client=urllib3.PoolManager(retries=False, timeout=4),
+    )
+    await asyncio.to_thread(client.list_buckets)

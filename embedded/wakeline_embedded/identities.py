@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
 from typing import Final
 
 from wakeline_blobs.access import MATRIX
-from wakeline_embedded import documents
-from wakeline_embedded.layout import Layout
-from wakeline_embedded.seaweed import ADMINISTRATION, Identity
+from wakeline_embedded.credentials import Keys
+from wakeline_embedded.seaweed import Identity
 
+ADMIN: Final = "admin"
 _ACTIONS: Final = {
     "r": ("Read", "List"),
     # a multipart upload tags its parts
@@ -35,30 +33,11 @@ def actions_of(service: str, prefix: str = "") -> list[str]:
     return sorted(actions)
 
 
-def invent(name: str, actions: Sequence[str]) -> Identity:
-    """An identity with new random keys."""
-    return Identity(name, secrets.token_hex(10), secrets.token_hex(20), tuple(actions))
+def of_service(service: str, keys: Keys, prefix: str = "") -> Identity:
+    """A service with the rights that it has in buckets of this prefix."""
+    return Identity(service, keys.access, keys.secret, tuple(actions_of(service, prefix)))
 
 
-def invent_administrator() -> Identity:
-    """An identity that may do everything, with new random keys."""
-    return invent("admin", ADMINISTRATION)
-
-
-def kept(layout: Layout, services: tuple[str, ...]) -> dict[str, Identity]:
-    """The object store's identities: "admin", and one for each service.
-
-    Their keys are made on the first call and then kept; what a service may do follows the
-    release that asks.
-    """
-    kept: dict[str, dict[str, str]] = documents.read(layout.secrets) or {}
-    remembered = len(kept)
-    found = {"admin": invent_administrator()}
-    for name in services:
-        found[name] = invent(name, actions_of(name))
-    for name, fresh in found.items():
-        known = kept.setdefault(name, {"access": fresh.access_key, "secret": fresh.secret_key})
-        found[name] = Identity(name, known["access"], known["secret"], fresh.actions)
-    if len(kept) > remembered:
-        documents.write(layout.secrets, kept)
-    return found
+def administrator(keys: Keys) -> Identity:
+    """Who may do everything, making buckets included."""
+    return Identity(ADMIN, keys.access, keys.secret, ("Admin", "Read", "List", "Tagging", "Write"))

@@ -51,7 +51,8 @@ def require_free_ports(program: Program) -> None:
     for port in (program.port, *program.other_ports):
         if not ports.is_free(port):
             raise PortTakenError(
-                f"port {port}, where {program.name} is to listen, is taken by {ports.holder(port)}"
+                f"port {port}, where {program.name} is to listen, is taken by "
+                f"{ports.holder(port)}: end that, or move the stack with `wakeline up --port FIRST`"
             )
 
 

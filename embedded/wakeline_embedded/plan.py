@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from wakeline_blobs import BlobSettings
-from wakeline_embedded import external, identities, kafka, mongod, provisioning, seaweed, services
-from wakeline_embedded.external import External
+from wakeline_embedded import (
+    credentials,
+    external,
+    identities,
+    kafka,
+    mongod,
+    provisioning,
+    seaweed,
+    services,
+)
+from wakeline_embedded.external import External, StoreAddress
 from wakeline_embedded.layout import Layout, Options, Ports
+from wakeline_embedded.migrating import migrate_service
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
-from wakeline_embedded.services import Migration, Surroundings
+from wakeline_embedded.services import Surroundings
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class Plan:
     provision: Callable[[], Awaitable[None]]
     """Makes what the services need in the servers; nothing happens if it is there."""
     services: tuple[Program, ...] = ()
-    migrations: tuple[Migration, ...] = ()
+    migrate: Mapping[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+    """For each service, what brings its database to this release."""
     externals: tuple[External, ...] = ()
 
     @property
@@ -55,20 +67,20 @@ def plan(layout: Layout, options: Options, ports: Ports) -> Plan:
         own.append(mongod.program(layout.root / "mongod", ports.mongod, layout.log("mongod")))
         dsn = mongod.dsn(ports.mongod)
     else:
-        address = external.without_credentials(dsn)
-        externals.append(External("mongodb", address, lambda: external.check_mongo(dsn)))
+        hosts = external.without_credentials(dsn)
+        externals.append(External("mongodb", hosts, lambda: external.check_mongo(dsn)))
 
     if options.s3 is None:
         store, blobs = _embedded_store(layout, ports)
         own.append(store)
     else:
-        blobs = _external_store(options.s3)
-        admin = blobs["admin"]
-        externals.append(External("s3", admin.endpoint, lambda: external.check_store(admin)))
+        address = external.parse_store(options.s3)
+        blobs = _external_store(address)
+        externals.append(External("s3", address.endpoint, lambda: external.check_store(address)))
 
     async def provision() -> None:
         await asyncio.gather(
-            provisioning.make_topics(bootstrap), provisioning.make_buckets(blobs["admin"])
+            provisioning.make_topics(bootstrap), provisioning.make_buckets(blobs[identities.ADMIN])
         )
 
     stores = Plan(tuple(own), provision, externals=tuple(externals))
@@ -78,27 +90,31 @@ def plan(layout: Layout, options: Options, ports: Ports) -> Plan:
     return replace(
         stores,
         services=services.programs(around, split=options.split),
-        migrations=services.migrations(around),
+        migrate={name: partial(migrate_service, name, dsn) for name in services.installed()},
     )
 
 
 def _embedded_store(layout: Layout, ports: Ports) -> tuple[Program, dict[str, BlobSettings]]:
-    who = identities.kept(layout, services.installed())
+    users = services.installed()
+    keys = credentials.kept(layout, (identities.ADMIN, *users))
+    who = [
+        identities.administrator(keys[identities.ADMIN]),
+        *(identities.of_service(name, keys[name]) for name in users),
+    ]
     program = seaweed.program(
-        layout.root / "seaweedfs", ports.seaweed, layout.log("seaweedfs"), [*who.values()]
+        layout.root / "seaweedfs", ports.seaweed, layout.log("seaweedfs"), who
     )
     return program, {
-        name: BlobSettings(
+        one.name: BlobSettings(
             endpoint=f"{HOST}:{ports.seaweed}",
-            access_key=identity.access_key,
-            secret_key=identity.secret_key,
+            access_key=one.access_key,
+            secret_key=one.secret_key,
         )
-        for name, identity in who.items()
+        for one in who
     }
 
 
-def _external_store(url: str) -> dict[str, BlobSettings]:
-    address = external.parse_store(url)
+def _external_store(address: StoreAddress) -> dict[str, BlobSettings]:
     only = BlobSettings(
         endpoint=address.endpoint,
         access_key=address.access_key,
@@ -106,4 +122,4 @@ def _external_store(url: str) -> dict[str, BlobSettings]:
         secure=address.secure,
     )
     # who runs the store decides on its credentials: with one given, all services share it
-    return dict.fromkeys(("admin", *services.installed()), only)
+    return dict.fromkeys((identities.ADMIN, *services.installed()), only)

@@ -23,7 +23,6 @@ from wakeline_embedded.program import Program
 REGION: Final = "us-east-1"
 PORTS: Final = 10
 """Ports it needs in a row: S3 first, then its inner ones."""
-ADMINISTRATION: Final = ("Admin", "Read", "List", "Tagging", "Write")
 
 _PROBE_BUCKET: Final = "ready-probe"
 _JWT_KEYS: Final = (
@@ -89,8 +88,8 @@ def program(data: Path, port: int, log: Path, identities: Sequence[Identity]) ->
         env={**_jwt_keys(data / "jwt.json"), "GOMEMLIMIT": "300MiB"},
         port=port,
         other_ports=tuple(inner),
-        check=lambda: check(port, admin),
-        make_ready=lambda: make_ready(port, admin),
+        check=lambda: check(port, admin.access_key, admin.secret_key),
+        make_ready=lambda: make_ready(port, admin.access_key, admin.secret_key),
         # it keeps nothing in memory that a SIGKILL would lose, and it may take long to stop
         grace=4.0,
         advice=_ADVICE,
@@ -112,24 +111,24 @@ def locate() -> Path:
     return Path(found)
 
 
-async def check(port: int, admin: Identity) -> None:
-    """Raise unless an object can be read."""
-    await asyncio.to_thread(_get_probe, admin_client(port, admin))
+async def check(port: int, access_key: str, secret_key: str) -> None:
+    """Raise unless an administrator can read an object."""
+    await asyncio.to_thread(_get_probe, connect(port, access_key, secret_key))
 
 
-async def make_ready(port: int, admin: Identity) -> None:
+async def make_ready(port: int, access_key: str, secret_key: str) -> None:
     """Write the object that ``check`` reads, then read it."""
-    client = admin_client(port, admin)
+    client = connect(port, access_key, secret_key)
     await asyncio.to_thread(_put_probe, client)
     await asyncio.to_thread(_get_probe, client)
 
 
-def admin_client(port: int, admin: Identity) -> Minio:
-    """A client that does not retry, for checks and for making buckets."""
+def connect(port: int, access_key: str, secret_key: str) -> Minio:
+    """A client that does not retry."""
     return Minio(
         endpoint=f"{HOST}:{port}",
-        access_key=admin.access_key,
-        secret_key=admin.secret_key,
+        access_key=access_key,
+        secret_key=secret_key,
         secure=False,
         region=REGION,
         http_client=urllib3.PoolManager(retries=False, timeout=4),

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import http.client
 import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final
 
 from wakeline_auth.issuer import ISSUER
 from wakeline_blobs import BlobSettings
+from wakeline_embedded import health
 from wakeline_embedded.layout import KINDS, SERVICES, Layout, Ports
+from wakeline_embedded.migrating import database_of
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 
 GRACE: Final = 30.0
 """Seconds a service gets to finish the batch, the request and the job in hand."""
-
-
-class NotReadyError(Exception):
-    """A process answers, but says that it cannot work now."""
-
-    code = "not-ready"
 
 
 @dataclass(frozen=True)
@@ -46,16 +38,6 @@ class Surroundings:
     def urls(self) -> dict[str, str]:
         """Where each service's API answers."""
         return {name: f"http://{HOST}:{self.ports.process(name, 'serve')}" for name in installed()}
-
-
-@dataclass(frozen=True)
-class Migration:
-    """A command that brings a service's database to this release, run before it starts."""
-
-    service: str
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    log: Path
 
 
 def installed() -> tuple[str, ...]:
@@ -78,25 +60,12 @@ def programs(around: Surroundings, *, split: bool) -> tuple[Program, ...]:
     )
 
 
-def migrations(around: Surroundings) -> tuple[Migration, ...]:
-    """The migrations of every installed service."""
-    return tuple(
-        Migration(
-            service=service,
-            argv=_command(service, "migrate"),
-            env=environment(around, service, "all"),
-            log=around.layout.log(f"{service}-migrate"),
-        )
-        for service in installed()
-    )
-
-
 def environment(around: Surroundings, service: str, kind: str) -> dict[str, str]:
     """The settings of one process of a service; the same ones drive it in a cluster."""
     blobs = around.blobs[service]
     settings = {
         "MONGO__DSN": around.mongo,
-        "MONGO__DATABASE": f"wakeline_{service}",
+        "MONGO__DATABASE": database_of(service),
         "KAFKA__BOOTSTRAP": around.kafka,
         "BLOBS__ENDPOINT": blobs.endpoint,
         "BLOBS__ACCESS_KEY": blobs.access_key,
@@ -117,28 +86,6 @@ def process_name(service: str, kind: str) -> str:
     return service if kind == "all" else f"{service}-{kind}"
 
 
-async def check(port: int) -> None:
-    """Raise unless a service's process is ready; says what it waits for."""
-    status, body = await asyncio.to_thread(_get, port, "/health/ready")
-    if status == HTTPStatus.OK:
-        return
-    try:
-        failed = {name: why for name, why in json.loads(body)["checks"].items() if why}
-    except (ValueError, KeyError, TypeError):
-        raise NotReadyError(f"port {port} answers {status}") from None
-    raise NotReadyError("; ".join(f"{name}: {why}" for name, why in failed.items()))
-
-
-def _get(port: int, path: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=4.0)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
 def _program(around: Surroundings, service: str, kind: str) -> Program:
     name, port = process_name(service, kind), around.ports.process(service, kind)
     return Program(
@@ -147,7 +94,7 @@ def _program(around: Surroundings, service: str, kind: str) -> Program:
         log=around.layout.log(name),
         env=environment(around, service, kind),
         port=port,
-        check=lambda: check(port),
+        check=lambda: health.check(port),
         grace=GRACE,
         advice=f"`pip install 'wakeline[{service}]'` brings what it needs.",
     )

@@ -7,16 +7,15 @@ from collections.abc import Awaitable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wakeline_blobs import BlobSettings
 from wakeline_embedded import (
+    credentials,
     documents,
     external,
-    identities,
+    health,
     kafka,
     mongod,
     processes,
     seaweed,
-    services,
 )
 from wakeline_embedded.layout import Layout, Options
 from wakeline_embedded.ports import HOST
@@ -99,7 +98,7 @@ async def _look_at(layout: Layout, record: ProcessRecord, supervised: bool) -> P
         state = str(record.condition) if waits or stopped else "ended"
     else:
         state = str(record.condition) if supervised else "orphan"
-    health = await _health(_check(layout, record)) if alive else "-"
+    verdict = await _verdict(_check(layout, record)) if alive else "-"
     return ProcessStatus(
         name=record.name,
         state=state,
@@ -107,7 +106,7 @@ async def _look_at(layout: Layout, record: ProcessRecord, supervised: bool) -> P
         restarts=record.restarts,
         memory_mb=round(stat.resident_bytes / 2**20, 1) if stat else None,
         port=record.port,
-        health=health,
+        health=verdict,
         uptime_s=round(processes.age_seconds(stat.started), 1) if stat else None,
         detail=record.detail,
     )
@@ -115,14 +114,15 @@ async def _look_at(layout: Layout, record: ProcessRecord, supervised: bool) -> P
 
 def _check(layout: Layout, record: ProcessRecord) -> Awaitable[None]:
     if record.is_service:
-        return services.check(record.port)
+        return health.check(record.port)
     match record.name:
         case "broker":
             return kafka.check(f"{HOST}:{record.port}")
         case "mongod":
             return mongod.check(record.port)
         case "seaweedfs":
-            return seaweed.check(record.port, identities.kept(layout, ())["admin"])
+            admin = credentials.kept(layout, ["admin"])["admin"]
+            return seaweed.check(record.port, admin.access, admin.secret)
         case unknown:
             raise ValueError(f"nobody knows how to check {unknown}")
 
@@ -135,21 +135,15 @@ def _externals(options: Options) -> Iterable[Coroutine[Any, Any, ProcessStatus]]
         yield _look_outside("mongodb", address, external.check_mongo(options.mongo))
     if options.s3 is not None:
         store = external.parse_store(options.s3)
-        settings = BlobSettings(
-            endpoint=store.endpoint,
-            access_key=store.access_key,
-            secret_key=store.secret_key,
-            secure=store.secure,
-        )
-        yield _look_outside("s3", store.endpoint, external.check_store(settings))
+        yield _look_outside("s3", store.endpoint, external.check_store(store))
 
 
 async def _look_outside(name: str, address: str, check: Awaitable[None]) -> ProcessStatus:
-    health = await _health(check)
-    return ProcessStatus(name, "external", None, 0, None, None, health, None, detail=address)
+    verdict = await _verdict(check)
+    return ProcessStatus(name, "external", None, 0, None, None, verdict, None, detail=address)
 
 
-async def _health(check: Awaitable[None]) -> str:
+async def _verdict(check: Awaitable[None]) -> str:
     try:
         await asyncio.wait_for(check, _CHECK_LIMIT)
     except TimeoutError:

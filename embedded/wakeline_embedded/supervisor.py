@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
 from wakeline_embedded import logs, processes
-from wakeline_embedded.child import Child
-from wakeline_embedded.keeper import Keeper, ending, require_free_ports
+from wakeline_embedded.keeper import Keeper, require_free_ports
 from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program, StartError
-from wakeline_embedded.services import Migration
 from wakeline_embedded.state import Phase, StackState, sole_supervisor
 from wakeline_embedded.survivors import end_survivors
 
 READY_WITHIN: Final = 60.0
 """Seconds that servers, and then services, get to become ready."""
-_MIGRATIONS_AT_ONCE: Final = max(2, os.cpu_count() or 1)
 _ROTATE_EVERY: Final = 30.0
 
 
@@ -85,8 +81,7 @@ class Supervisor:
             except Exception as error:
                 raise StartError(f"{server.name} at {server.address}: {error}") from error
         await self._plan.provision()
-        slots = asyncio.Semaphore(_MIGRATIONS_AT_ONCE)
-        await _all(_migrate(migration, slots) for migration in self._plan.migrations)
+        await _all(_migrate(name, migrate) for name, migrate in self._plan.migrate.items())
         await self._bring_up(self._plan.services)
 
     async def _bring_up(self, programs: Iterable[Program]) -> None:
@@ -142,14 +137,8 @@ async def _wait_for(keeper: Keeper) -> None:
         )
 
 
-async def _migrate(migration: Migration, slots: asyncio.Semaphore) -> None:
-    async with slots:
-        child = Child(migration.argv, migration.log, env=migration.env)
-        try:
-            code = await child.wait()
-        finally:
-            await child.stop(grace=5.0)
-    if code != 0:
-        raise StartError(
-            f"the migration of {migration.service} {ending(code)}:\n{child.last_words()}"
-        )
+async def _migrate(service: str, migrate: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await migrate()
+    except Exception as error:
+        raise StartError(f"the database of {service} was not migrated: {error}") from error

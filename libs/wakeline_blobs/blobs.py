@@ -18,8 +18,8 @@ from wakeline_telemetry import tracing
 
 CHUNK_BYTES = 256 * 1024
 """Bytes a chunk that ``stream`` yields has at most."""
-PART_BYTES = 8 * 1024 * 1024
-"""Bytes a part of a streamed upload has; about three of them are in memory at a time."""
+PART_BYTES = 5 * 1024 * 1024
+"""Bytes a part of a streamed upload has: S3's least. An upload holds about four in memory."""
 OCTETS = "application/octet-stream"
 
 _T = TypeVar("_T")
@@ -109,9 +109,11 @@ class Blobs:
             If there is no such object.
         """
 
+        name = self._prefix + bucket
+
         def fetch() -> bytes:
             with translated(bucket, key):
-                response = self._client.get_object(self._prefix + bucket, key)
+                response = self._client.get_object(bucket_name=name, object_name=key)
                 try:
                     return bytes(response.read())
                 finally:
@@ -133,7 +135,12 @@ class Blobs:
 
         def open_object() -> Any:
             with translated(bucket, key):
-                return self._client.get_object(self._prefix + bucket, key, offset, length)
+                return self._client.get_object(
+                    bucket_name=self._prefix + bucket,
+                    object_name=key,
+                    offset=offset,
+                    length=length,
+                )
 
         def read_chunk() -> bytes:
             with translated(bucket, key):
@@ -158,7 +165,8 @@ class Blobs:
 
         def ask() -> BlobInfo:
             with translated(bucket, key):
-                return _info(self._client.stat_object(self._prefix + bucket, key))
+                found = self._client.stat_object(bucket_name=self._prefix + bucket, object_name=key)
+                return _info(found)
 
         return await self._in_thread("stat", bucket, ask)
 
@@ -175,7 +183,7 @@ class Blobs:
 
         def remove() -> None:
             with translated(bucket, key):
-                self._client.remove_object(self._prefix + bucket, key)
+                self._client.remove_object(bucket_name=self._prefix + bucket, object_name=key)
 
         await self._in_thread("delete", bucket, remove)
 
@@ -187,7 +195,7 @@ class Blobs:
                 return tuple(_info(each) for each in islice(found, 1_000))
 
         found: Iterator[Any] = self._client.list_objects(
-            self._prefix + bucket, prefix=prefix, recursive=True
+            bucket_name=self._prefix + bucket, prefix=prefix, recursive=True
         )
         while page := await self._in_thread("list", bucket, next_page):
             for each in page:
@@ -195,15 +203,19 @@ class Blobs:
 
     async def presigned_get(self, bucket: str, key: str, expires: timedelta) -> str:
         """Return a URL by which anyone may read the object until it expires (7 days at most)."""
-        return str(self._client.presigned_get_object(self._prefix + bucket, key, expires))
+        return str(
+            self._client.presigned_get_object(
+                bucket_name=self._prefix + bucket, object_name=key, expires=expires
+            )
+        )
 
     async def create_bucket(self, bucket: str) -> None:
         """Make a bucket, unless there is one. Needs an administrator's credential."""
 
         def create() -> None:
             with translated(bucket):
-                if not self._client.bucket_exists(self._prefix + bucket):
-                    self._client.make_bucket(self._prefix + bucket)
+                if not self._client.bucket_exists(bucket_name=self._prefix + bucket):
+                    self._client.make_bucket(bucket_name=self._prefix + bucket)
 
         await self._in_thread("create bucket", bucket, create)
 
@@ -216,7 +228,7 @@ class Blobs:
 
         def ask() -> None:
             with translated(bucket):
-                if not self._probe.bucket_exists(self._prefix + bucket):
+                if not self._probe.bucket_exists(bucket_name=self._prefix + bucket):
                     raise BucketMissingError(self._prefix + bucket)
 
         await self._run(ask)
@@ -234,11 +246,11 @@ class Blobs:
         self, bucket: str, key: str, data: BinaryIO | BridgedReader, length: int, content_type: str
     ) -> None:
         self._client.put_object(
-            self._prefix + bucket,
-            key,
-            cast(BinaryIO, data),  # all that minio wants of it is ``read``
-            length,
-            content_type,
+            bucket_name=self._prefix + bucket,
+            object_name=key,
+            data=cast(BinaryIO, data),  # all that minio wants of it is ``read``
+            length=length,
+            content_type=content_type,
             part_size=PART_BYTES,
             # Parallel parts would be gathered without bound where the store is slower.
             num_parallel_uploads=1,

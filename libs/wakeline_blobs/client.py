@@ -73,9 +73,9 @@ def _client(
         timeout=urllib3.Timeout(connect=connect, read=read), retries=retries, maxsize=THREADS
     )
     return Minio(
-        settings.endpoint,
-        settings.access_key,
-        settings.secret_key.get_secret_value(),
+        endpoint=settings.endpoint,
+        access_key=settings.access_key,
+        secret_key=settings.secret_key.get_secret_value(),
         secure=settings.secure,
         region=settings.region,
         http_client=pool,

@@ -39,13 +39,14 @@ class BridgedReader:
             self._gathering.cancel()
 
     async def _gather(self, size: int) -> bytes:
-        found, length = [self._rest], len(self._rest)
-        while length < size:
-            chunk = await anext(self._chunks, None)
-            if chunk is None:
+        found: list[bytes] = []
+        missing = size
+        while missing > 0:
+            try:
+                chunk = self._rest or await anext(self._chunks)
+            except StopAsyncIteration:
                 break
-            found.append(chunk)
-            length += len(chunk)
-        gathered = b"".join(found)
-        self._rest = gathered[size:]
-        return gathered[:size]
+            taken, self._rest = chunk[:missing], chunk[missing:]
+            found.append(taken)
+            missing -= len(taken)
+        return b"".join(found)

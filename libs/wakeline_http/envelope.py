@@ -60,12 +60,13 @@ class Envelope:
 class _Request:
     """One request on its way: what has been answered so far."""
 
-    __slots__ = ("_app", "_send", "correlation_id", "status")
+    __slots__ = ("_app", "_began", "_send", "correlation_id", "status")
 
     def __init__(self, app: ASGIApp, correlation_id: str) -> None:
         self._app = app
+        self._began = False
         self.correlation_id = correlation_id
-        self.status = 0
+        self.status = CLIENT_CLOSED
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._send = send
@@ -75,7 +76,7 @@ class _Request:
             self.status = CLIENT_CLOSED
         except Exception as error:
             response = of_unexpected(error)
-            if self.status:
+            if self._began:
                 # Part of a response is out: only a broken connection can say that it is no good.
                 self.status = 500
                 raise
@@ -83,7 +84,7 @@ class _Request:
 
     async def _send_named(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._began, self.status = True, message["status"]
             header = (b"x-correlation-id", self.correlation_id.encode("ascii"))
             message["headers"] = [*message.get("headers", ()), header]
         await self._send(message)

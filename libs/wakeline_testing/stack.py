@@ -17,7 +17,8 @@ from typing import Final
 
 from wakeline_blobs.access import MATRIX
 from wakeline_embedded import external, identities, servers
-from wakeline_embedded.seaweed import ADMINISTRATION, Identity
+from wakeline_embedded.credentials import Keys
+from wakeline_embedded.seaweed import Identity
 from wakeline_testing import containers
 
 SCOPE_NAME_LENGTH: Final = 8
@@ -102,11 +103,8 @@ async def s3(folder: Path) -> AsyncIterator[S3Address]:
         async with containers.s3() as url:
             yield parse_s3(url)
     else:
-        admin = identities.invent_administrator()
-        services = {
-            name: identities.invent(name, identities.actions_of(name, prefix=ANY_SCOPE))
-            for name in MATRIX
-        }
+        admin = identities.administrator(Keys())
+        services = {name: identities.of_service(name, Keys(), ANY_SCOPE) for name in MATRIX}
         server = await servers.start_seaweed(folder, [admin, *services.values()])
         try:
             yield S3Address(server.endpoint, False, admin, services)
@@ -123,5 +121,5 @@ def parse_s3(url: str) -> S3Address:
         If a part is missing.
     """
     given = external.parse_store(url)
-    admin = Identity("admin", given.access_key, given.secret_key, ADMINISTRATION)
+    admin = identities.administrator(Keys(given.access_key, given.secret_key))
     return S3Address(given.endpoint, given.secure, admin, {})

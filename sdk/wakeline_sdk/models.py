@@ -123,6 +123,7 @@ class Prelabel(Wire):
     """The pre-label that a lease pinned."""
 
     prediction_id: str
+    predictor: str
     predictor_version: str
     shapes: tuple[Predicted, ...]
 
@@ -166,25 +167,47 @@ class Submitted(Wire):
     effort: Effort
 
 
+class PinnedPrelabel(Wire):
+    """Which pre-label a lease pinned, and whether its person saw it."""
+
+    prediction_id: str
+    predictor: str
+    predictor_version: str
+    serving_epoch: int
+    shown: bool
+
+
+class Acceptance(Wire):
+    """What a label became in review."""
+
+    label_id: str
+    verdict: str
+    reviewer_id: str | None
+    annotations: tuple[Annotation, ...]
+    agreement: float | None
+    benchmark_score: float | None
+
+
 class LabelRecord(Wire):
     """A label with everything that may be analysed."""
 
     label_id: str
     task_id: str
     stage_id: str
-    asset_id: str
     slot: int
     round: int
-    state: str | None = None
+    asset: LeasedAsset
     arm: str
     counts: bool
+    """False for the half of a pair that only measures the saving."""
+    state: str
     person_id: str
     p_control: float
     p_selected: float
-    prelabel: dict[str, Any] | None = None
-    annotations: tuple[Annotation, ...] = ()
-    accepted: tuple[Annotation, ...] | None = None
-    """The final annotations, once the label counts."""
+    prelabel: PinnedPrelabel | None
+    annotations: tuple[Annotation, ...]
+    accepted: Acceptance | None
+    """None until the label counts."""
     effort: Effort
     submitted_at: datetime
 
@@ -236,39 +259,66 @@ class UploadedPrediction(Wire):
     detail: str | None = None
 
 
+class Gate(Wire):
+    """Whether a model may serve, with the numbers that decided it."""
+
+    verdict: Literal["passed", "blocked", "underpowered"]
+    comparator: str
+    holdout_assets: int
+    difference: float | None = None
+    upper_90: float | None = None
+    smallest_detectable: float | None = None
+    reasons: tuple[str, ...] = ()
+
+
 class Run(Wire):
     """A training run."""
 
     run_id: str
-    stage_id: str
+    project: str
+    stage: str
+    number: int
     state: str
-    attempt: int = 0
-    dataset_version: str | None = None
-    model_version: str | None = None
-    progress: dict[str, Any] | None = None
-    metrics: dict[str, Any] | None = None
-    gate: dict[str, Any] | None = None
-    reason: str | None = None
+    attempt: int
+    dataset_version: str | None
+    progress: dict[str, Any] | None
+    metrics: dict[str, Any]
+    """The trainer's own."""
+    model_version: str | None
+    gate: Gate | None
+    failure: dict[str, Any] | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
 
 
 class ModelVersion(Wire):
     """A model version with its metrics and the gate's verdict."""
 
     model_version: str
-    stage_id: str
-    run_id: str | None = None
-    dataset_version: str | None = None
-    metrics: dict[str, Any] = {}
-    gate: dict[str, Any] | None = None
-    serving: bool = False
+    project: str
+    stage: str
+    number: int
+    run_id: str
+    dataset_version: str
+    metrics: dict[str, float]
+    """On the whole hold-out: ``ap``, ``ap50``, ``ap/<class>``, ``mean_iou/<class>``."""
+    comparator_metrics: dict[str, float]
+    gate: Gate
+    serving: bool
+    created_at: datetime
 
 
 class DatasetVersion(Wire):
     """A frozen dataset version."""
 
     dataset_version: str
-    stage_id: str
-    splits: dict[str, dict[str, int]] = {}
+    project: str
+    stage: str
+    dataset_ids: tuple[str, ...]
+    splits: dict[str, dict[str, int]]
+    left_out: dict[str, int]
+    created_at: datetime
 
 
 class TroubledEvent(Wire):

@@ -107,7 +107,10 @@ def draw_motion(
 
 
 def _draw_centre(
-    sample: Sample, extent: NDArray[np.float64], middle: NDArray[np.float64], rng: np.random.Generator
+    sample: Sample,
+    extent: NDArray[np.float64],
+    middle: NDArray[np.float64],
+    rng: np.random.Generator,
 ) -> NDArray[np.float64]:
     anywhere = rng.uniform(0, 1, 2) * extent
     aimed, which = rng.uniform() < ON_OBJECT, rng.uniform()
@@ -150,7 +153,9 @@ def move_boxes(
 
 def _recolour(image: Tensor, freedom: Freedom, rng: np.random.Generator) -> Tensor:
     channels = image.shape[0]
-    contrast = np.exp(rng.normal(0, freedom.contrast) + rng.normal(0, freedom.contrast / 4, channels))
+    contrast = np.exp(
+        rng.normal(0, freedom.contrast) + rng.normal(0, freedom.contrast / 4, channels)
+    )
     brightness = rng.normal(0, freedom.brightness) + rng.normal(0, freedom.brightness / 4, channels)
     gain, shift = (
         torch.from_numpy(np.asarray(values, np.float32))[:, None, None]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from wakeline_models.card import Kind
 
+from wakeline_models.card import Kind
 from wakeline_trainer.augmentation import Freedom, View, draw_view
 from wakeline_trainer.data import Sample
 from wakeline_trainer.losses import BoxTargets, InstanceTargets

@@ -11,13 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from wakeline_geometry.average_precision import CROWD
 from wakeline_geometry.masks import Size, bounding_box, decode, rasterise
 from wakeline_geometry.shapes import Annotation, Box, Mask, Polygon
 from wakeline_images import UnreadableImageError, read_stack
 from wakeline_models.channels import COLOURS, GREY, Stack, resize, select, standardise
 from wakeline_models.errors import ModelError
-
 from wakeline_trainer.contract import Asset, BadInputError
 from wakeline_trainer.plan import ObjectFacts
 from wakeline_trainer.storage import Storage
@@ -200,9 +200,7 @@ def on_disk(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
         yield Sample(**mapped, boxes=sample.boxes, labels=sample.labels)
 
 
-def in_channels(
-    stack: Stack, have: tuple[str, ...], want: tuple[str, ...], asset: Asset
-) -> Stack:
+def in_channels(stack: Stack, have: tuple[str, ...], want: tuple[str, ...], asset: Asset) -> Stack:
     """The wanted channels of an asset; BadInputError if it lacks one."""
     try:
         return select(stack, have, want)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from wakeline_geometry.average_precision import AssetMatches, evaluate, match_asset
 from wakeline_geometry.overlap import pairwise_iou
 from wakeline_geometry.shapes import Predicted
 from wakeline_models.card import Kind
-
 from wakeline_trainer.contract import Asset
 
 SCORES = tuple(np.round(np.arange(0.1, 0.75, 0.05), 2).tolist())
@@ -62,9 +62,7 @@ def least_score(kind: Kind, assets: Sequence[tuple[Asset, Sequence[Predicted]]])
     return SCORES[int(np.argmax(saved >= saved.max() - 0.02 * objects))]
 
 
-def drawings_saved(
-    kind: Kind, asset: Asset, predicted: Sequence[Predicted]
-) -> NDArray[np.float64]:
+def drawings_saved(kind: Kind, asset: Asset, predicted: Sequence[Predicted]) -> NDArray[np.float64]:
     """What each pre-label saves, in drawings of an object; negative if it costs.
 
     A good one saves a drawing, one to edit a part of it, a wrong one costs its removal.

@@ -7,6 +7,7 @@ import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
+
 from wakeline_models.card import ModelCard
 
 OPSET = 17

@@ -3,6 +3,7 @@
 import torch
 from monai.networks.nets.basic_unet import BasicUNet
 from torch import Tensor, nn
+
 from wakeline_models.card import Kind
 
 WIDTHS = (24, 24, 48, 96, 128, 24)

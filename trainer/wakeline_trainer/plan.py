@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from wakeline_models.card import Kind
 
 MULTIPLE = 32

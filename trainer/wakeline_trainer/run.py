@@ -12,18 +12,17 @@ from types import FrameType
 
 import numpy as np
 import torch
+
 from wakeline_geometry.shapes import Predicted
 from wakeline_models.card import BoxDecoding, InstanceDecoding, ModelCard, digest_of
 from wakeline_models.channels import Stack
 from wakeline_models.inference import Model
-
 from wakeline_trainer import evaluation, export
 from wakeline_trainer.batches import Batches
 from wakeline_trainer.checkpoint import Checkpoints
 from wakeline_trainer.contract import (
     Asset,
     BadInputError,
-    Parameters,
     RunSettings,
     json_line,
     read_manifest,
@@ -99,9 +98,9 @@ class Attempt:
         with tempfile.TemporaryDirectory(prefix="wakeline-trainer-") as scratch:
             data, samples = self._prepare(read_manifest(manifest), Path(scratch))
             training, network = self._train(data, samples, hashlib.sha256(manifest).hexdigest())
-            print('t trained', time.monotonic()-self._began)
+            print("t trained", time.monotonic() - self._began)
             self._deliver(data, samples, training, network, hashlib.sha256(manifest).hexdigest())
-            print('t delivered', time.monotonic()-self._began)
+            print("t delivered", time.monotonic() - self._began)
 
     def _read_manifest(self) -> bytes:
         try:
@@ -137,7 +136,7 @@ class Attempt:
                 scratch,
             )
         )
-        print(made, channels, 't prepared', time.monotonic()-self._began)
+        print(made, channels, "t prepared", time.monotonic() - self._began)
         return Prepared(train, holdout, channels, levels, made), samples
 
     def _train(
@@ -204,7 +203,7 @@ class Attempt:
         score = evaluation.least_score(
             card.kind, [(asset, self._predict(model, asset)) for asset in seen]
         )
-        print('least score', score, time.monotonic()-self._began)
+        print("least score", score, time.monotonic() - self._began)
         card = card.model_copy(
             update={"decode": card.decode.model_copy(update={"min_score": score})}
         )
@@ -270,7 +269,9 @@ class Attempt:
 
     def _predict(self, model: Model, asset: Asset) -> list[Predicted]:
         stack, have = load_stack(self._storage, asset)
-        return model.predict(in_channels(stack, have, model.card.channels, asset), model.card.channels)
+        return model.predict(
+            in_channels(stack, have, model.card.channels, asset), model.card.channels
+        )
 
     def _write(self, name: str, content: bytes) -> None:
         self._storage.write(below(self._settings.output_uri, name), content)
@@ -287,7 +288,9 @@ def pick_device(wanted: str) -> torch.device:
 
 def window_of(sample: Sample, card: ModelCard) -> Stack:
     """The first window of a training image, to compare torch with onnxruntime on."""
-    height, width = (min(card.tile, -(-side // card.multiple) * card.multiple) for side in sample.image.shape[1:])
+    height, width = (
+        min(card.tile, -(-side // card.multiple) * card.multiple) for side in sample.image.shape[1:]
+    )
     window = np.zeros((sample.image.shape[0], height, width), np.float32)
     part = sample.image[:, :height, :width]
     window[:, : part.shape[1], : part.shape[2]] = part

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from wakeline_trainer.batches import Batches, Targets
+from wakeline_trainer.batches import Batches
 from wakeline_trainer.contract import TerminatedError
 
 RATE = 3e-3

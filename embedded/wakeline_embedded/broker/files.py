@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool) -> None:
@@ -90,7 +90,7 @@ class Flusher:
         """Whether acknowledgements wait for the disk."""
         return self._delay is not None
 
-    def settled(self, answer: T, fds: Iterable[int]) -> Awaitable[T]:
+    def settled(self, answer: _T, fds: Iterable[int]) -> Awaitable[_T]:
         """Return the answer once everything written to the files so far is on the disk."""
         for fd in fds:
             status = os.fstat(fd)
@@ -103,7 +103,7 @@ class Flusher:
         return self._after(self._gathering, answer)
 
     @staticmethod
-    async def _after(syncing: "asyncio.Task[None]", answer: T) -> T:
+    async def _after(syncing: "asyncio.Task[None]", answer: _T) -> _T:
         await asyncio.shield(syncing)
         return answer
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from io import BytesIO
+from pkgutil import iter_modules
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import aiokafka.protocol
 from aiokafka.protocol.api import RequestStruct
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int32, Schema, String
 
@@ -68,7 +70,6 @@ APIS = {
 }
 PRODUCE, API_VERSIONS = 0, 18
 
-_MODULES = {"admin", "commit", "coordination", "fetch", "group", "metadata", "offset", "produce"}
 # The same field goes by two names in some of the schemas; handlers know the second one.
 _ALIASES = {"name": "topic", "partition_index": "partition", "fetch_offset": "offset"}
 _HEADER = struct.Struct(">hhih")  # api key, api version, correlation id, length of the client id
@@ -76,8 +77,8 @@ _HEADER = struct.Struct(">hhih")  # api key, api version, correlation id, length
 
 def _schemas() -> dict[tuple[int, int], tuple[Schema, Schema]]:
     """Request and response schema of every offered (API, version)."""
-    for name in (*_MODULES, "transaction"):
-        import_module(f"aiokafka.protocol.{name}")  # defines the structs that are looked up next
+    for module in iter_modules(aiokafka.protocol.__path__):
+        import_module(f"aiokafka.protocol.{module.name}")  # so that all structs are defined
     known = {(cls.API_KEY, cls.API_VERSION): cls for cls in RequestStruct.__subclasses__()}
     return {
         (key, version): (known[key, version].SCHEMA, known[key, version].RESPONSE_TYPE.SCHEMA)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wakeline_events.base import AssetId, DatasetId, Event
-
 from wakeline_ingest.domain.records import AssetRecord, AssetState, Counts, DatasetRecord
 
 

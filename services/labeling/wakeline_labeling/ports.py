@@ -7,7 +7,6 @@ from typing import Any, Protocol
 from wakeline_events.base import Asset, Event
 from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
-
 from wakeline_labeling.domain.queues import Claim, Queue
 from wakeline_labeling.domain.records import (
     Acceptance,
@@ -146,6 +145,9 @@ class Tasks(Protocol):
 
     async def paired(self, stage_id: str) -> list[Task]:
         """Tasks that were opened in pairs."""
+
+    async def note_companion(self, task_id: str) -> Task | None:
+        """Note that the second half of a pair has its label; the task, locked until the commit."""
 
     def add(self, task: Task) -> None:
         """Store a new task."""
@@ -442,4 +444,3 @@ class RequestRepeatedError(Exception):
 
 class SeenBeforeError(Exception):
     """The person has had another slot of the same task."""
-

@@ -4,9 +4,14 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from minio.credentials.providers import StaticProvider
+from minio.error import MinioException
+from minio.minioadmin import MinioAdmin
 from pydantic import SecretStr
 from pytest_asyncio import fixture
-from wakeline_blobs import BUCKETS, Blobs, BlobSettings
+from urllib3.exceptions import HTTPError
+
+from wakeline_blobs import BUCKETS, MATRIX, Blobs, BlobSettings, s3_policy
 from wakeline_testing import S3Address
 from wakeline_testing.stack import SCOPE_NAME_LENGTH
 
@@ -33,19 +38,49 @@ async def blobs(object_store: BlobSettings) -> AsyncIterator[Blobs]:
         yield opened
 
 
+@fixture(scope="session", loop_scope="session")
+async def credentials(
+    s3_server: S3Address, object_store: BlobSettings
+) -> AsyncIterator[dict[str, tuple[str, str]]]:
+    """Access and secret key of every service; none where the store has one credential only."""
+    if s3_server.services:
+        yield {name: (own.access_key, own.secret_key) for name, own in s3_server.services.items()}
+        return
+    admin = MinioAdmin(
+        endpoint=object_store.endpoint,
+        credentials=StaticProvider(
+            access_key=object_store.access_key,
+            secret_key=object_store.secret_key.get_secret_value(),
+        ),
+        secure=object_store.secure,
+    )
+    keys = {name: (object_store.prefix + name, secrets.token_hex(20)) for name in MATRIX}
+    try:
+        for name, (access_key, secret_key) in keys.items():
+            admin.user_add(access_key, secret_key)
+            admin.policy_add(access_key, policy=s3_policy(name, object_store.prefix))
+            admin.policy_set(access_key, user=access_key)
+    except (MinioException, HTTPError):  # not a MinIO
+        yield {}
+        return
+    yield keys
+    for access_key, _ in keys.values():
+        admin.user_remove(access_key)
+        admin.policy_remove(access_key)
+
+
 @pytest.fixture
-def settings_of(s3_server: S3Address, object_store: BlobSettings) -> Callable[[str], BlobSettings]:
+def settings_of(
+    credentials: dict[str, tuple[str, str]], object_store: BlobSettings
+) -> Callable[[str], BlobSettings]:
     """Settings of a service, with that service's own credential."""
 
     def of(service: str) -> BlobSettings:
-        if not s3_server.services:
+        if service not in credentials:
             pytest.skip("the given object store has one credential only")
-        identity = s3_server.services[service]
+        access_key, secret_key = credentials[service]
         return object_store.model_copy(
-            update={
-                "access_key": identity.access_key,
-                "secret_key": SecretStr(identity.secret_key),
-            }
+            update={"access_key": access_key, "secret_key": SecretStr(secret_key)}
         )
 
     return of

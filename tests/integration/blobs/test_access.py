@@ -5,6 +5,7 @@ from itertools import product
 
 import pytest
 from pydantic import SecretStr
+
 from wakeline_blobs import (
     BUCKETS,
     MATRIX,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from wakeline_blobs import BlobMissingError, Blobs, BucketMissingError
 from wakeline_blobs.blobs import CHUNK_BYTES, PART_BYTES
 

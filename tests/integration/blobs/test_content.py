@@ -1,6 +1,7 @@
 """Content-addressed JSON in a real store."""
 
 import pytest
+
 from wakeline_blobs import BlobCorruptError, BlobMissingError, Blobs, load_json, store_json
 
 pytestmark = pytest.mark.s3

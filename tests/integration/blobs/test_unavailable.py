@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from pydantic import SecretStr
+
 from wakeline_blobs import Blobs, BlobSettings, BlobStoreUnavailableError
 
 

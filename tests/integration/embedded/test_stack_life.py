@@ -17,9 +17,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pymongo import AsyncMongoClient
 
-from wakeline_embedded import mongod, ports, seaweed
-from wakeline_embedded.identities import kept
+from wakeline_embedded import credentials, external, kafka, mongod, ports, seaweed
 from wakeline_embedded.layout import BLOCK, Layout, Ports
+from wakeline_embedded.status import StackStatus, measure
+from wakeline_testing import Stack
 
 COMMAND_LINE = (
     "import typer; from wakeline_embedded.commands import register; "
@@ -28,7 +29,7 @@ COMMAND_LINE = (
 SERVERS = ("broker", "mongod", "seaweedfs")
 
 
-class Stack:
+class Home:
     """A stack's folder and the command line on it."""
 
     def __init__(self, folder: Path) -> None:
@@ -53,12 +54,13 @@ class Stack:
         done = self.run("down")
         assert done.returncode == 0, done.stderr
 
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
+    async def status(self) -> StackStatus:
+        found = await measure(self.layout)
+        assert found is not None
         return found
 
-    def pids(self) -> dict[str, int]:
-        return {one["name"]: one["pid"] for one in self.status()["processes"]}
+    async def pids(self) -> dict[str, int | None]:
+        return {one.name: one.pid for one in (await self.status()).processes}
 
     @property
     def ports(self) -> Ports:
@@ -99,116 +101,118 @@ class Stack:
         return f"127.0.0.1:{self.ports.broker}"
 
     def store(self) -> Any:
-        return seaweed.admin_client(self.ports.seaweed, kept(self.layout, ())["admin"])
+        admin = credentials.kept(self.layout, ["admin"])["admin"]
+        return seaweed.connect(self.ports.seaweed, admin.access, admin.secret)
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    made = Stack(tmp_path / "stack")
+def home(tmp_path: Path) -> Iterator[Home]:
+    made = Home(tmp_path / "stack")
     yield made
     made.run("down")
 
 
-async def test_data_survives_the_kill_of_every_process_and_a_move(stack: Stack) -> None:
+async def test_data_survives_the_kill_of_every_process_and_a_move(home: Home) -> None:
     first = ports.free_block(BLOCK)
-    stack.up("--port", str(first))
-    assert "up already" in stack.up(), "a second `up` starts nothing"
-    assert stack.status()["works"]
-    await stack.write("a")
+    home.up("--port", str(first))
+    assert "up already" in home.up(), "a second `up` starts nothing"
+    assert (await home.status()).works
+    await home.write("a")
 
-    before = stack.pids()
+    before = await home.pids()
     for name in SERVERS:
-        os.kill(before[name], signal.SIGKILL)
-    await _until_works(stack)
-    after = stack.pids()
+        os.kill(before[name] or 0, signal.SIGKILL)
+    await _until_works(home)
+    after = await home.pids()
     assert all(after[name] != before[name] for name in SERVERS)
-    assert [one["restarts"] for one in stack.status()["processes"]] == [1, 1, 1]
-    assert await stack.read() == [["a"]] * 3
-    await stack.write("b")
+    assert [one.restarts for one in (await home.status()).processes] == [1, 1, 1]
+    assert await home.read() == [["a"]] * 3
+    await home.write("b")
 
-    os.kill(stack.status()["supervisor_pid"], signal.SIGKILL)
-    assert stack.status()["phase"] == "abandoned"
-    stack.up()
-    assert await stack.read() == [["a", "b"]] * 3
+    os.kill((await home.status()).supervisor_pid or 0, signal.SIGKILL)
+    assert (await home.status()).phase == "abandoned"
+    home.up()
+    assert await home.read() == [["a", "b"]] * 3
 
-    stack.down()
-    assert stack.status()["phase"] == "stopped"
-    assert stack.status()["supervisor_pid"] is None
-    assert all(pid is None for pid in stack.pids().values())
-    stack.up("--port", str(ports.free_block(BLOCK, avoid=range(first, first + BLOCK))))
-    assert stack.ports.base != first
-    assert await stack.read() == [["a", "b"]] * 3
+    home.down()
+    stopped = await home.status()
+    assert (stopped.phase, stopped.supervisor_pid) == ("stopped", None)
+    assert all(one.pid is None for one in stopped.processes)
+    home.up("--port", str(ports.free_block(BLOCK, avoid=range(first, first + BLOCK))))
+    assert home.ports.base != first
+    assert await home.read() == [["a", "b"]] * 3
 
 
-def test_a_taken_port_is_named_with_who_has_it(stack: Stack) -> None:
+async def test_a_taken_port_is_named_with_who_has_it(home: Home) -> None:
     base = ports.free_block(BLOCK)
     with socket.create_server(("127.0.0.1", Ports(base).mongod)):
-        failed = stack.run("up", "--servers-only", "--port", str(base))
+        failed = home.run("up", "--servers-only", "--port", str(base))
     assert failed.returncode == 1
     for words in (f"port {Ports(base).mongod}", "mongod", f"pid {os.getpid()}", "--port"):
         assert words in failed.stderr
-    assert stack.status()["phase"] == "failed"
+    assert (await home.status()).phase == "failed"
 
 
-def test_a_mongod_that_cannot_run_is_named_with_what_to_do(stack: Stack) -> None:
-    failed = stack.run("up", "--servers-only", MONGOD="/bin/false")
+async def test_a_mongod_that_cannot_run_is_named_with_what_to_do(home: Home) -> None:
+    failed = home.run("up", "--servers-only", MONGOD="/bin/false")
     assert failed.returncode == 1
     for words in ("mongod does not start", "ended with 1", "AVX", "--mongo DSN"):
         assert words in failed.stderr
-    state = stack.status()
-    assert state["phase"] == "failed"
-    assert all(one["pid"] is None for one in state["processes"]), "a failed start left something"
+    state = await home.status()
+    assert state.phase == "failed"
+    assert all(one.pid is None for one in state.processes), "a failed start left something"
 
 
-def test_a_missing_mongod_is_named_with_what_to_do(stack: Stack) -> None:
-    failed = stack.run("up", "--servers-only", MONGOD="/no/such/mongod")
+def test_a_missing_mongod_is_named(home: Home) -> None:
+    failed = home.run("up", "--servers-only", MONGOD="/no/such/mongod")
     assert failed.returncode == 1
     assert "/no/such/mongod: No such file or directory" in failed.stderr
 
 
-def test_down_and_status_without_a_stack_say_so(stack: Stack) -> None:
-    assert "no stack runs" in stack.run("down").stdout
-    assert stack.run("status").returncode == 1
-    assert "wakeline up" in stack.run("token", "--role", "admin").stderr
+def test_commands_on_a_folder_without_a_stack_say_so(home: Home) -> None:
+    assert "no stack runs" in home.run("down").stdout
+    for words in (("status",), ("token", "--role", "admin")):
+        failed = home.run(*words)
+        assert failed.returncode == 1
+        assert "wakeline up" in failed.stderr
 
 
-def test_a_stack_uses_servers_that_are_there_and_leaves_them_running(
-    stack: Stack, tmp_path: Path
-) -> None:
-    other = Stack(tmp_path / "other")
-    other.up()
-    try:
-        admin = kept(other.layout, ())["admin"]
-        given = (
-            *("--kafka", other.bootstrap, "--mongo", mongod.dsn(other.ports.mongod)),
-            *("--s3", f"http://{admin.access_key}:{admin.secret_key}@{_s3(other)}"),
-        )
-        stack.up(*given)
-        found = stack.status()
-        assert {one["name"]: one["health"] for one in found["processes"]} == {
-            "kafka": "ok",
-            "mongodb": "ok",
-            "s3": "ok",
-        }
-        assert admin.secret_key not in json.dumps(found)
-        stack.down()
-        assert other.status()["works"]
-    finally:
-        other.down()
+def test_status_is_there_for_people_and_for_programs(home: Home) -> None:
+    home.up()
+    table = home.run("status")
+    assert table.returncode == 0
+    assert all(name in table.stdout for name in SERVERS)
+    found = json.loads(home.run("status", "--json").stdout)
+    assert found["works"]
+    for one in found["processes"]:
+        assert one["health"] == "ok"
+        assert one["memory_mb"] > 5
+        assert 0 < one["uptime_s"] < 100
 
 
-def test_a_server_that_is_not_there_is_named(stack: Stack) -> None:
-    failed = stack.run("up", "--servers-only", "--kafka", f"127.0.0.1:{ports.free_port()}")
+async def test_servers_that_are_there_are_used_and_left_alone(home: Home, stack: Stack) -> None:
+    s3 = stack.s3
+    url = f"http://{s3.admin.access_key}:{s3.admin.secret_key}@{s3.endpoint}"
+    home.up("--kafka", stack.kafka.bootstrap, "--mongo", stack.mongo.dsn, "--s3", url)
+    found = await home.status()
+    verdicts = {one.name: (one.state, one.health) for one in found.processes}
+    assert verdicts == dict.fromkeys(("kafka", "mongodb", "s3"), ("external", "ok"))
+    assert s3.admin.secret_key not in str(found)
+    home.down()
+    assert (await home.status()).phase == "stopped"
+    await kafka.check(stack.kafka.bootstrap)
+    await external.check_mongo(stack.mongo.dsn)
+    await external.check_store(external.parse_store(url))
+
+
+def test_a_server_that_is_not_there_is_named(home: Home) -> None:
+    failed = home.run("up", "--servers-only", "--kafka", f"127.0.0.1:{ports.free_port()}")
     assert failed.returncode == 1
     assert "kafka at 127.0.0.1" in failed.stderr
 
 
-def _s3(stack: Stack) -> str:
-    return f"127.0.0.1:{stack.ports.seaweed}"
-
-
-async def _until_works(stack: Stack, limit: float = 30) -> None:
+async def _until_works(home: Home, limit: float = 30) -> None:
     deadline = time.monotonic() + limit
-    while not stack.status()["works"]:
-        assert time.monotonic() < deadline, stack.run("status").stdout
-        await asyncio.sleep(0.2)
+    while not (found := await home.status()).works:
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.1)

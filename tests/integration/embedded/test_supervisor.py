@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_embedded import ports, processes, services
+from wakeline_embedded import health, ports, processes
 from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program
-from wakeline_embedded.services import Migration
 from wakeline_embedded.state import (
     AlreadyRunningError,
     Condition,
@@ -26,6 +25,7 @@ from wakeline_embedded.state import (
     StackState,
 )
 from wakeline_embedded.supervisor import Supervisor
+from wakeline_storage import DatabaseIsNewerError
 
 PROGRAM = textwrap.dedent(
     """
@@ -68,16 +68,17 @@ class Stack:
             argv=(sys.executable, "-c", PROGRAM, name, str(port), str(self.folder)),
             log=self.layout.log(name),
             port=port,
-            check=lambda: services.check(port),
+            check=lambda: health.check(port),
         )
 
-    def plan(self, migration: str = "") -> Plan:
+    def plan(self) -> Plan:
         async def provision() -> None:
             self.note("provisioned")
 
-        argv = (sys.executable, "-c", migration)
-        migrations = [Migration("review", argv, {}, self.layout.log("migrate"))]
-        return Plan((self.server,), provision, (self.service,), tuple(migrations))
+        async def migrate() -> None:
+            self.note("migrated")
+
+        return Plan((self.server,), provision, (self.service,), {"review": migrate})
 
     def note(self, word: str) -> None:
         with (self.folder / "journal").open("a") as journal:
@@ -96,12 +97,17 @@ class Stack:
     def record(self, name: str) -> ProcessRecord:
         return next(one for one in self.state.records if one.name == name)
 
+    def is_up_since(self, started: float) -> bool:
+        state = StackState.load(self.layout)
+        return state is not None and state.phase is Phase.UP and state.began >= started
+
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        running = asyncio.create_task(Supervisor(self.layout, self.plan()).run(stop))
+        stop, started = asyncio.Event(), time.time()
+        supervisor = Supervisor(self.layout, self.plan())
+        running = asyncio.create_task(supervisor.run(stop))
         try:
-            await until(lambda: self.layout.state.exists() and self.state.phase is Phase.UP)
+            await until(lambda: self.is_up_since(started))
             yield
         finally:
             stop.set()
@@ -126,6 +132,7 @@ async def test_services_start_after_what_they_need_and_end_before_it(stack: Stac
     assert stack.journal == [
         "store starts",
         "provisioned",
+        "migrated",
         "review starts",
         "review ends",
         "store ends",
@@ -163,11 +170,14 @@ async def test_a_process_that_cannot_work_is_told_apart_from_one_that_is_gone(
 
 
 async def test_a_failed_migration_stops_the_start_and_says_why(stack: Stack) -> None:
-    plan = stack.plan(migration="import sys; sys.exit('the database is newer')")
+    async def migrate() -> None:
+        raise DatabaseIsNewerError("it stands at version 9")
+
+    plan = replace(stack.plan(), migrate={"review": migrate})
     assert not await Supervisor(stack.layout, plan).run(asyncio.Event())
     assert stack.state.phase is Phase.FAILED
-    assert "the migration of review ended with 1" in stack.state.message
-    assert "the database is newer" in stack.state.message
+    assert "database of review" in stack.state.message
+    assert "it stands at version 9" in stack.state.message
     assert stack.journal == ["store starts", "provisioned", "store ends"]
 
 
@@ -177,8 +187,8 @@ async def test_a_program_that_keeps_ending_stops_the_start_with_its_last_words(
     words = (sys.executable, "-c", "print('no AVX on this machine'); raise SystemExit(3)")
     stack.server = replace(stack.server, argv=words, advice="Buy a newer one.")
     assert not await Supervisor(stack.layout, stack.plan()).run(asyncio.Event())
-    for words in ("store does not start", "ended with 3", "no AVX on", "Buy a newer one."):
-        assert words in stack.state.message
+    for said in ("store does not start", "ended with 3", "no AVX on", "Buy a newer one."):
+        assert said in stack.state.message
 
 
 async def test_two_supervisors_never_share_a_folder(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 """The matrix of services and buckets, and its form as a policy document."""
 
 import pytest
+
 from wakeline_blobs import BUCKETS, MATRIX, s3_policy
 
 

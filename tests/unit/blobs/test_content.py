@@ -5,6 +5,7 @@ import gzip
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wakeline_blobs import BlobCorruptError
 from wakeline_blobs.content import pack, unpack
 

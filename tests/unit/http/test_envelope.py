@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import orjson
 import pytest
 from fastapi import Depends
+from prometheus_client import REGISTRY
 
 from wakeline_auth import Permission, Principal, Role
 from wakeline_http import Router, require
-from wakeline_telemetry import TelemetrySettings, correlation, metrics, tracing
+from wakeline_telemetry import TelemetrySettings, correlation, tracing
 
 
 @pytest.fixture
@@ -28,11 +29,8 @@ def router() -> Router:
 
 
 def count(method: str, route: str, status: str) -> float:
-    labels = f'method="{method}",route="{route}",status="{status}"'
-    for line in metrics.exposition().decode().splitlines():
-        if line.startswith(f"wakeline_http_seconds_count{{{labels}}}"):
-            return float(line.split()[-1])
-    return 0
+    labels = {"method": method, "route": route, "status": status}
+    return REGISTRY.get_sample_value("wakeline_http_seconds_count", labels) or 0
 
 
 async def test_a_correlation_id_comes_in_and_goes_out(

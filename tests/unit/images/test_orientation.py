@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from pycocotools import mask as coco
+
 from wakeline_geometry.shapes import Box, Classification, Mask, Point, Polygon, Polyline
 from wakeline_images import (
     Orientation,

@@ -11,6 +11,7 @@ import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
 from wakeline_images import decode, inspect, read_image
 
 HEIGHT, WIDTH = 24, 37

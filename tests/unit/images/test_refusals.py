@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+
 from wakeline_images import UnreadableImageError, check_extension, inspect, read_image
 
 NOISE = np.random.default_rng(3).integers(0, 255, (200, 300, 3), np.uint8, endpoint=True)

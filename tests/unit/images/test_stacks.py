@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+
 from wakeline_images import UnreadableImageError, read_image, read_stack, thumbnail
 
 

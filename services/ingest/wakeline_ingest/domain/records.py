@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 from wakeline_events.base import Asset, AssetId, DatasetId
 from wakeline_events.ingest import AssetIngested
-
 from wakeline_ingest.domain.errors import AssetDiffersError
 
 AssetState = Literal["received", "ingested"]

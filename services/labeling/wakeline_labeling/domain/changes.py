@@ -58,10 +58,12 @@ def _untrainable(document: ProjectDocument, stage: str) -> list[str]:
     fitting = {"boxes": {"box"}, "instances": {"polygon", "mask"}}[training.trainer]
     if any(fitting & set(definition.kinds) for definition in document.ontology.classes):
         return []
-    return [
+    wanted = " or ".join(sorted(fitting))
+    problem = (
         f"stage {stage!r} trains {training.trainer}, but no class of the ontology is drawn as "
-        f"{' or '.join(sorted(fitting))}: add a kind to a class, or choose another trainer"
-    ]
+        f"{wanted}: add a kind to a class, or choose another trainer"
+    )
+    return [problem]
 
 
 def _compare(path: str, before: Any, after: Any) -> Iterator[Change]:

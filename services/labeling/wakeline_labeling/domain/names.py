@@ -52,7 +52,7 @@ def lease_name(lease_id: str) -> LeaseName:
     NoSuchLeaseError
         If it is not of the form that ``lease_id`` makes.
     """
-    task, slot, fence = (lease_id.split(".") + ["", ""])[:3]
+    task, slot, fence = [*lease_id.split("."), "", ""][:3]
     if lease_id.count(".") != 2 or not (slot.isdecimal() and fence.isdecimal()):
         raise NoSuchLeaseError(lease_id)
     return LeaseName(task, int(slot), int(fence))

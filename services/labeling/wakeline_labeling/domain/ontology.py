@@ -101,7 +101,7 @@ def _wrong_value(attribute: AttributeDefinition, value: AttributeValue) -> str |
     }[attribute.kind]
     if fits:
         return None
-    wanted = attribute.kind
+    wanted: str = attribute.kind
     if attribute.kind == "choice":
         wanted = " or ".join(repr(choice) for choice in attribute.choices)
     return f"has {attribute.name} = {value!r}, which should be {wanted}"

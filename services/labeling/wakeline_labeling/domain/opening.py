@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from wakeline_events.base import Asset
 from wakeline_events.labeling import Arm
-
 from wakeline_labeling.domain import arms, holdout, names, queueing
 from wakeline_labeling.domain.records import Answer, Region, Slot, Stage, Task
 

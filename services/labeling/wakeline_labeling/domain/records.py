@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
 from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology, ProjectDocument, StagePolicy
 from wakeline_events.labeling import Arm, Effort, PinnedPrelabel
@@ -70,8 +71,6 @@ class StageState(Record):
     """Whether tasks were last opened in pairs, because the project had few assets."""
     presumed: dict[str, tuple[str, ...]] = {}
     """Dataset -> its groups of lowest rank, as of when tasks were last opened."""
-    benchmarks: int = 0
-    """How many assets have a trusted label in this stage."""
 
 
 class Team(Record):
@@ -204,6 +203,8 @@ class Task(Record):
     focus_regions: tuple[Region, ...] = ()
     state: Literal["open", "accepted", "closed"] = "open"
     accepted_label: str | None = None
+    companion_done: bool = False
+    """Whether the second half of a pair has its label."""
     opened_at: datetime
 
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from wakeline_events.configuration import ReviewPolicy
-
 from wakeline_labeling.domain.records import Reservation
 
 SAME_PERSON_FOR = timedelta(minutes=10)

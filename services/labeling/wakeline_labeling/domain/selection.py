@@ -46,7 +46,12 @@ class Stratum(NamedTuple):
 
 
 def pick(
-    candidates: Sequence[Candidate], coins: Coins, uniform_share: float, *, paired: bool
+    candidates: Sequence[Candidate],
+    coins: Coins,
+    uniform_share: float,
+    *,
+    paired: bool,
+    crowd: int = 1,
 ) -> Pick:
     """Pick from a whole queue.
 
@@ -57,8 +62,11 @@ def pick(
     ----------
     candidates : at least one, in order
     uniform_share : probability, in [0, 1], that the order is ignored
+    crowd : so many of the first are as good as the first, when several people pick at once and
+        would only get in each other's way
     """
-    heads = _heads(candidates, paired=paired)
+    heads = _heads(candidates, paired=paired) if crowd == 1 else [*range(crowd)]
+    heads = heads[: len(candidates)]
     if coins.lane < uniform_share:
         place = int(coins.place * len(candidates))
     else:

@@ -1,14 +1,14 @@
-"""What a submitted label is worth: its origins and its effort, counted from the pinned pre-label."""
+"""What a submitted label is worth: origins and effort, counted from the pinned pre-label."""
 
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
 import orjson
+
 from wakeline_events.labeling import Effort, PinnedPrelabel
 from wakeline_geometry import effort
 from wakeline_geometry.shapes import Annotation, Predicted, Shape
-
 from wakeline_labeling.domain import arms
 from wakeline_labeling.domain.errors import InvalidAnnotationsError
 from wakeline_labeling.domain.records import Lease, Slot

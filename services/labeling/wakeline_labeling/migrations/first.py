@@ -29,7 +29,12 @@ INDEXES: dict[str, list[IndexModel]] = {
     "slots": [
         # Serves the next slot of a queue without a sort; what is not queued is not in it.
         IndexModel(
-            [("queue", ASCENDING), ("priority", DESCENDING), ("rank", ASCENDING), ("_id", ASCENDING)],
+            [
+                ("queue", ASCENDING),
+                ("priority", DESCENDING),
+                ("rank", ASCENDING),
+                ("_id", ASCENDING),
+            ],
             name="queue_order",
             partialFilterExpression=_QUEUED,
         ),

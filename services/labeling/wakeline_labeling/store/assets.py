@@ -3,9 +3,8 @@
 from collections.abc import Collection
 
 from wakeline_events.base import Asset
-from wakeline_storage import BufferedCollection, Document
-
 from wakeline_labeling.domain import holdout
+from wakeline_storage import BufferedCollection, Document
 
 
 class MongoAssets:

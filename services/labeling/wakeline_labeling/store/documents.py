@@ -3,9 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from wakeline_storage import Document
-
 from wakeline_labeling.domain.records import Record
+from wakeline_storage import Document
 
 R = TypeVar("R", bound=Record)
 

@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from wakeline_events.shapes import AnnotationSet
-from wakeline_storage import BufferedCollection
-
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.records import Acceptance, Benchmark, Draft, Label, Prelabel
 from wakeline_labeling.store.documents import document_of, maybe, records_of
+from wakeline_storage import BufferedCollection
 
 
 class MongoLabels:
@@ -23,9 +22,7 @@ class MongoLabels:
 
     async def of_lease(self, slot_id: str, lease_id: str) -> Label | None:
         of_slot = {"$gte": f"{slot_id}.", "$lt": f"{slot_id}/"}
-        return maybe(
-            Label, await self._labels.find_one({"_id": of_slot, "lease_id": lease_id})
-        )
+        return maybe(Label, await self._labels.find_one({"_id": of_slot, "lease_id": lease_id}))
 
     async def page(
         self,
@@ -44,9 +41,7 @@ class MongoLabels:
                 {"submitted_at": {"$gt": moment}},
                 {"submitted_at": moment, "_id": {"$gt": label_id}},
             ]
-        rows = await self._labels.find(
-            wanted, sort=[("submitted_at", 1), ("_id", 1)], limit=limit
-        )
+        rows = await self._labels.find(wanted, sort=[("submitted_at", 1), ("_id", 1)], limit=limit)
         return records_of(Label, rows)
 
     async def count_using(self, project_id: str, word: str) -> int:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from wakeline_storage import BufferedCollection
-
 from wakeline_labeling.domain.records import Project, StageState
 from wakeline_labeling.store.documents import document_of, maybe, record_of, records_of
+from wakeline_storage import BufferedCollection
 
 FRESH_SECONDS = 1.0
 """So long a process may go on with a project as it read it last."""
@@ -64,9 +63,7 @@ class MongoProjects:
         return project
 
     async def page(self, after: str, limit: int) -> list[Project]:
-        rows = await self._projects.find(
-            {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit
-        )
+        rows = await self._projects.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit)
         return records_of(Project, rows)
 
     async def of_dataset(self, dataset_id: str) -> list[str]:

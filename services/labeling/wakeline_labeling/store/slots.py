@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
-from wakeline_storage import BufferedCollection, Document
 
 from wakeline_labeling.domain.queueing import UNKNOWN_RANK
 from wakeline_labeling.domain.queues import Claim, Queue
@@ -17,6 +16,7 @@ from wakeline_labeling.domain.records import Answer, Order, Reservation, Slot
 from wakeline_labeling.domain.selection import Candidate, Stratum
 from wakeline_labeling.ports import RequestRepeatedError, SeenBeforeError
 from wakeline_labeling.store.documents import document_of, literal, maybe, records_of
+from wakeline_storage import BufferedCollection, Document
 
 IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 """How a queue is sorted; ``migrations`` has the index that serves it without a sort."""
@@ -88,9 +88,7 @@ class MongoSlots:
     async def leased_by(self, person_id: str) -> list[Slot]:
         wanted = {"state": "leased", "lease.person_id": person_id, "$expr": _LIVING}
         # Among the living leases of everybody, which are few, this looks for one person's.
-        return records_of(
-            Slot, await self._slots.find(wanted, sort=[("lease.expires_at", 1)])
-        )
+        return records_of(Slot, await self._slots.find(wanted, sort=[("lease.expires_at", 1)]))
 
     async def extend(
         self, slot_id: str, fence: int, person_id: str, by: timedelta
@@ -107,12 +105,9 @@ class MongoSlots:
             "state": "done" if done else "submitted",
             "lease.submitted_at": "$$NOW",
             "reserved": None,
-            "drafts": {"$setDifference": ["$drafts", [literal(person_id)]]},
         }
         live = _live(slot_id, fence, person_id)
-        # As it was before, but for the time of the submit: the caller asks what drafts there were.
-        before = await self._slots.find_one_and_update(live, [{"$set": change}], return_after=True)
-        return maybe(Slot, before)
+        return maybe(Slot, await self._slots.find_one_and_update(live, [{"$set": change}]))
 
     async def release(
         self, slot_id: str, fence: int, person_id: str, *, exclude: bool
@@ -161,7 +156,10 @@ class MongoSlots:
 
     async def page_of_ids(self, stage_id: str, after: str, limit: int) -> list[str]:
         rows = await self._slots.find(
-            {"stage_id": stage_id, "_id": {"$gt": after}}, {"_id": 1}, sort=[("_id", 1)], limit=limit
+            {"stage_id": stage_id, "_id": {"$gt": after}},
+            {"_id": 1},
+            sort=[("_id", 1)],
+            limit=limit,
         )
         return [row["_id"] for row in rows]
 
@@ -225,9 +223,7 @@ class MongoSlots:
         self._slots.update(here, [{"$set": change}])
 
     def finish(self, task_id: str) -> None:
-        self._slots.update_many(
-            {**_of(task_id), "state": "submitted"}, {"$set": {"state": "done"}}
-        )
+        self._slots.update_many({**_of(task_id), "state": "submitted"}, {"$set": {"state": "done"}})
 
     def note_drafts(self, slot_id: str, person_id: str) -> None:
         self._slots.update({"_id": slot_id}, {"$addToSet": {"drafts": person_id}})

@@ -3,10 +3,9 @@
 from collections.abc import Collection
 from typing import Any
 
-from wakeline_storage import BufferedCollection
-
 from wakeline_labeling.domain.records import Task
 from wakeline_labeling.store.documents import document_of, maybe, records_of
+from wakeline_storage import BufferedCollection
 
 
 class MongoTasks:
@@ -47,6 +46,10 @@ class MongoTasks:
     async def paired(self, stage_id: str) -> list[Task]:
         rows = await self._tasks.find({"stage_id": stage_id, "paired": True})
         return records_of(Task, rows)
+
+    async def note_companion(self, task_id: str) -> Task | None:
+        change = {"$set": {"companion_done": True}}
+        return maybe(Task, await self._tasks.find_one_and_update({"_id": task_id}, change))
 
     def add(self, task: Task) -> None:
         self._tasks.insert(document_of(task))

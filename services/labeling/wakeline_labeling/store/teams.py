@@ -2,10 +2,9 @@
 
 from collections.abc import Collection
 
-from wakeline_storage import BufferedCollection
-
 from wakeline_labeling.domain.records import Person, Team
 from wakeline_labeling.store.documents import document_of, maybe, records_of
+from wakeline_storage import BufferedCollection
 
 
 class MongoTeams:
@@ -29,9 +28,7 @@ class MongoTeams:
 
     async def people(self, after: str, limit: int, team_id: str | None) -> list[Person]:
         wanted = {"_id": {"$gt": after}} | ({"team_id": team_id} if team_id else {})
-        return records_of(
-            Person, await self._people.find(wanted, sort=[("_id", 1)], limit=limit)
-        )
+        return records_of(Person, await self._people.find(wanted, sort=[("_id", 1)], limit=limit))
 
     async def members(self, team_id: str) -> list[Person]:
         rows = await self._people.find({"team_id": team_id}, sort=[("_id", 1)])

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from wakeline_events.labeling import PredictionRequested
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
-from wakeline_messaging import NotYetKnownError
-
 from wakeline_labeling.domain.records import Answer, Pin, Prelabel
 from wakeline_labeling.ports import UnitOfWork
+from wakeline_messaging import NotYetKnownError
 
 LOW_WATER = 200
 """With fewer fresh pre-labels in a queue, more are asked for."""
@@ -23,9 +22,7 @@ async def take_prediction(uow: UnitOfWork, event: PredictionCompleted) -> None:
     A lease that is out keeps the one it has pinned.
     """
     await _refuse_unknown(uow, event.task_id)
-    uow.prelabels.put(
-        Prelabel(id=event.prediction_id, task_id=event.task_id, shapes=event.shapes)
-    )
+    uow.prelabels.put(Prelabel(id=event.prediction_id, task_id=event.task_id, shapes=event.shapes))
     pin = Pin(
         prediction_id=event.prediction_id,
         predictor=event.predictor,

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.labeling import ProjectConfigured
-
 from wakeline_labeling.domain import changes, names, ontology
 from wakeline_labeling.domain.changes import Change
 from wakeline_labeling.domain.errors import InvalidProjectError, OrphansLabelsError
@@ -79,9 +78,7 @@ def _put(uow: UnitOfWork, before: Project | None, project: Project, by: str) -> 
     for dataset in document.datasets:
         uow.enqueue("open", f"{project.id}|{dataset}", {"project": project.id, "dataset": dataset})
     uow.enqueue("sweep", "sweep", {})
-    uow.emit(
-        ProjectConfigured(project_id=project.id, version=project.version, document=document)
-    )
+    uow.emit(ProjectConfigured(project_id=project.id, version=project.version, document=document))
     uow.known(f"project:{project.id}")
 
 

@@ -5,7 +5,6 @@ from typing import Literal
 
 from wakeline_events.labeling import LeaseEnded
 from wakeline_events.shapes import AnnotationSet
-
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.errors import (
     FenceOutdatedError,
@@ -60,16 +59,12 @@ async def give_back(
 ) -> None:
     """End a lease without a label; who skips it does not get it again.
 
-    Ending one that has ended in the same way is harmless.
-
     Raises
     ------
     NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError
     """
     name = names.lease_name(lease_id)
-    slot = await uow.slots.release(
-        name.slot_id, name.fence, person_id, exclude=how == "skipped"
-    )
+    slot = await uow.slots.release(name.slot_id, name.fence, person_id, exclude=how == "skipped")
     if slot is None:
         raise await why_dead(uow, lease_id, person_id)
     _emit_ended(uow, slot, how)

@@ -12,15 +12,16 @@ from typing import NamedTuple
 
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.shapes import Annotation, Predicted
-
 from wakeline_labeling.domain import arms, names, selection
-from wakeline_labeling.domain.errors import NoTaskAvailableError, NotAMemberError
+from wakeline_labeling.domain.errors import NotAMemberError, NoTaskAvailableError
 from wakeline_labeling.domain.queues import Claim, Labeler, Queue
 from wakeline_labeling.domain.records import Lease, Pin, Project, Slot, Stage
 from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, Shelf, UnitOfWork
 
 ATTEMPTS = 50
 """So often a pick that somebody else was quicker at is made again."""
+CROWD = 32
+"""Among so many of the first, at most, those pick who were not quick enough for the first."""
 LOOKED_AT = 64
 """Benchmark slots among which one is drawn."""
 
@@ -38,7 +39,13 @@ class LeaseView(NamedTuple):
 
 
 async def labeler_of(
-    uow: UnitOfWork, stage: Stage, *, person_id: str, team_id: str | None, labels: bool, expert: bool
+    uow: UnitOfWork,
+    stage: Stage,
+    *,
+    person_id: str,
+    team_id: str | None,
+    labels: bool,
+    expert: bool,
 ) -> Labeler:
     """What a person is to a stage.
 
@@ -112,8 +119,9 @@ async def _lease_one(
 ) -> Slot | None:
     if request is not None and (before := await uow.slots.requested(request)) is not None:
         return before
-    for _ in range(ATTEMPTS):
-        claim = await _choose(uow, desk, stage, labeler, request)
+    for attempt in range(ATTEMPTS):
+        crowd = min(2**attempt, CROWD)
+        claim = await _choose(uow, desk, stage, labeler, request, crowd)
         if claim is None:
             return None
         try:
@@ -132,43 +140,40 @@ async def _lease_one(
 
 
 async def _choose(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None, crowd: int
 ) -> Claim | None:
     """The claim that chance and the queue's order say; None if nothing is there to claim."""
     lasts = timedelta(minutes=stage.policy.lease_minutes)
-    state = await uow.projects.stage_state(stage.id) if stage.policy.benchmark_share else None
-    ordinary = 1.0
-    if state is not None and state.benchmarks:
-        queue = Queue(names.benchmark_queue(stage.id), labeler)
-        found = await uow.slots.candidates(queue, LOOKED_AT)
-        if found and desk.coin() < stage.policy.benchmark_share:
-            drawn = found[int(desk.coin() * len(found))]
-            if await _choose_ordinary(uow, desk, stage, labeler) is not None:
-                probability = stage.policy.benchmark_share / len(found)
-                return Claim(queue, drawn.slot_id, probability, lasts, request)
-        ordinary = 1.0 - stage.policy.benchmark_share if found else 1.0
-    chosen = await _choose_ordinary(uow, desk, stage, labeler)
+    chosen = await _choose_ordinary(uow, desk, stage, labeler, crowd)
     if chosen is None:
-        return None
+        return None  # benchmarks look like ordinary tasks only among ordinary tasks
+    share = stage.policy.benchmark_share
+    queue = Queue(names.benchmark_queue(stage.id), labeler)
+    if share and await _length(uow, desk, queue.name):
+        found = await uow.slots.candidates(queue, LOOKED_AT)
+        if found and desk.coin() < share:
+            drawn = found[int(desk.coin() * len(found))]
+            return Claim(queue, drawn.slot_id, share / len(found), lasts, request)
+        share = share if found else 0.0
+    else:
+        share = 0.0
     slot_id, probability = chosen
-    return Claim(Queue(stage.id, labeler), slot_id, ordinary * probability, lasts, request)
+    ordinary = (1.0 - share) * probability
+    return Claim(Queue(stage.id, labeler), slot_id, ordinary, lasts, request)
 
 
 async def _choose_ordinary(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, crowd: int
 ) -> tuple[str | None, float] | None:
+    """A slot, or None for the first of the queue, and the probability of this pick."""
     queue, share = Queue(stage.id, labeler), stage.policy.uniform_share
-    length = desk.length_of(queue.name)
-    if length is None:
-        length = await uow.slots.queued(queue.name)
-        desk.note_length(queue.name, length)
-    coins = desk.coins()
+    length, coins = await _length(uow, desk, queue.name), desk.coins()
     if length <= selection.SMALL_QUEUE:
         candidates = await uow.slots.candidates(queue, 2 * selection.SMALL_QUEUE)
         if not candidates:
             return None
         paired = len({candidate.counts for candidate in candidates}) > 1
-        picked = selection.pick(candidates, coins, share, paired=paired)
+        picked = selection.pick(candidates, coins, share, paired=paired, crowd=crowd)
         return picked.candidate.slot_id, picked.probability
     if coins.lane < share:
         strata = selection.strata(length)
@@ -179,6 +184,14 @@ async def _choose_ordinary(
             probability = selection.probability_in_stratum(share, strata, len(inside))
             return drawn.slot_id, probability
     return None, selection.probability_of_first(share, length)
+
+
+async def _length(uow: UnitOfWork, desk: Desk, queue: str) -> int:
+    length = desk.length_of(queue)
+    if length is None:
+        length = await uow.slots.queued(queue)
+        desk.note_length(queue, length)
+    return length
 
 
 async def _why_nothing(uow: UnitOfWork, stage: Stage) -> str:
@@ -216,7 +229,8 @@ async def _draft(
             return await shelf.annotations(draft.annotations)
     if slot.rework_of is not None:
         rejected = await uow.labels.get(slot.rework_of)
-        if rejected is not None and rejected.person_id == person_id:
+        expert = slot.reserved is not None and slot.reserved.expert
+        if rejected is not None and (expert or rejected.person_id == person_id):
             return await shelf.annotations(rejected.annotations)
     return None
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from wakeline_events.base import Asset
 from wakeline_events.labeling import TaskOpened
 from wakeline_geometry.bounds import extent
-
 from wakeline_labeling.domain import holdout, names, opening
 from wakeline_labeling.domain.opening import Opened, Terms
 from wakeline_labeling.domain.records import Region, Stage, StageState, Task
@@ -161,9 +160,7 @@ async def _open_again(uow: UnitOfWork, stage: Stage, task: Task, terms: Terms) -
         return
     terms = terms._replace(now=task.opened_at)
     heard = slots[0].answer if slots[0].answer.epoch >= 0 else None
-    again = opening.open_task(
-        stage, task.asset, terms, regions=task.focus_regions, answer=heard
-    )
+    again = opening.open_task(stage, task.asset, terms, regions=task.focus_regions, answer=heard)
     uow.tasks.replace(again.task)
     kept = {slot.id for slot in again.slots}
     for slot in again.slots:

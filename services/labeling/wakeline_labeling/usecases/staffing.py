@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 from wakeline_events.labeling import Member, TeamConfigured
-
 from wakeline_labeling.domain.errors import NoSuchPersonError, NoSuchTeamError
 from wakeline_labeling.domain.records import Person, Team
 from wakeline_labeling.ports import UnitOfWork

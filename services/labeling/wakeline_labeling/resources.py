@@ -10,12 +10,12 @@ from uuid import uuid4
 
 import orjson
 from pydantic import TypeAdapter
+
 from wakeline_blobs import BlobRef as StoredRef
 from wakeline_blobs import Blobs, load_json, store_json
 from wakeline_events.base import BlobRef
 from wakeline_events.shapes import INLINE_BYTES, AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
-
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins

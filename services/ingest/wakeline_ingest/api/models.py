@@ -1,0 +1,167 @@
+"""What the routes take and give."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain.records import AssetRecord, AssetState, Counts, DatasetRecord
+from wakeline_ingest.ports import Refusal
+
+DatasetName = Annotated[
+    str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$", description="Name of a dataset.")
+]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Out(BaseModel):
+    """Plain frozen data."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class DatasetIn(BaseModel):
+    """What a dataset is called by people."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+class DatasetOut(Out):
+    """A dataset and how far its files are."""
+
+    dataset_id: DatasetId
+    name: str
+    created_at: datetime
+    received: int
+    """Assets that are stored."""
+    ingested: int
+    """Of them, those that are in their group and known to the other services."""
+    refused: int
+    """Files that could not become an asset; ``/refusals`` says why."""
+    bytes: int
+
+    @classmethod
+    def of(cls, dataset: DatasetRecord, counts: Counts) -> "DatasetOut":
+        """Show a dataset."""
+        return cls(
+            dataset_id=dataset.dataset_id,
+            name=dataset.name,
+            created_at=dataset.created_at,
+            received=counts.received,
+            ingested=counts.ingested,
+            refused=counts.refused,
+            bytes=counts.bytes,
+        )
+
+
+class UploadOut(Out):
+    """What became of an upload."""
+
+    asset_id: AssetId
+    digest: str
+    width: int
+    """Upright, in pixels."""
+    height: int
+    duplicate: bool
+    """The same bytes were in the dataset already; nothing has changed."""
+
+    @classmethod
+    def of(cls, asset: AssetRecord, duplicate: bool) -> "UploadOut":
+        """Show what became of an upload."""
+        return cls(
+            asset_id=asset.asset_id,
+            digest=asset.digest,
+            width=asset.width,
+            height=asset.height,
+            duplicate=duplicate,
+        )
+
+
+class AssetOut(Out):
+    """One asset."""
+
+    asset_id: AssetId
+    dataset_id: DatasetId
+    file_name: str
+    digest: str
+    state: AssetState
+    format: str
+    width: int
+    """Upright, in pixels."""
+    height: int
+    channels: int
+    bits: int
+    bytes: int
+    bands: list[str]
+    masks: list[str]
+    group: str | None
+    """None until it is known."""
+    neighbours: list[AssetId]
+    """Assets of other groups that this one is a copy or crop of."""
+    declared_group: str | None
+    parent: AssetId | None
+    metadata: dict[str, Any]
+    received_at: datetime
+
+    @classmethod
+    def of(cls, asset: AssetRecord) -> "AssetOut":
+        """Show an asset."""
+        return cls(
+            asset_id=asset.asset_id,
+            dataset_id=asset.dataset_id,
+            file_name=asset.declared.file_name,
+            digest=asset.digest,
+            state=asset.state,
+            format=asset.format,
+            width=asset.width,
+            height=asset.height,
+            channels=asset.channels,
+            bits=asset.bits,
+            bytes=asset.bytes,
+            bands=sorted(asset.bands),
+            masks=sorted(asset.masks),
+            group=asset.group,
+            neighbours=list(asset.neighbours),
+            declared_group=asset.declared.group,
+            parent=asset.declared.parent,
+            metadata=dict(asset.declared.metadata),
+            received_at=asset.received_at,
+        )
+
+
+class RefusalOut(Out):
+    """A file that could not become an asset, and why."""
+
+    file_name: str
+    part: str
+    """``image``, ``band.<name>`` or ``mask.<name>``."""
+    code: str
+    message: str
+    at: datetime
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> "RefusalOut":
+        """Show a line of the report."""
+        return cls(
+            file_name=refusal.file_name,
+            part=refusal.part,
+            code=refusal.code,
+            message=refusal.message,
+            at=refusal.at,
+        )
+
+
+class DigestsIn(BaseModel):
+    """Images that a client has, by their SHA-256 in hex."""
+
+    model_config = ConfigDict(extra="forbid")
+    digests: Annotated[list[Digest], Field(max_length=1_000)]
+
+
+class DigestsOut(Out):
+    """Those of them that need not be sent."""
+
+    known: list[str]

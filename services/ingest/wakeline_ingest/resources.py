@@ -1,0 +1,38 @@
+"""What the service holds open beside its unit of work."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from wakeline_blobs import Blobs
+from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.domain.records import BUCKET
+from wakeline_ingest.ports import Depot
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Blobs, and what limits an upload."""
+
+    blobs: Blobs
+    depot: Depot
+    policy: CheckPolicy
+    max_file_bytes: int
+    upload_folder: Path | None
+    checking: asyncio.Semaphore
+    """Held while an image is decoded, so that many uploads don't fill the memory."""
+
+
+class BlobDepot:
+    """The bucket of assets."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def put_file(self, key: str, path: Path, content_type: str) -> None:
+        """Store a file."""
+        await self._blobs.put_file(BUCKET, key, path, content_type)
+
+    async def put(self, key: str, data: bytes, content_type: str) -> None:
+        """Store bytes."""
+        await self._blobs.put(BUCKET, key, data, content_type)

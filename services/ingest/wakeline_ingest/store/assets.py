@@ -1,0 +1,59 @@
+"""Assets and their fingerprints in MongoDB."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain.records import AssetRecord, AssetState, asset_id_of
+from wakeline_ingest.ports import Filed
+from wakeline_ingest.store import documents
+from wakeline_storage import BufferedCollection
+
+
+class MongoAssets:
+    """`wakeline_ingest.ports.Assets`."""
+
+    def __init__(self, assets: BufferedCollection, fingerprints: BufferedCollection) -> None:
+        self._assets = assets
+        self._fingerprints = fingerprints
+
+    async def get(self, asset_id: AssetId) -> AssetRecord | None:
+        """The asset of this name."""
+        row = await self._assets.find_one({"_id": asset_id})
+        return documents.asset_from(row) if row else None
+
+    async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]:
+        """Those of the digests whose images are there."""
+        names = [asset_id_of(dataset_id, digest) for digest in digests]
+        rows = await self._assets.find({"_id": {"$in": names}}, {"digest": 1})
+        return sorted(row["digest"] for row in rows)
+
+    async def page(
+        self,
+        dataset_id: DatasetId,
+        state: AssetState | None,
+        digest: str | None,
+        after: AssetId | None,
+        limit: int,
+    ) -> list[AssetRecord]:
+        """Assets in the order of their names, behind ``after``."""
+        wanted: dict[str, Any] = {"dataset_id": dataset_id}
+        if state is not None:
+            wanted["state"] = state
+        if digest is not None:
+            wanted["digest"] = digest
+        if after is not None:
+            wanted["_id"] = {"$gt": after}
+        rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
+        return [documents.asset_from(row) for row in rows]
+
+    def add(self, asset: AssetRecord, fingerprint: Filed) -> None:
+        """Write a new asset down."""
+        self._assets.insert(documents.of_asset(asset))
+        self._fingerprints.insert(documents.of_filed(fingerprint))
+
+    def place(self, asset_id: AssetId, group: str, neighbours: Sequence[AssetId]) -> None:
+        """Put an asset into its group, for good; others can be found to be its copies now."""
+        placed = {"state": "ingested", "group": group, "neighbours": list(neighbours)}
+        self._assets.update({"_id": asset_id}, {"$set": placed})
+        self._fingerprints.update({"_id": asset_id}, {"$set": {"group": group}})

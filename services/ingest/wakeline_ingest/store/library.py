@@ -1,0 +1,57 @@
+"""Looking up fingerprints by their keys in MongoDB."""
+
+from collections.abc import Iterable
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain.records import AssetRecord
+from wakeline_ingest.ports import Filed
+from wakeline_ingest.store import documents
+from wakeline_storage import BufferedCollection
+
+
+class MongoLibrary:
+    """`wakeline_ingest.ports.Library`."""
+
+    def __init__(self, assets: BufferedCollection, fingerprints: BufferedCollection) -> None:
+        self._assets = assets
+        self._fingerprints = fingerprints
+
+    async def pending(self, dataset_id: DatasetId, limit: int) -> list[AssetRecord]:
+        """Assets without a group, in the order of their arrival."""
+        rows = await self._assets.find(
+            {"dataset_id": dataset_id, "state": "received"},
+            sort=[("received_at", 1), ("_id", 1)],
+            limit=limit,
+        )
+        return [documents.asset_from(row) for row in rows]
+
+    async def assets(self, asset_ids: Iterable[AssetId]) -> list[AssetRecord]:
+        """The assets of these names that are there."""
+        rows = await self._assets.find({"_id": {"$in": list(asset_ids)}})
+        return [documents.asset_from(row) for row in rows]
+
+    async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]:
+        """The fingerprints of these assets."""
+        rows = await self._fingerprints.find({"_id": {"$in": list(asset_ids)}})
+        return {row["_id"]: documents.filed_from(row) for row in rows}
+
+    async def candidates(self, fingerprint: Filed, limit: int) -> list[Filed]:
+        """Grouped assets of the dataset that share keys, those that share most first."""
+        keys = list(fingerprint.keys)
+        rows = await self._fingerprints.aggregate(
+            [
+                {
+                    "$match": {
+                        "dataset_id": fingerprint.dataset_id,
+                        "keys": {"$in": keys},
+                        "group": {"$ne": None},
+                    }
+                },
+                {"$project": {"shared": {"$size": {"$setIntersection": ["$keys", keys]}}}},
+                {"$sort": {"shared": -1, "_id": 1}},
+                {"$limit": limit},
+            ]
+        )
+        ranked = [row["_id"] for row in rows]
+        found = await self.fingerprints(ranked)
+        return [found[asset_id] for asset_id in ranked]

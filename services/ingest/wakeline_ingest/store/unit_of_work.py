@@ -1,0 +1,21 @@
+"""One transaction of the ingest service on MongoDB."""
+
+from wakeline_ingest.resources import Resources
+from wakeline_ingest.store.assets import MongoAssets
+from wakeline_ingest.store.datasets import MongoDatasets
+from wakeline_ingest.store.library import MongoLibrary
+from wakeline_messaging import Scope, UnitOfWork
+
+
+class MongoIngestUnitOfWork(UnitOfWork[Resources]):
+    """`wakeline_ingest.ports.IngestUnitOfWork`."""
+
+    def __init__(self, scope: Scope, resources: Resources) -> None:
+        super().__init__(scope, resources)
+        assets = self.collection("assets")
+        self.datasets = MongoDatasets(
+            self.collection("datasets"), assets, self.collection("refusals")
+        )
+        fingerprints = self.collection("fingerprints")
+        self.assets = MongoAssets(assets, fingerprints)
+        self.library = MongoLibrary(assets, fingerprints)

@@ -1,0 +1,51 @@
+"""The one place where the ingest service's clients are built."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import cv2
+
+from wakeline_blobs import Blobs
+from wakeline_ingest.api.problems import STATUS
+from wakeline_ingest.api.routes import router
+from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.handlers import handlers
+from wakeline_ingest.jobs import jobs
+from wakeline_ingest.migrations import MIGRATIONS
+from wakeline_ingest.resources import BlobDepot, Resources
+from wakeline_ingest.settings import Settings
+from wakeline_ingest.store import MongoIngestUnitOfWork
+from wakeline_process import Service
+
+
+def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, Resources]:
+    """Build the service from its settings, or from those of the environment."""
+    chosen = settings or Settings()
+    return Service(
+        name="ingest",
+        settings=chosen,
+        unit_of_work=MongoIngestUnitOfWork,
+        resources=lambda: open_resources(chosen),
+        routers=(router,),
+        problems=STATUS,
+        handlers=handlers,
+        jobs=jobs,
+        migrations=MIGRATIONS,
+        checks=lambda resources: {"blobs": resources.blobs.check},
+    )
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open what the service needs beside its database, and close it at the end."""
+    cv2.setNumThreads(1)  # parallel by uploads; threads inside each would only get in the way
+    async with Blobs(settings.blobs) as blobs:
+        yield Resources(
+            blobs=blobs,
+            depot=BlobDepot(blobs),
+            policy=CheckPolicy(settings.max_pixels, settings.refuse_wrong_extensions),
+            max_file_bytes=settings.max_file_bytes,
+            upload_folder=settings.upload_folder,
+            checking=asyncio.Semaphore(settings.checks_at_once),
+        )

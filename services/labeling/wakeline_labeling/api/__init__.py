@@ -1,0 +1,1 @@
+"""The HTTP side: routes by resource, which translate and delegate."""

@@ -1,0 +1,222 @@
+"""Routes of those who label: leases, pixels through them, drafts and submits."""
+
+from collections.abc import AsyncIterator
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from wakeline_auth import Permission, Role
+from wakeline_http import IdempotencyKey, Router, problems
+from wakeline_labeling.api.dependencies import Held, LabelingCommand, LabelingReader, Worker
+from wakeline_labeling.api.models import (
+    DraftIn,
+    DraftOut,
+    Ended,
+    Heartbeat,
+    LeaseOut,
+    LeaseRequest,
+    LeasesOut,
+    Reason,
+    SubmitIn,
+    SubmitOut,
+)
+from wakeline_labeling.domain.errors import (
+    AlreadySubmittedError,
+    FenceOutdatedError,
+    InvalidAnnotationsError,
+    LeaseEndedError,
+    LeaseExpiredError,
+    NoSuchBandError,
+    NoSuchLeaseError,
+    NoSuchProjectError,
+    NoSuchStageError,
+    NotAMemberError,
+    NoTaskAvailableError,
+)
+from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
+from wakeline_labeling.usecases import holding, leasing, submitting
+from wakeline_labeling.usecases.finding import project_of, stage_of
+from wakeline_labeling.usecases.submitting import Submitted
+
+router: APIRouter = Router(prefix="/v1", tags=["leases"])
+DEAD = (NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError)
+
+
+@router.post(
+    "/projects/{project_id}/stages/{stage}/leases",
+    status_code=201,
+    responses=problems(NoSuchProjectError, NoSuchStageError, NotAMemberError, NoTaskAvailableError),
+)
+async def lease_next(
+    project_id: str,
+    stage: str,
+    body: LeaseRequest,
+    worker: Worker,
+    uow: LabelingReader,
+    held: Held,
+    key: IdempotencyKey = None,
+) -> LeasesOut:
+    """Lease the next tasks of a stage to the caller; a repeated key gets the same ones."""
+    found = await stage_of(uow, project_id, stage)
+    labeler = await leasing.labeler_of(
+        uow,
+        found,
+        person_id=worker.person_id,
+        team_id=worker.team_id,
+        labels=worker.may(Permission.LEASE_TASKS),
+        expert=Role.REVIEWER in worker.roles,
+    )
+    slots = await leasing.lease_next(uow, held.desk, found, labeler, body.count, key)
+    views = await leasing.describe(uow, held.desk, held.shelf, found.project, slots)
+    return LeasesOut.model_construct(leases=[LeaseOut.of(view) for view in views])
+
+
+@router.get("/leases")
+async def list_leases(worker: Worker, uow: LabelingReader, held: Held) -> LeasesOut:
+    """The caller's living leases, whatever client they were made with."""
+    leases = []
+    for slot in await uow.slots.leased_by(worker.person_id):
+        project = await project_of(uow, slot.project_id)
+        views = await leasing.describe(uow, held.desk, held.shelf, project, [slot])
+        leases += [LeaseOut.of(view) for view in views]
+    return LeasesOut(leases=leases)
+
+
+@router.get("/leases/{lease_id}", responses=problems(*DEAD))
+async def read_lease(lease_id: str, worker: Worker, uow: LabelingReader, held: Held) -> LeaseOut:
+    """One of the caller's living leases."""
+    slot = await holding.living(uow, lease_id, worker.person_id)
+    project = await project_of(uow, slot.project_id)
+    (view,) = await leasing.describe(uow, held.desk, held.shelf, project, [slot])
+    return LeaseOut.of(view)
+
+
+@router.get("/leases/{lease_id}/image", responses=problems(*DEAD), response_class=Response)
+async def read_image(
+    lease_id: str, worker: Worker, uow: LabelingReader, held: Held
+) -> StreamingResponse:
+    """The leased image's bytes, as they were uploaded."""
+    slot = await holding.living(uow, lease_id, worker.person_id)
+    return await _bytes_of(held.pixels.stream(slot.asset.image))
+
+
+@router.get(
+    "/leases/{lease_id}/bands/{band}",
+    responses=problems(*DEAD, NoSuchBandError),
+    response_class=Response,
+)
+async def read_band(
+    lease_id: str, band: str, worker: Worker, uow: LabelingReader, held: Held
+) -> StreamingResponse:
+    """The bytes of one of the leased image's extra bands."""
+    slot = await holding.living(uow, lease_id, worker.person_id)
+    return await _bytes_of(held.pixels.stream(holding.band_key(slot, band)))
+
+
+@router.post("/leases/{lease_id}/heartbeat", responses=problems(*DEAD))
+async def extend_lease(lease_id: str, worker: Worker, uow: LabelingReader) -> Heartbeat:
+    """Let a lease last its full time from now on."""
+    until = await holding.heartbeat(uow, lease_id, worker.person_id)
+    return Heartbeat(lease_id=lease_id, expires_at=until)
+
+
+@router.post("/leases/{lease_id}/return", responses=problems(*DEAD))
+async def return_lease(
+    lease_id: str, body: Reason, worker: Worker, command: LabelingCommand
+) -> Ended:
+    """Give a task back; anybody may go on with it, the caller too."""
+    return await _end(command, lease_id, worker.person_id, "returned")
+
+
+@router.post("/leases/{lease_id}/skip", responses=problems(*DEAD))
+async def skip_lease(
+    lease_id: str, body: Reason, worker: Worker, command: LabelingCommand
+) -> Ended:
+    """Give a task back for somebody else."""
+    return await _end(command, lease_id, worker.person_id, "skipped")
+
+
+@router.put("/leases/{lease_id}/draft", responses=problems(*DEAD))
+async def save_draft(
+    lease_id: str, body: DraftIn, worker: Worker, command: LabelingCommand, held: Held
+) -> DraftOut:
+    """Keep unfinished work; it comes back with the caller's next lease of the task."""
+    annotations = await held.shelf.shelve(body.annotations)
+
+    async def save(uow: LabelingUnitOfWork) -> DraftOut:
+        saved_at = await holding.save_draft(
+            uow, lease_id, worker.person_id, body.fence, annotations
+        )
+        return DraftOut(lease_id=lease_id, saved_at=saved_at)
+
+    return await command.run(save, DraftOut)
+
+
+@router.post(
+    "/leases/{lease_id}/submit",
+    status_code=201,
+    responses=problems(*DEAD, AlreadySubmittedError, InvalidAnnotationsError),
+)
+async def submit_lease(
+    lease_id: str,
+    body: SubmitIn,
+    worker: Worker,
+    uow: LabelingReader,
+    command: LabelingCommand,
+    held: Held,
+) -> SubmitOut:
+    """Turn a lease into a label. Too late, it is refused, and the work is kept as a draft."""
+    prepared = await submitting.prepare(
+        uow,
+        held.desk,
+        held.shelf,
+        lease_id,
+        worker.person_id,
+        body.fence,
+        body.annotations,
+        body.seconds,
+    )
+
+    async def submit(uow: LabelingUnitOfWork) -> Submitted:
+        return await submitting.submit(uow, prepared)
+
+    # The refusal is an answer like any other until the draft is committed.
+    submitted = (await command.run(submit, Submitted)).or_refusal()
+    assert submitted.label_id is not None
+    assert submitted.effort is not None
+    return SubmitOut(label_id=submitted.label_id, effort=submitted.effort)
+
+
+async def _end(
+    command: LabelingCommand, lease_id: str, person_id: str, how: Literal["returned", "skipped"]
+) -> Ended:
+    async def end(uow: LabelingUnitOfWork) -> Ended:
+        await holding.give_back(uow, lease_id, person_id, how)
+        return Ended(lease_id=lease_id, reason=how)
+
+    return await command.run(end, Ended)
+
+
+async def _bytes_of(chunks: AsyncIterator[bytes]) -> StreamingResponse:
+    first = await anext(chunks, b"")  # a missing object is an error now, not half a response
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return StreamingResponse(
+        all_of_it(), media_type=_media_type(first), headers={"Cache-Control": "private, no-store"}
+    )
+
+
+def _media_type(start: bytes) -> str:
+    signatures = {
+        b"\x89PNG": "image/png",
+        b"\xff\xd8\xff": "image/jpeg",
+        b"II*\0": "image/tiff",
+        b"MM\0*": "image/tiff",
+    }
+    kinds = (kind for magic, kind in signatures.items() if start.startswith(magic))
+    return next(kinds, "application/octet-stream")

@@ -1,0 +1,1 @@
+"""Predictions: what serves a stage proposes shapes for every open task."""

@@ -1,0 +1,1 @@
+"""The training service on real servers, with real child processes."""

@@ -1,0 +1,71 @@
+"""What a trainer leaves is checked before it counts."""
+
+import json
+
+import pytest
+
+from wakeline_training.domain import artefacts
+from wakeline_training.domain.artefacts import BadArtefactError
+
+SHAPE = {
+    "id": "s1",
+    "class_name": "weed",
+    "geometry": {"kind": "box", "corners": [0, 0, 4, 4]},
+    "score": 0.75,
+}
+
+
+def lines(*rows: object) -> bytes:
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def test_predictions_of_all_holdout_assets_are_read() -> None:
+    content = lines({"asset_id": "d:1", "shapes": [SHAPE]}, {"asset_id": "d:2", "shapes": []})
+    found = artefacts.read_predictions(content, {"d:1", "d:2"})
+    assert found["d:1"][0].score == 0.75
+    assert found["d:2"] == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "complaint"),
+    [
+        ([{"asset_id": "d:1", "shapes": []}], "misses 1 of 2"),
+        ([{"asset_id": "d:1", "shapes": []}] * 2, "twice"),
+        ([{"asset_id": "d:3", "shapes": []}], "unasked"),
+        ([{"asset_id": "d:1", "shapes": [{**SHAPE, "score": 2}]}], "asset d:1"),
+        ([{"asset_id": "d:1"}], "asset d:1"),
+        ([["d:1"]], "not an object"),
+    ],
+)
+def test_incomplete_or_malformed_predictions_are_refused(
+    rows: list[object], complaint: str
+) -> None:
+    with pytest.raises(BadArtefactError, match=complaint):
+        artefacts.read_predictions(lines(*rows), {"d:1", "d:2"})
+
+
+def test_done_must_name_a_digest_of_every_artefact() -> None:
+    digests = dict.fromkeys(artefacts.REQUIRED, "00")
+    assert artefacts.digests_of(json.dumps({"artefacts": digests}).encode()) == digests
+    del digests["card.json"]
+    with pytest.raises(BadArtefactError, match=r"card\.json"):
+        artefacts.digests_of(json.dumps({"artefacts": digests}).encode())
+
+
+def test_an_artefact_that_changed_after_it_was_finished_is_refused() -> None:
+    with pytest.raises(BadArtefactError, match=r"model\.onnx"):
+        artefacts.check_digest("model.onnx", b"other bytes", {"model.onnx": "00" * 32})
+
+
+def test_metrics_that_json_cannot_hold_become_null() -> None:
+    assert artefacts.read_metrics(b'{"holdout": {"ap": NaN, "ap50": 0.5}}') == {
+        "holdout": {"ap": None, "ap50": 0.5}
+    }
+
+
+def test_progress_is_the_last_whole_line() -> None:
+    content = lines({"step": 1, "of": 9, "loss": 0.5}, {"step": 2, "of": None, "loss": 0.4})
+    progress = artefacts.latest_progress(content + b'{"step": 3, "o')
+    assert progress is not None
+    assert (progress.step, progress.of, progress.loss) == (2, None, 0.4)
+    assert artefacts.latest_progress(b'{"st') is None
