@@ -140,7 +140,7 @@ def _weed(random: np.random.Generator, x: float, y: float) -> NDArray[np.bool_]:
 def _ellipse(
     x: float, y: float, angle: float, length: float, width: float, *, offset: float
 ) -> NDArray[np.bool_]:
-    """A filled ellipse whose centre lies ``offset`` from (x, y); only its surroundings are drawn."""
+    """A filled ellipse with its centre ``offset`` from (x, y), drawn in its surroundings only."""
     centre = (x + offset * np.cos(angle), y + offset * np.sin(angle))
     reach = max(length, width) + 1
     left, right = (int(np.clip(centre[0] + r, 0, WIDTH)) for r in (-reach, reach + 1))

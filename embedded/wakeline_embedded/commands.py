@@ -66,12 +66,13 @@ def up(
     ] = None,
 ) -> None:
     """Start the whole platform on this machine; nothing happens if it is up already."""
+    from wakeline_embedded import daemon
     from wakeline_embedded.layout import Layout, Options, Ports
     from wakeline_embedded.state import StackState
 
     layout = Layout.prepared(_folder(data))
     options = Options(split=split, servers_only=servers_only, kafka=kafka, mongo=mongo, s3=s3)
-    running = StackState.load(layout)
+    running = daemon.wait_while_stopping(layout)
     if running is not None and running.supervised:
         _require_same(layout, options, port)
         state = _wait(layout, None)

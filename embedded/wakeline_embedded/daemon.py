@@ -17,7 +17,7 @@ from wakeline_embedded.layout import Layout
 from wakeline_embedded.state import Phase, StackState
 from wakeline_embedded.survivors import end_survivors
 
-_PATIENCE: Final = 180.0
+_PATIENCE: Final = 300.0
 """Seconds to wait for a supervisor that still says it is at work."""
 
 
@@ -65,10 +65,22 @@ def wait_until_up(
             if state.phase is Phase.FAILED:
                 raise StackError(state.message)
             ended = ended or not state.supervised
+        elif ended and state is not None and state.supervised:
+            started = None  # another `up` was faster: its stack is as good as ours
+            continue
         if ended:
             raise StackError(f"the supervisor ended:\n{tail(layout.log('supervisor'))}")
         time.sleep(0.05)
     raise StackError(f"the stack is not up after {_PATIENCE:.0f} s; see {layout.logs}")
+
+
+def wait_while_stopping(layout: Layout) -> StackState | None:
+    """The folder's state, once nobody is taking its stack down any more."""
+    while (state := StackState.load(layout)) is not None:
+        if not (state.phase is Phase.STOPPING and state.supervised):
+            break
+        time.sleep(0.05)
+    return state
 
 
 def stop(layout: Layout) -> bool:

@@ -73,15 +73,15 @@ async def measure(layout: Layout) -> StackStatus | None:
     state = StackState.load(layout)
     if state is None:
         return None
-    supervised = state.supervised
+    supervised, pid = state.supervised, state.supervisor.pid
     active = state.phase in (Phase.STARTING, Phase.UP, Phase.STOPPING)
     rows = [_look_at(layout, record, supervised) for record in state.records]
     if supervised:
-        rows += _externals(Options.load(layout))
+        rows += [*_externals(Options.load(layout)), _look_at_supervisor(pid)]
     return StackStatus(
         folder=str(layout.root),
         phase="abandoned" if active and not supervised else state.phase,
-        supervisor_pid=state.supervisor.pid if supervised else None,
+        supervisor_pid=pid if supervised else None,
         up_after_s=state.up_after,
         url=(documents.read(layout.client) or {}).get("url"),
         message=state.message,
@@ -109,6 +109,20 @@ async def _look_at(layout: Layout, record: ProcessRecord, supervised: bool) -> P
         health=verdict,
         uptime_s=round(processes.age_seconds(stat.started), 1) if stat else None,
         detail=record.detail,
+    )
+
+
+async def _look_at_supervisor(pid: int) -> ProcessStatus:
+    stat = processes.stat(pid)
+    return ProcessStatus(
+        name="supervisor",
+        state=str(Condition.UP if stat else "ended"),
+        pid=pid,
+        restarts=0,
+        memory_mb=round(stat.resident_bytes / 2**20, 1) if stat else None,
+        port=None,
+        health="ok" if stat else "-",
+        uptime_s=round(processes.age_seconds(stat.started), 1) if stat else None,
     )
 
 

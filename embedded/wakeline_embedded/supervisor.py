@@ -13,10 +13,10 @@ from wakeline_embedded.keeper import Keeper, require_free_ports
 from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program, StartError
-from wakeline_embedded.state import Phase, StackState, sole_supervisor
+from wakeline_embedded.state import Phase, StackState
 from wakeline_embedded.survivors import end_survivors
 
-READY_WITHIN: Final = 60.0
+READY_WITHIN: Final = 120.0
 """Seconds that servers, and then services, get to become ready."""
 _ROTATE_EVERY: Final = 30.0
 
@@ -40,36 +40,31 @@ class Supervisor:
     async def run(self, stop: asyncio.Event) -> bool:
         """Run the stack until ``stop`` is set; returns whether it came up.
 
-        Raises
-        ------
-        AlreadyRunningError
-            If a stack runs in this folder already.
+        The caller holds the folder, see ``sole_supervisor``.
         """
-        with sole_supervisor(self._layout):
-            await end_survivors(self._layout)
-            self._write_down()
-            stopping = asyncio.create_task(stop.wait())
-            starting = asyncio.create_task(self._start())
-            rotating = asyncio.create_task(self._rotate_logs())
-            try:
-                await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if starting.done():
-                    starting.result()
-                    self._enter(
-                        Phase.UP, up_after=processes.age_seconds(self._state.supervisor.started)
-                    )
-                    await stopping
-            except Exception as error:
-                await self._stop()
-                self._enter(Phase.FAILED, message=str(error) or repr(error))
-                return False
-            finally:
-                for task in (starting, stopping, rotating):
-                    task.cancel()
-            self._enter(Phase.STOPPING)
+        await end_survivors(self._layout)
+        self._write_down()
+        stopping = asyncio.create_task(stop.wait())
+        starting = asyncio.create_task(self._start())
+        rotating = asyncio.create_task(self._rotate_logs())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+                took = processes.age_seconds(self._state.supervisor.started)
+                self._enter(Phase.UP, up_after=round(took, 2))
+                await stopping
+        except Exception as error:
             await self._stop()
-            self._enter(Phase.STOPPED)
-            return True
+            self._enter(Phase.FAILED, message=str(error) or repr(error))
+            return False
+        finally:
+            for task in (starting, stopping, rotating):
+                task.cancel()
+        self._enter(Phase.STOPPING)
+        await self._stop()
+        self._enter(Phase.STOPPED)
+        return True
 
     async def _start(self) -> None:
         for program in self._plan.programs:  # before anything runs: say all that is in the way

@@ -194,8 +194,8 @@ class PartitionLog:
         newest = self._segments[-1]
         if self._durable:
             os.fdatasync(newest.fileno())
+        self._open_segment(newest.next_offset)  # first: if it fails, the log is as before
         newest.seal()
-        self._open_segment(newest.next_offset)
 
     def _open_segment(self, base_offset: int) -> None:
         self._directory.mkdir(parents=True, exist_ok=True)
@@ -203,7 +203,8 @@ class PartitionLog:
         segment.open()
         self._segments.append(segment)
         if self._durable:
-            sync_directory(self._directory)
+            for created in (self._directory, *self._directory.parents[:2]):
+                sync_directory(created)
 
     def _drop_unreadable(self) -> None:
         while len(self._segments) > 1 and self._segments[1].base_offset <= self._start:

@@ -250,6 +250,12 @@ def reader(request: pytest.FixtureRequest, bootstrap: str) -> Client:
     return CLIENTS[request.param](bootstrap)
 
 
+@pytest.fixture
+def aiokafka(bootstrap: str) -> Client:
+    """The client for tests where the library does not matter."""
+    return Aiokafka(bootstrap)
+
+
 @pytest.fixture(scope="session")
 async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """aiokafka's administration client."""

@@ -102,11 +102,11 @@ async def test_message_over_the_topics_limit_is_refused_and_the_next_one_is_not(
 
 
 async def test_message_larger_than_the_fetch_limits_is_still_delivered(
-    bootstrap: str, writer: Client, make_topic: MakeTopic
+    bootstrap: str, aiokafka: Client, make_topic: MakeTopic
 ) -> None:
     topic = await make_topic()
     big = bytes(200_000)
-    await writer.write(topic, [Message(b"before"), Message(big), Message(b"after")])
+    await aiokafka.write(topic, [Message(b"before"), Message(big), Message(b"after")])
     async with consumer_of(
         bootstrap, topic, max_partition_fetch_bytes=1000, fetch_max_bytes=1000
     ) as consumer:
@@ -131,10 +131,10 @@ async def test_waiting_consumer_gets_a_record_at_once(
 
 
 async def test_fetch_waits_for_min_bytes_but_not_longer_than_told(
-    bootstrap: str, make_topic: MakeTopic, writer: Client
+    bootstrap: str, make_topic: MakeTopic, aiokafka: Client
 ) -> None:
     topic = await make_topic()
-    await writer.write(topic, [Message(b"little")])
+    await aiokafka.write(topic, [Message(b"little")])
     async with consumer_of(
         bootstrap, topic, fetch_min_bytes=100_000, fetch_max_wait_ms=1500
     ) as consumer:
@@ -156,13 +156,13 @@ async def test_read_committed_sees_what_was_written_without_transactions(
 
 
 async def test_offsets_are_found_by_time(
-    bootstrap: str, make_topic: MakeTopic, writer: Client
+    bootstrap: str, make_topic: MakeTopic, aiokafka: Client
 ) -> None:
     topic = await make_topic()
     times = [NOW_MS - 9000, NOW_MS - 8000, NOW_MS - 8000, NOW_MS - 5000]
-    await writer.write(topic, [Message(b"one batch", timestamp_ms=t) for t in times])
+    await aiokafka.write(topic, [Message(b"one batch", timestamp_ms=t) for t in times])
     for ago in (4000, 3000):
-        await writer.write(topic, [Message(b"own batch", timestamp_ms=NOW_MS - ago)])
+        await aiokafka.write(topic, [Message(b"own batch", timestamp_ms=NOW_MS - ago)])
     expected = {
         9500: (0, NOW_MS - 9000),
         8500: (1, NOW_MS - 8000),
@@ -200,10 +200,10 @@ async def test_offsets_by_time_look_into_compressed_batches(
 
 
 async def test_consumer_seeks_anywhere(
-    bootstrap: str, make_topic: MakeTopic, writer: Client
+    bootstrap: str, make_topic: MakeTopic, aiokafka: Client
 ) -> None:
     topic = await make_topic()
-    await writer.write(topic, [Message(b"%d" % i) for i in range(100)])
+    await aiokafka.write(topic, [Message(b"%d" % i) for i in range(100)])
     partition = TopicPartition(topic, 0)
     async with consumer_of(bootstrap, topic, auto_offset_reset="none") as consumer:
         for offset in (50, 0, 99, 17):
@@ -219,11 +219,11 @@ async def test_consumer_seeks_anywhere(
 
 
 async def test_group_resumes_where_it_committed(
-    bootstrap: str, make_topic: MakeTopic, writer: Client, name: str, admin: AIOKafkaAdminClient
+    bootstrap: str, make_topic: MakeTopic, aiokafka: Client, name: str, admin: AIOKafkaAdminClient
 ) -> None:
     topic = await make_topic()
     partition = TopicPartition(topic, 0)
-    await writer.write(topic, [Message(b"%d" % i) for i in range(10)])
+    await aiokafka.write(topic, [Message(b"%d" % i) for i in range(10)])
     async with consumer_of(bootstrap, topic, group=name) as consumer:
         for _ in range(4):
             await asyncio.wait_for(consumer.getone(), 10)
@@ -236,10 +236,10 @@ async def test_group_resumes_where_it_committed(
 
 
 async def test_librdkafka_group_commits_and_resumes(
-    bootstrap: str, make_topic: MakeTopic, writer: Client, name: str
+    bootstrap: str, make_topic: MakeTopic, aiokafka: Client, name: str
 ) -> None:
     topic = await make_topic()
-    await writer.write(topic, [Message(b"%d" % i) for i in range(6)])
+    await aiokafka.write(topic, [Message(b"%d" % i) for i in range(6)])
 
     def read_three() -> list[bytes | None]:
         consumer = confluent_kafka.Consumer(
@@ -407,11 +407,11 @@ async def test_topics_are_created_grown_and_deleted(admin: AIOKafkaAdminClient, 
 
 
 async def test_deleted_topic_of_the_same_name_begins_anew(
-    bootstrap: str, admin: AIOKafkaAdminClient, make_topic: MakeTopic, writer: Client, name: str
+    bootstrap: str, admin: AIOKafkaAdminClient, make_topic: MakeTopic, aiokafka: Client, name: str
 ) -> None:
     topic = await make_topic()
     partition = TopicPartition(topic, 0)
-    await writer.write(topic, [Message(b"old")] * 3)
+    await aiokafka.write(topic, [Message(b"old")] * 3)
     async with consumer_of(bootstrap, group=name) as consumer:
         consumer.assign([partition])
         await consumer.commit({partition: 3})
@@ -423,7 +423,7 @@ async def test_deleted_topic_of_the_same_name_begins_anew(
     await eventually(gone, 5)
     await asyncio.sleep(0.5)  # a real cluster forgets the group's offsets a little later
     await make_topic()
-    await writer.write(topic, [Message(b"new")])
+    await aiokafka.write(topic, [Message(b"new")])
     async with consumer_of(bootstrap, group=name) as consumer:
         consumer.assign([partition])
         record = await asyncio.wait_for(consumer.getone(), 10)
@@ -468,11 +468,11 @@ async def test_senseless_configs_are_refused(
 
 
 async def test_deleted_records_are_gone_and_the_others_stay(
-    bootstrap: str, admin: AIOKafkaAdminClient, make_topic: MakeTopic, writer: Client
+    bootstrap: str, admin: AIOKafkaAdminClient, make_topic: MakeTopic, aiokafka: Client
 ) -> None:
     topic = await make_topic()
     partition = TopicPartition(topic, 0)
-    await writer.write(topic, [Message(b"%d" % i) for i in range(10)])
+    await aiokafka.write(topic, [Message(b"%d" % i) for i in range(10)])
     assert await admin.delete_records({partition: RecordsToDelete(6)}) == {partition: 6}
     async with consumer_of(bootstrap, topic) as consumer:
         assert await consumer.beginning_offsets([partition]) == {partition: 6}
@@ -481,7 +481,7 @@ async def test_deleted_records_are_gone_and_the_others_stay(
         first = await consumer.offsets_for_times({partition: NOW_MS - 60_000})
         assert first[partition].offset == 6
     await admin.delete_records({partition: RecordsToDelete(-1)})
-    assert await writer.write(topic, [Message(b"next")]) == [10]
+    assert await aiokafka.write(topic, [Message(b"next")]) == [10]
 
 
 async def test_unknown_topic_is_an_error_and_is_not_created(

@@ -10,14 +10,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pymongo import AsyncMongoClient
 
-from wakeline_embedded import credentials, external, kafka, mongod, ports, seaweed
+from wakeline_embedded import (
+    credentials,
+    documents,
+    external,
+    kafka,
+    mongod,
+    ports,
+    seaweed,
+    services,
+)
 from wakeline_embedded.layout import BLOCK, Layout, Ports
 from wakeline_embedded.status import StackStatus, measure
 from wakeline_testing import Stack
@@ -125,7 +136,7 @@ async def test_data_survives_the_kill_of_every_process_and_a_move(home: Home) ->
     await _until_works(home)
     after = await home.pids()
     assert all(after[name] != before[name] for name in SERVERS)
-    assert [one.restarts for one in (await home.status()).processes] == [1, 1, 1]
+    assert [one.restarts for one in (await home.status()).processes[:3]] == [1, 1, 1]
     assert await home.read() == [["a"]] * 3
     await home.write("b")
 
@@ -177,8 +188,10 @@ def test_commands_on_a_folder_without_a_stack_say_so(home: Home) -> None:
         assert "wakeline up" in failed.stderr
 
 
-def test_status_is_there_for_people_and_for_programs(home: Home) -> None:
-    home.up()
+def test_two_hasty_owners_get_one_stack_and_a_status_to_read(home: Home) -> None:
+    with ThreadPoolExecutor() as owners:
+        answers = list(owners.map(lambda _: home.up(), range(2)))
+    assert all("up" in answer for answer in answers)
     table = home.run("status")
     assert table.returncode == 0
     assert all(name in table.stdout for name in SERVERS)
@@ -190,12 +203,40 @@ def test_status_is_there_for_people_and_for_programs(home: Home) -> None:
         assert 0 < one["uptime_s"] < 100
 
 
+async def test_one_command_brings_every_service_up_for_the_owner_alone(home: Home) -> None:
+    done = home.run("up")
+    assert done.returncode == 0, done.stderr
+    found = await home.status()
+    assert found.works
+    wanted = set(services.installed())
+    assert wanted <= {one.name for one in found.processes}
+
+    client = documents.read(home.layout.client)
+    assert home.layout.client.stat().st_mode & 0o777 == 0o600
+    url = f"{client['url']}/v1/services"
+    told = httpx.get(url, headers={"Authorization": f"Bearer {client['token']}"})
+    assert told.json().keys() == wanted
+    assert httpx.get(url).status_code == 401
+    minted = home.run("token", "--role", "labeler", "--person", "p", "--team", "t").stdout.strip()
+    for address in told.json().values():
+        answer = httpx.get(f"{address}/v1/services", headers={"Authorization": f"Bearer {minted}"})
+        assert answer.status_code == 200
+
+    victim = next(one for one in found.processes if one.name == "labeling")
+    os.kill(victim.pid or 0, signal.SIGKILL)
+    await _until_works(home, limit=60)
+    again = next(one for one in (await home.status()).processes if one.name == "labeling")
+    assert (again.pid != victim.pid, again.restarts) == (True, 1)
+    home.down()
+    assert all(one.pid is None for one in (await home.status()).processes)
+
+
 async def test_servers_that_are_there_are_used_and_left_alone(home: Home, stack: Stack) -> None:
     s3 = stack.s3
     url = f"http://{s3.admin.access_key}:{s3.admin.secret_key}@{s3.endpoint}"
     home.up("--kafka", stack.kafka.bootstrap, "--mongo", stack.mongo.dsn, "--s3", url)
     found = await home.status()
-    verdicts = {one.name: (one.state, one.health) for one in found.processes}
+    verdicts = {one.name: (one.state, one.health) for one in found.processes[:3]}
     assert verdicts == dict.fromkeys(("kafka", "mongodb", "s3"), ("external", "ok"))
     assert s3.admin.secret_key not in str(found)
     home.down()

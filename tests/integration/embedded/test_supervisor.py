@@ -18,7 +18,6 @@ from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program
 from wakeline_embedded.state import (
-    AlreadyRunningError,
     Condition,
     Phase,
     ProcessRecord,
@@ -189,13 +188,6 @@ async def test_a_program_that_keeps_ending_stops_the_start_with_its_last_words(
     assert not await Supervisor(stack.layout, stack.plan()).run(asyncio.Event())
     for said in ("store does not start", "ended with 3", "no AVX on", "Buy a newer one."):
         assert said in stack.state.message
-
-
-async def test_two_supervisors_never_share_a_folder(stack: Stack) -> None:
-    async with stack.up():
-        with pytest.raises(AlreadyRunningError):
-            await Supervisor(stack.layout, stack.plan()).run(asyncio.Event())
-        assert stack.state.phase is Phase.UP
 
 
 async def test_what_a_killed_supervisor_left_is_ended_by_the_next(stack: Stack) -> None:

@@ -44,7 +44,7 @@ def configured(
     *,
     trigger: int = 0,
     stages: Iterable[str] = (STAGE,),
-    predictors: Iterable[str] = ("own", "heuristic.ndvi"),
+    holdout_share: float = 0.2,
     **parameters: Any,
 ) -> ProjectConfigured:
     """A project of one dataset whose stages are trained to find boxes."""
@@ -57,7 +57,8 @@ def configured(
                 {
                     "name": name,
                     "team": "botanists",
-                    "predictors": [{"name": predictor} for predictor in predictors],
+                    "predictors": [{"name": predictor} for predictor in ("own", "heuristic.ndvi")],
+                    "holdout_share": holdout_share,
                     "training": {
                         "trainer": "boxes",
                         "trigger_labels": trigger,

@@ -10,6 +10,7 @@ from wakeline_blobs import BlobAccessDeniedError, Blobs
 from wakeline_messaging import JobLease
 from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running
+from wakeline_training.usecases import asking
 
 from . import scenario
 from .scenario import STAGE_ID, accepted, configured, get, labels, predicted, trained, training
@@ -215,7 +216,8 @@ async def test_a_cancelled_run_ends_its_trainer(scope: Scope, ignoring: bool) ->
 async def test_a_crash_between_done_and_the_transaction_makes_one_model(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, crashed = JobLease.finish, []
+    finish = JobLease.finish
+    crashed: list[str] = []
 
     async def crash_once(self: JobLease[Any, Any], body: Any) -> None:
         if self.job.kind in {"train", "gate"} and self.job.kind not in crashed:
@@ -242,9 +244,8 @@ async def test_a_crash_inside_the_last_transaction_leaves_neither_model_nor_publ
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A model that was trained but never published can't be: both are one transaction."""
-    from wakeline_training.usecases import asking
-
-    release, crashed = asking.release, []
+    release = asking.release
+    crashed: list[str] = []
 
     async def crash_once(uow: Any, run: Any) -> None:
         await release(uow, run)

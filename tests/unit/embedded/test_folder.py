@@ -13,6 +13,7 @@ from wakeline_embedded.external import parse_store, without_credentials
 from wakeline_embedded.layout import Layout, Options, Ports
 from wakeline_embedded.logs import Follower, last_lines, rotate
 from wakeline_embedded.services import Surroundings
+from wakeline_embedded.state import AlreadyRunningError, sole_supervisor
 from wakeline_process import ServiceSettings, service_config
 
 
@@ -48,6 +49,13 @@ def test_options_are_remembered(layout: Layout) -> None:
     assert Options.load(layout) == Options()
     Options(split=True, kafka="k:1").save(layout)
     assert Options.load(layout) == Options(split=True, kafka="k:1")
+
+
+def test_two_supervisors_never_hold_one_folder(layout: Layout) -> None:
+    with sole_supervisor(layout), pytest.raises(AlreadyRunningError), sole_supervisor(layout):
+        pass
+    with sole_supervisor(layout):
+        pass
 
 
 def test_training_may_write_models_and_read_none() -> None:

@@ -75,6 +75,11 @@ def drop_specks(labels: Labels, share: float = SPECK, least: float = LEAST_AREA)
     return renumber(labels, kept)
 
 
+def drop_large(labels: Labels, largest: float) -> Labels:
+    """Drop objects of more than ``largest`` square pixels, and number the rest anew."""
+    return renumber(labels, np.bincount(labels.ravel()) <= largest)
+
+
 def renumber(labels: Labels, kept: NDArray[np.bool_]) -> Labels:
     """Labels 1 to N of what is kept, in their order; ``kept`` has one entry per old label."""
     kept = kept.copy()

@@ -1,0 +1,57 @@
+# Everything a person does with this repository. `make demo` and `make test` need nothing installed.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?=
+REPORT ?= reports
+LAB ?= ../shared/lab
+INSTALLED := $(VENV)/installed
+
+.PHONY: setup demo up down test test-unit test-integration test-lab lint format schemas bench clean
+
+setup: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml sdk/pyproject.toml tools/install.py
+	$(PYTHON) tools/install.py $(VENV)
+
+demo: $(INSTALLED)
+	$(BIN)/wakeline demo $(if $(DATA),--data $(DATA)) --report $(REPORT)
+
+up down: $(INSTALLED)
+	$(BIN)/wakeline $@
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-unit: $(INSTALLED)
+	$(BIN)/python -m pytest tests/unit tests/contract
+
+test-integration: $(INSTALLED)
+	$(BIN)/python -m pytest tests/integration tests/system
+
+# The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
+test-lab: $(INSTALLED)
+	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest" tools/test-lab
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy libs services embedded trainer demo sdk/wakeline_sdk schemas tools benchmarks
+	$(BIN)/lint-imports
+	$(BIN)/python schemas/generate.py --check
+	$(BIN)/python sdk/generate_sync.py --check
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(INSTALLED)
+	$(BIN)/python schemas/generate.py
+	$(BIN)/python sdk/generate_sync.py
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks $(BENCH)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache build dist

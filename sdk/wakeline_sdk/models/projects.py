@@ -1,0 +1,94 @@
+"""Projects and their tasks, teams and people."""
+
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from wakeline_sdk.shapes import Wire
+
+
+class Change(Wire):
+    """One difference between a project's document and the one that is applied."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class Applied(Wire):
+    """What applying a project's document changes, or changed."""
+
+    project_id: str
+    version: int
+    diff: tuple[Change, ...]
+
+
+class Project(Wire):
+    """A project with its latest document."""
+
+    project_id: str
+    version: int
+    ontology_version: int
+    document: dict[str, Any]
+
+
+class ProjectVersion(Wire):
+    """One version of a project."""
+
+    version: int
+    at: datetime
+    by: str
+    """Opaque id of the person who applied it."""
+    document: dict[str, Any]
+
+
+class StageStatus(TypedDict):
+    """How far a stage is."""
+
+    stage_id: str
+    serving_epoch: int
+    model_version: str | None
+    paired: bool
+    """Few assets: each goes to two people, one of them assisted."""
+    slots: dict[str, int]
+    """State (held, queued, leased, submitted, done) -> labels wanted, benchmarks apart."""
+    arms: dict[str, dict[str, int]]
+    """Arm -> state -> labels wanted."""
+    queued_by_epoch: dict[str, int]
+    """Serving epoch of the pre-label -> labels wanted; ``none``: no predictor has answered."""
+    waits_for_others: int
+    """Queued, but everybody in the team has had the task already."""
+
+
+class Task(TypedDict):
+    """One asset at one stage."""
+
+    task_id: str
+    stage_id: str
+    asset_id: str
+    arm: str
+    holdout: bool
+    paired: bool
+    priority: int
+    state: str
+    accepted_label: str | None
+    opened_at: str
+
+
+class Team(Wire):
+    """An internal team or a vendor."""
+
+    team_id: str
+    name: str
+    kind: Literal["internal", "vendor"]
+    cost_per_hour: float
+    version: int
+
+
+class Person(Wire):
+    """A person; tokens and events name it by ``person_id`` only."""
+
+    person_id: str
+    name: str
+    email: str | None = None
+    team_id: str
+    roles: tuple[str, ...] = ()

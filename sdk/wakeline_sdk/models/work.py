@@ -1,0 +1,204 @@
+"""What people and predictors make: leases, labels, reviews and predictions."""
+
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+
+from wakeline_sdk.shapes import Annotation, Predicted, Wire
+
+
+class LeasedAsset(Wire):
+    """What a labeler needs to know of an image."""
+
+    asset_id: str
+    digest: str
+    width: int
+    """Upright, in pixels."""
+    height: int
+    bands: tuple[str, ...] = ()
+
+
+class Prelabel(Wire):
+    """The pre-label that a lease pinned."""
+
+    prediction_id: str
+    predictor: str
+    predictor_version: str
+    shapes: tuple[Predicted, ...]
+
+
+class Lease(Wire):
+    """One task, for one person, for a while."""
+
+    lease_id: str
+    fence: int
+    task_id: str
+    slot: int
+    round: int
+    project_id: str
+    stage_id: str
+    asset: LeasedAsset
+    ontology: dict[str, Any]
+    prelabel: Prelabel | None
+    draft: tuple[Annotation, ...] | None = None
+    """What the person had begun, or handed in too late."""
+    rework_of: str | None = None
+    """The rejected label that this one replaces; its verdict carries the reviewer's comment."""
+    focus_regions: tuple[tuple[float, float, float, float], ...] = ()
+    leased_at: datetime
+    expires_at: datetime
+    p_selected: float
+
+
+class Effort(Wire):
+    """What a label cost, counted by the server."""
+
+    confirmed: int
+    edited: int
+    drawn: int
+    removed: int
+    edit_ious: tuple[float, ...] = ()
+    class_changes: int = 0
+    client_seconds: float | None = None
+    lease_seconds: float | None = None
+
+
+class Submitted(Wire):
+    """A label that the platform has."""
+
+    label_id: str
+    effort: Effort
+
+
+class PinnedPrelabel(Wire):
+    """Which pre-label a lease pinned, and whether its person saw it."""
+
+    prediction_id: str
+    predictor: str
+    predictor_version: str
+    serving_epoch: int
+    shown: bool
+
+
+class Acceptance(Wire):
+    """What a label became in review."""
+
+    label_id: str
+    """The accepted label of the round; another one if several were merged."""
+    verdict: str
+    reviewer_id: str | None
+    annotations: tuple[Annotation, ...]
+    agreement: float | None
+    benchmark_score: float | None
+
+
+class LabelRecord(Wire):
+    """A label with everything that may be analysed."""
+
+    label_id: str
+    project_id: str
+    stage_id: str
+    task_id: str
+    slot: int
+    round: int
+    asset: LeasedAsset
+    group: str
+    arm: str
+    counts: bool
+    """False for the half of a pair that only measures the saving."""
+    state: Literal["submitted", "accepted", "merged", "rejected"]
+    person_id: str
+    team_id: str | None
+    lease_id: str
+    p_control: float
+    p_selected: float
+    prelabel: PinnedPrelabel | None
+    annotations: tuple[Annotation, ...]
+    accepted: Acceptance | None
+    """None until the label counts."""
+    effort: Effort
+    ontology_version: int
+    submitted_at: datetime
+
+
+class BenchmarkReport(Wire):
+    """What became of one trusted label."""
+
+    asset_id: str
+    status: Literal["set", "refused"]
+    code: str | None = None
+    detail: str = ""
+
+
+class ReviewDraft(Wire):
+    """A verdict that came too late, kept for the reviewer's next lease."""
+
+    verdict: str
+    annotations: tuple[Annotation, ...]
+
+
+class ReviewLease(Wire):
+    """One label to judge."""
+
+    review_id: str
+    lease_id: str
+    fence: int
+    label_id: str
+    stage_id: str
+    round: int
+    asset: LeasedAsset
+    annotations: tuple[Annotation, ...]
+    draft: ReviewDraft | None = None
+    expires_at: datetime
+
+
+class Verdict(Wire):
+    """What became of a label."""
+
+    label_id: str
+    state: str
+    verdict: Literal["accepted", "corrected", "rejected", "unreviewed"] | None
+    agreement: float | None = None
+    """With the corrected annotations, in [0, 1]."""
+    comment: str | None = None
+    """The reviewer's, for the labeler."""
+
+
+class ReviewRecord(Verdict):
+    """A review for statistics."""
+
+    stage_id: str
+    task_id: str
+    asset_id: str
+    slot: int
+    round: int
+    arm: str
+    counts: bool
+    person_id: str
+    reviewer_id: str | None
+    seconds: float | None
+    benchmark_score: float | None
+    opened_at: datetime
+    decided_at: datetime | None
+
+
+class UploadedPrediction(Wire):
+    """What became of one uploaded prediction."""
+
+    asset_id: str
+    status: Literal["stored", "refused"]
+    code: str | None = None
+    detail: str | None = None
+
+
+class StoredPrediction(TypedDict, total=False):
+    """A prediction as the platform keeps it."""
+
+    prediction_id: str
+    asset_id: str
+    task_id: str
+    stage_id: str
+    predictor: str
+    predictor_version: str
+    serving_epoch: int
+    uncertainty: float | None
+    shapes: list[dict[str, Any]]

@@ -1,0 +1,8 @@
+"""``python -m wakeline_prediction serve | consume | relay | run | all | migrate | check``."""
+
+from wakeline_process import main
+
+from wakeline_prediction.wiring import service
+
+if __name__ == "__main__":
+    main(service)

@@ -1,0 +1,1 @@
+"""The rules of prediction: pure and synchronous."""

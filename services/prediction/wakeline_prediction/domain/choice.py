@@ -1,0 +1,143 @@
+"""Who may answer for a target, in which order, and when an answer is outdated."""
+
+import hashlib
+from collections.abc import Mapping
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+from wakeline_events.base import StageId
+from wakeline_events.configuration import PredictorChoice
+from wakeline_geometry.shapes import AttributeValue
+
+from wakeline_prediction.domain.records import Serving, Stage, Target
+
+EXTERNAL = "external"
+OWN = "own"
+UNKNOWN_UNCERTAINTY = 1.0
+"""A target that nobody has answered for goes before all others of its priority."""
+
+
+class Candidate(BaseModel):
+    """A predictor that may answer for one target, with all that its answer depends on."""
+
+    model_config = ConfigDict(frozen=True)
+    predictor: str
+    version: str
+    parameters: dict[str, AttributeValue] = {}
+    artefact_key: str | None = None
+    """Of the model, if it is one."""
+    upload: str | None = None
+    """Id of the upload, if it is one."""
+
+    @property
+    def adapter(self) -> str:
+        """Which adapter of the predictor port answers for it."""
+        return EXTERNAL if self.upload is not None else self.predictor
+
+
+def candidates(
+    stage: Stage, serving: Serving, target: Target, rules: Mapping[str, str]
+) -> tuple[Candidate, ...]:
+    """Who may answer, first choice first: the order of the stage's list, nothing else.
+
+    ``own`` stands for the model that serves, if one does; ``external.<name>`` for what was
+    uploaded under that name, and ``external`` for anything uploaded, the latest first.
+
+    Parameters
+    ----------
+    rules : version of each rule by name
+    """
+    found: list[Candidate] = []
+    for choice in stage.predictors:
+        if choice.name == OWN:
+            if serving.model is not None:
+                model = serving.model
+                found.append(
+                    Candidate(
+                        predictor=OWN,
+                        version=model.version,
+                        parameters=choice.parameters,
+                        artefact_key=model.artefact_key,
+                    )
+                )
+        elif choice.name in rules:
+            found.append(
+                Candidate(
+                    predictor=choice.name,
+                    version=rule_version(rules[choice.name], choice.parameters),
+                    parameters=choice.parameters,
+                )
+            )
+        else:
+            found += [
+                Candidate(predictor=upload.predictor, version=upload.version, upload=upload.id)
+                for upload in reversed(target.uploads)
+                if choice.name in (EXTERNAL, upload.predictor)
+            ]
+    return tuple({candidate.predictor: candidate for candidate in reversed(found)}.values())[::-1]
+
+
+def basis(stage: Stage, serving: Serving, chosen: tuple[Candidate, ...]) -> str:
+    """Digest of all that an answer depends on beside the asset itself.
+
+    Two answers of one basis are equal, so whoever made the second one may throw it away; an
+    answer of another basis than today's is outdated.
+    """
+    value = {
+        "epoch": serving.epoch,
+        "candidates": [candidate.model_dump(mode="json") for candidate in chosen],
+        "ontology": stage.ontology.model_dump(mode="json"),
+    }
+    document = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(document).hexdigest()[:32]
+
+
+def rule_version(version: str, parameters: Mapping[str, AttributeValue]) -> str:
+    """The version of a rule with a stage's parameters: another setting is another predictor."""
+    if not parameters:
+        return version
+    document = orjson.dumps(dict(parameters), option=orjson.OPT_SORT_KEYS)
+    return f"{version}+{hashlib.sha256(document).hexdigest()[:8]}"
+
+
+def accepts_upload(predictors: tuple[PredictorChoice, ...], predictor: str) -> bool:
+    """Whether a stage lists ``external`` or this very predictor."""
+    return any(choice.name in (EXTERNAL, predictor) for choice in predictors)
+
+
+def urgency(priority: int, uncertainty: float | None) -> int:
+    """The priority of a job: by the task's priority, then by how little is known of the asset.
+
+    Parameters
+    ----------
+    uncertainty : in [0, 1]; None where nobody has answered yet
+    """
+    doubt = UNKNOWN_UNCERTAINTY if uncertainty is None else uncertainty
+    return priority * 1_001 + round(1_000 * doubt)
+
+
+def target_id(stage_id: StageId, asset_id: str) -> str:
+    """The id of the one target that an asset is at a stage, whether or not it has a task."""
+    return f"{stage_id}|{asset_id}"
+
+
+def prediction_id(task_id: str, epoch: int, candidate: Candidate, shapes: str) -> str:
+    """The id of a prediction: equal for equal answers of one epoch, so that none counts twice.
+
+    Parameters
+    ----------
+    shapes : digest of the shapes
+    """
+    named = "|".join((task_id, str(epoch), candidate.predictor, candidate.version, shapes))
+    return hashlib.sha256(named.encode()).hexdigest()[:24]
+
+
+def upload_id(stage_id: StageId, asset_id: str, predictor: str, version: str, shapes: str) -> str:
+    """The id of an upload, which names its content.
+
+    Parameters
+    ----------
+    shapes : digest of the shapes and their uncertainty
+    """
+    named = "|".join((stage_id, asset_id, predictor, version, shapes))
+    return hashlib.sha256(named.encode()).hexdigest()[:32]

@@ -1,0 +1,106 @@
+"""What the service keeps: stages as configured, what serves them, and targets with answers."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from wakeline_events.base import Asset, AssetId, ProjectId, StageId, TaskId
+from wakeline_events.configuration import Ontology, PredictorChoice
+
+from wakeline_prediction.domain.mapping import Region
+
+
+class Record(BaseModel):
+    """Plain frozen data; what an older or newer release wrote beside it is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Stage(Record):
+    """One stage as its project configures it."""
+
+    id: StageId
+    project_id: ProjectId
+    version: int
+    """Of the project document."""
+    ontology: Ontology
+    predictors: tuple[PredictorChoice, ...]
+
+
+class ServingModel(Record):
+    """The model that serves a stage."""
+
+    version: str
+    artefact_key: str
+
+
+class Serving(Record):
+    """What serves a stage now; epoch 0 before anything was published."""
+
+    stage_id: StageId
+    epoch: int = 0
+    model: ServingModel | None = None
+    """None: the stage's other predictors."""
+
+
+class Upload(Record):
+    """An uploaded prediction that waits for its task, or stands in its choice."""
+
+    id: str
+    """Names its content: equal uploads are one."""
+    predictor: str
+    """``external.<name>``."""
+    version: str
+
+
+class Answer(Record):
+    """What the predictors last said about a target."""
+
+    epoch: int
+    basis: str
+    """Digest of all that the answer was made from; see ``choice.basis``."""
+    predictor: str
+    prediction_id: str | None = None
+    """None: nobody could answer, and ``code`` says why."""
+    uncertainty: float | None = None
+    code: str | None = None
+
+
+class Target(Record):
+    """One asset at one stage: what is predicted, for its task once it has one."""
+
+    id: str
+    stage_id: StageId
+    asset_id: AssetId
+    task_id: TaskId | None = None
+    """None: no task was opened yet, and uploads wait for it."""
+    asset: Asset | None = None
+    open: bool = False
+    holdout: bool = False
+    focus_regions: tuple[Region, ...] = ()
+    priority: int = 0
+    uploads: tuple[Upload, ...] = ()
+    """The latest of each external predictor, in the order of their coming."""
+    answer: Answer | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody uses an answer: training scores hold-out tasks after they closed too."""
+        return self.task_id is not None and (self.open or self.holdout)
+
+    def with_upload(self, upload: Upload) -> "Target":
+        """The upload in place of what its predictor said before."""
+        others = tuple(each for each in self.uploads if each.predictor != upload.predictor)
+        return self.model_copy(update={"uploads": (*others, upload)})
+
+
+class UploadedShapes(Record):
+    """The content of an upload."""
+
+    id: str
+    stage_id: StageId
+    asset_id: AssetId
+    predictor: str
+    version: str
+    shapes: dict[str, Any]
+    """A ``PredictionSet``."""
+    uncertainty: float | None = None

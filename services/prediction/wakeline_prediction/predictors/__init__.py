@@ -1,0 +1,1 @@
+"""Adapters of the predictor port: rules, the stage's own model, and what was uploaded."""

@@ -1,0 +1,198 @@
+"""Dataset versions on a real database: who is set aside stays aside, whatever comes when."""
+
+import asyncio
+from random import Random
+from typing import Any
+
+import pytest
+
+from wakeline_events.ingest import AssetIngested
+from wakeline_messaging import Processor
+from wakeline_process.runtime import open_runtime
+from wakeline_testing import Scope
+from wakeline_testing.interleaving import interleaved, replayed, state_hash
+from wakeline_testing.running import Publisher, RunningService, running
+from wakeline_training.archive import BlobArchive
+from wakeline_training.handlers import handlers
+from wakeline_training.migrations import MIGRATIONS
+
+from . import scenario
+from .scenario import (
+    accepted,
+    asset,
+    benchmark,
+    configured,
+    get,
+    labels,
+    predicted,
+    superseded,
+    trained,
+    training,
+    truth,
+)
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+
+async def split_of(service: RunningService, run: dict[str, Any]) -> dict[str, set[str]]:
+    """Asset ids by split."""
+    assert run["state"] == "completed", run["failure"]
+    lines = await scenario.manifest(service, run["dataset_version"])
+    return {
+        split: {line["asset_id"] for line in lines if line["split"] == split}
+        for split in ("train", "holdout")
+    }
+
+
+def ids(*numbers: int) -> set[str]:
+    return {asset(number).asset_id for number in numbers}
+
+
+async def test_what_arrives_later_can_only_take_assets_out_of_training(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(20, holdout=8))
+        await service.settled()
+        first = await split_of(service, await trained(service))
+        held = next(n for n in range(8) if ids(n) <= first["holdout"])
+        assert ids(18, 19) <= first["train"]
+        # A benchmark in a group of its own, and one asset known to be a crop of a hold-out asset.
+        crop = asset(19).model_copy(update={"neighbours": (asset(held).asset_id,)})
+        await publisher.publish(benchmark(18), benchmark(30))
+        await publisher.publish(
+            AssetIngested(asset_id=crop.asset_id, asset=crop, bytes=10),
+            AssetIngested(asset_id=asset(held).asset_id, asset=asset(held), bytes=10),
+        )
+        await service.settled()
+        run = await trained(service)
+        second = await split_of(service, run)
+        assert not second["train"] & ids(18, 19)
+        assert second["holdout"] == first["holdout"] | ids(30)
+        version = await get(service, f"/v1/dataset-versions/{run['dataset_version']}")
+        assert version["left_out"] == {"related-to-holdout": 1, "seen-benchmark": 1}
+        # The first version is what it was.
+        versions = await get(service, "/v1/dataset-versions")
+        before = await scenario.manifest(service, versions["items"][-1]["dataset_version"])
+        assert ids(18) <= {line["asset_id"] for line in before if line["split"] == "train"}
+
+
+async def test_a_parent_without_a_label_ties_its_crop_to_its_own_group(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(holdout_share=0.999), *labels(12, holdout=6))
+        # Nobody labeled the parent; its group is hold-out because of another asset.
+        parent = asset(100, group="g0")
+        await publisher.publish(
+            AssetIngested(asset_id=parent.asset_id, asset=parent, bytes=10),
+            AssetIngested(
+                asset_id=asset(11).asset_id, asset=asset(11), bytes=10, parent=parent.asset_id
+            ),
+        )
+        await service.settled()
+        split = await split_of(service, await trained(service))
+        assert split == {"holdout": ids(*range(6)), "train": ids(*range(6, 11))}
+
+
+async def test_splits_are_shared_by_all_stages_of_the_dataset(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        stages = ("outline", "count")
+        await publisher.publish(configured(stages=stages), *labels(20, holdout=8))
+        await publisher.publish(
+            *(accepted(n, stage="count", arm="assisted") for n in range(20)),
+            accepted(40, stage="count", arm="control"),
+        )
+        await service.settled()
+        outline = await split_of(service, await trained(service))
+        async with service.client("engineer") as client:
+            body = {"project": "weeds", "stage": "count"}
+            run_id = (await client.post("/v1/runs", json=body)).json()["run_id"]
+        await service.settled()
+        count = await split_of(service, await get(service, f"/v1/runs/{run_id}"))
+        # Assisted labels of hold-out groups are no truth, but they don't train either.
+        assert not count["train"] & outline["holdout"]
+        assert not count["holdout"] & outline["holdout"]
+
+
+async def test_a_correction_changes_later_versions_only(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(12, holdout=6))
+        await service.settled()
+        first = (await trained(service))["dataset_version"]
+        await publisher.publish(superseded(11, truth(11)[:1]))
+        await service.settled()
+        second = (await trained(service))["dataset_version"]
+        shapes = {
+            version: next(
+                len(line["annotations"])
+                for line in await scenario.manifest(service, version)
+                if line["asset_id"] == asset(11).asset_id
+            )
+            for version in (first, second)
+        }
+        assert shapes == {first: 4, second: 1}
+
+
+async def test_a_benchmark_that_comes_during_a_freeze_is_not_missed(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(12, holdout=6))
+        await service.settled()
+        save = BlobArchive.save_manifest
+        interrupted: list[str] = []
+
+        async def interrupt(self: BlobArchive, key: str, manifest: bytes) -> None:
+            await save(self, key, manifest)
+            if not interrupted:
+                interrupted.append(key)
+                await publisher.publish(benchmark(11))
+                rows = service.database["benchmarks"]
+                while await rows.count_documents({}) == 0:
+                    await asyncio.sleep(0.02)
+
+        monkeypatch.setattr(BlobArchive, "save_manifest", interrupt)
+        run = await trained(service)
+        split = await split_of(service, run)
+        assert interrupted
+        assert interrupted != [f"{run['dataset_version']}/manifest.jsonl"]
+        assert ids(11) <= split["holdout"]
+
+
+async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
+    """What one topic brings another may name too early; redelivered events change nothing."""
+    publisher = Publisher(scope)
+    crop = asset(3, neighbours=[0])
+    events = [
+        configured(1, trigger=5),
+        configured(2, trigger=4),
+        *(accepted(n, arm="control" if n % 2 else "assisted") for n in range(3)),
+        accepted(0, arm="assisted", round=2),
+        superseded(1, truth(1)[:2]),
+        superseded(1, truth(1)[:3]),
+        AssetIngested(asset_id=crop.asset_id, asset=crop, bytes=1),
+        AssetIngested(asset_id=asset(0).asset_id, asset=asset(0), bytes=1),
+        benchmark(2),
+        predicted(0),
+        scenario.failed(1),
+        predicted(1, epoch=1),
+        predicted(1, epoch=0),
+    ]
+    envelopes = [publisher.envelope(event) for event in events]
+    hashes = set()
+    async with open_runtime(training(scope)) as runtime:
+        for migration in MIGRATIONS:
+            await migration.apply(runtime.database)
+        for seed in range(60):
+            for name in await runtime.database.list_collection_names():
+                await runtime.database[name].delete_many({})
+            random = Random(seed)
+            processor = Processor(handlers, runtime.stores)
+            await replayed(processor, interleaved(envelopes, random), random)
+            assert await runtime.database["waiting"].count_documents({}) == 0
+            assert await runtime.database["parked"].count_documents({}) == 0
+            assert await runtime.database["runs"].count_documents({}) == 1
+            hashes.add(await state_hash(runtime.database))
+    assert len(hashes) == 1

@@ -1,0 +1,139 @@
+"""What serves a stage: the gate's word, overruling it, and going back."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from wakeline_testing import Scope
+from wakeline_testing.running import Publisher, RunningService, running
+
+from . import scenario
+from .scenario import configured, failed, get, labels, predicted, trained, training
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+BODY = {"project": "weeds", "stage": "outline"}
+HELD = 14
+ALL_HELD = configured(holdout_share=0.999)
+"""Every group with an unassisted label becomes hold-out."""
+
+
+async def prepared(service: RunningService, publisher: Publisher) -> None:
+    """Fourteen hold-out assets that the heuristic has answered on, and some to train on."""
+    await publisher.publish(ALL_HELD, *labels(HELD + 6, holdout=HELD))
+    await publisher.publish(*(predicted(n) for n in range(HELD)))
+    await service.settled()
+
+
+async def post(
+    service: RunningService, path: str, body: Mapping[str, object]
+) -> tuple[int, dict[str, Any]]:
+    async with service.client("engineer", person_id="p-engineer") as client:
+        response = await client.post(path, json=body)
+        return response.status_code, response.json()
+
+
+async def test_publish_force_roll_back_and_retire(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await prepared(service, publisher)
+        good = (await trained(service, quality=0.95))["model_version"]
+        # The serving model's own words are the comparator where no event has brought them.
+        run = await trained(service, quality=0.05)
+        bad, gate = run["model_version"], run["gate"]
+        assert (gate["verdict"], gate["comparator"]) == ("blocked", good)
+        assert gate["difference"] < gate["upper_90"] < 0
+        assert gate["smallest_detectable"] > 0
+        assert not (await get(service, f"/v1/models/{bad}"))["serving"]
+        assert (await get(service, f"/v1/models/{good}"))["serving"]
+
+        publish = f"/v1/models/{bad}/publish"
+        status, problem = await post(service, publish, {})
+        assert (status, problem["code"]) == (409, "model-blocked")
+        assert problem["reasons"] == gate["reasons"]
+        assert (await post(service, publish, {"force": True}))[0] == 409
+        why = "The hold-out is mislabeled, ask Ada"
+        status, serving = await post(service, publish, {"force": True, "reason": why})
+        assert (status, serving["serving"], serving["serving_epoch"]) == (200, bad, 2)
+        assert serving["earlier"] == [good]
+        (publication,) = (await get(service, f"/v1/models/{bad}"))["publications"]
+        assert publication["forced"]
+        assert publication["reason"] == why
+        assert publication["by"] == "p-engineer"
+
+        status, serving = await post(service, "/v1/models/rollback", BODY)
+        assert (status, serving["serving"], serving["serving_epoch"]) == (200, good, 3)
+        status, serving = await post(service, "/v1/models/rollback", BODY)
+        assert (status, serving["serving"], serving["serving_epoch"]) == (200, None, 4)
+        status, problem = await post(service, "/v1/models/rollback", BODY)
+        assert (status, problem["code"]) == (409, "nothing-serves")
+        status, serving = await post(service, f"/v1/models/{good}/publish", {})
+        assert (status, serving["serving_epoch"]) == (200, 5)
+        await service.settled()
+    told = await scenario.told(scope)
+    decisions = [
+        (kind, data["model_version"], data["serving_epoch"])
+        for kind, data in told
+        if kind in {"model.published", "model.retired"}
+    ]
+    assert decisions == [
+        ("model.published", good, 1),
+        ("model.published", bad, 2),
+        ("model.published", good, 3),
+        ("model.retired", good, 4),
+        ("model.published", good, 5),
+    ]
+    assert why not in str(told), "free text never enters an event"
+
+
+async def test_the_gate_waits_for_predictions_of_what_serves_now(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    patient = training(scope, gate_wait=timedelta(seconds=60))
+    async with running(patient, scope) as service:
+        await publisher.publish(ALL_HELD, *labels(HELD + 6, holdout=HELD))
+        # One is still on its way: the gate may not take it for "nothing to say".
+        await publisher.publish(*(predicted(n) for n in range(1, HELD - 1)), failed(HELD - 1))
+        await service.settled()
+        run_id = await scenario.start(service)
+        async with asyncio.timeout(30):
+            while (run := await get(service, f"/v1/runs/{run_id}"))["state"] != "gating":
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(1.5)
+        assert (await get(service, f"/v1/runs/{run_id}"))["state"] == "gating"
+        await publisher.publish(predicted(0))
+        await service.settled()
+        run = await get(service, f"/v1/runs/{run_id}")
+        assert run["state"] == "completed"
+        assert run["gate"]["holdout_assets"] == HELD
+
+
+async def test_the_gate_stops_waiting_when_its_time_is_over(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope, gate_wait=timedelta(seconds=1)), scope) as service:
+        await publisher.publish(ALL_HELD, *labels(HELD + 6, holdout=HELD))
+        await publisher.publish(*(predicted(n) for n in range(4)))
+        await service.settled()
+        run = await trained(service)
+        assert run["state"] == "completed"
+        # Those that nothing was said about are left out of the pairing.
+        assert (run["gate"]["holdout_assets"], run["gate"]["verdict"]) == (4, "underpowered")
+
+
+async def test_predictions_of_a_lower_epoch_do_not_stand_for_what_serves_now(
+    scope: Scope,
+) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope, gate_wait=timedelta(seconds=1)), scope) as service:
+        await prepared(service, publisher)
+        first = (await trained(service, quality=0.95))["model_version"]
+        await publisher.publish(*(predicted(n, epoch=1, good=True) for n in range(HELD)))
+        await publisher.publish(*(predicted(n, epoch=0) for n in range(HELD)))
+        await service.settled()
+        run = await trained(service, quality=0.95)
+        assert run["gate"]["comparator"] == "v1"
+        assert run["gate"]["difference"] > -0.2
+        rows = service.database["holdout_predictions"]
+        assert await rows.count_documents({"serving_epoch": 1}) == HELD
+        assert (await get(service, f"/v1/models/{first}"))["number"] == 1

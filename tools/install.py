@@ -1,0 +1,56 @@
+"""Installs everything into a virtual environment, and says first how large torch will be.
+
+Standard library only: it runs before anything is installed.
+"""
+
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TORCH = "torch>=2.10,<2.14"
+"""Newer ones have no CPU build everywhere."""
+
+
+def main() -> None:
+    """Create or complete the environment given as the first argument."""
+    target = Path(sys.argv[1])
+    python = target / "bin" / "python"
+    if not python.exists():
+        print(f"making a virtual environment in {target}")
+        venv.create(target, with_pip=True)
+    pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode:
+        _announce_torch(pip)
+        subprocess.run([*pip, "install", "-q", TORCH], check=True)
+    print("installing Wakeline and what it needs")
+    subprocess.run(
+        [*pip, "install", "-q", "-e", str(ROOT / "sdk") + "[cli]", "-e", f"{ROOT}[all,dev]"],
+        check=True,
+    )
+    (target / "installed").touch()
+
+
+def _announce_torch(pip: list[str]) -> None:
+    """Say whether a CPU build of torch was found, or how much will be downloaded."""
+    dry = subprocess.run(
+        [*pip, "install", "-q", "--dry-run", "--ignore-installed", "--report", "-", TORCH],
+        capture_output=True,
+        text=True,
+    )
+    if dry.returncode:
+        sys.exit(f"torch cannot be installed here:\n{dry.stderr[-2000:]}")
+    names = {item["metadata"]["name"].lower() for item in json.loads(dry.stdout)["install"]}
+    if any(name.startswith("nvidia-") for name in names):
+        print(
+            f"no CPU build of torch here: {len(names)} packages with CUDA come along, about 3 GB "
+            "to download. With a CPU build in a local folder: PIP_FIND_LINKS=FOLDER make setup"
+        )
+    else:
+        print("installing a CPU build of torch (about 200 MB)")
+
+
+if __name__ == "__main__":
+    main()
