@@ -25,16 +25,67 @@ class Upload:
     parent: str | None = None
     """Asset id of the larger image that this one was cut from."""
     metadata: Mapping[str, Any] | None = None
+    file_name: str | None = None
+    """What the image is called; the name of its file if not given."""
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Name of each part of the form -> its file."""
+        bands = {f"band.{name}": path for name, path in self.bands.items()}
+        return {
+            "image": self.image,
+            **bands,
+            **{f"mask.{name}": path for name, path in self.masks.items()},
+        }
 
 
-def images_below(folder: Path) -> Iterator[Upload]:
-    """All files below a folder that are named like images, in order."""
+def images_below(
+    folder: Path, *, nir: Path | None = None, group_from_folder: bool = False
+) -> Iterator[Upload]:
+    """All files below a folder that are named like images, in order.
+
+    An image is called by its path below the folder, so that names stay apart and fit the
+    ``file_name`` of a COCO file beside it.
+
+    Parameters
+    ----------
+    nir
+        Folder with the near-infrared bands, which are named like their images up to the suffix;
+        nothing below it is an image of its own.
+    group_from_folder
+        Whether the images of one folder (a patient, a scene) are one group, named by its path
+        from ``folder`` on.
+    """
+    companions = _by_stem(nir) if nir is not None else {}
     for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES:
-            yield Upload(path)
+        if path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if nir is not None and path.is_relative_to(nir):
+            continue
+        below = path.relative_to(folder)
+        band = companions.get(below.with_suffix("")) or companions.get(Path(below.stem))
+        yield Upload(
+            path,
+            bands={"nir": band} if band is not None else {},
+            group=_group_of(folder, below) if group_from_folder else None,
+            file_name=below.as_posix(),
+        )
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _by_stem(folder: Path) -> dict[Path, Path]:
+    """The files below a folder by their path in it without the suffix."""
+    return {
+        path.relative_to(folder).with_suffix(""): path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+    }
+
+
+def _group_of(folder: Path, below: Path) -> str:
+    return (Path(folder.absolute().name) / below.parent).as_posix()

@@ -43,7 +43,8 @@ class AssetRecord(Wire):
     dataset_id: str
     file_name: str
     digest: str
-    state: Literal["received", "ingested"]
+    state: str
+    """``received``: stored; ``ingested``: in its group and told to everyone."""
     format: str
     width: int
     """Upright, in pixels."""

@@ -30,10 +30,12 @@ class Run(Wire):
     project: str
     stage: str
     number: int
-    cause: Literal["labels", "person"]
+    cause: str
+    """``labels``: enough new ones; ``person``: somebody asked for it."""
     requested_by: str | None = None
     parameters: dict[str, Any] = {}
-    state: Literal["freezing", "training", "gating", "completed", "failed", "cancelled"]
+    state: str
+    """freezing, training, gating; and in the end completed, failed or cancelled."""
     attempt: int
     dataset_version: str | None
     progress: dict[str, Any] | None

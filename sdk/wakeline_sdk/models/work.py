@@ -105,7 +105,8 @@ class LabelRecord(Wire):
     arm: str
     counts: bool
     """False for the half of a pair that only measures the saving."""
-    state: Literal["submitted", "accepted", "merged", "rejected"]
+    state: str
+    """submitted, accepted, merged (another one of its task counts) or rejected."""
     person_id: str
     team_id: str | None
     lease_id: str
@@ -156,7 +157,8 @@ class Verdict(Wire):
 
     label_id: str
     state: str
-    verdict: Literal["accepted", "corrected", "rejected", "unreviewed"] | None
+    verdict: str | None
+    """accepted, corrected, rejected or unreviewed; None: not yet."""
     agreement: float | None = None
     """With the corrected annotations, in [0, 1]."""
     comment: str | None = None

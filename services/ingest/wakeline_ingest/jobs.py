@@ -8,23 +8,24 @@ from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_messaging import Job, JobLease, Jobs
 
 jobs = Jobs()
+BATCH = 50
+"""Assets that one run places."""
 PAUSE = timedelta(minutes=1)
 
 
-@jobs.on(usecases.GROUP_JOB, lease=timedelta(seconds=60), attempts=5)
+@jobs.on(usecases.GROUP_JOB, batch=BATCH, lease=timedelta(seconds=60), attempts=5)
 async def group(lease: JobLease[MongoIngestUnitOfWork, Resources]) -> None:
-    """Place the next assets of one dataset; its id is the job's, so a dataset is done serially."""
-    dataset_id = lease.job.payload["dataset_id"]
-    placed, more = await usecases.plan_groups(lease.read().library, dataset_id)
+    """Place the assets that have waited longest; a job's id is its asset."""
+    plans = await usecases.plan_groups(lease.read().library, [job.id for job in lease.jobs])
 
     async def place(uow: MongoIngestUnitOfWork) -> None:
-        await usecases.place(uow, dataset_id, placed, more)
+        await usecases.place(uow, plans)
 
     await lease.finish(place)
 
 
 @jobs.on_failed(usecases.GROUP_JOB)
 async def try_again_later(job: Job, _: Exception, uow: MongoIngestUnitOfWork) -> None:
-    """Never give a dataset up: its images are stored, and would wait for a group for ever."""
+    """Never give an asset up: its image is stored, and would wait for a group for ever."""
     uow.collection("jobs").delete({"_id": job.row_id})
     uow.enqueue(job.kind, job.id, job.payload, not_before=uow.now + PAUSE)

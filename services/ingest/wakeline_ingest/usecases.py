@@ -1,14 +1,20 @@
 """Load, decide, store, emit: what happens to an image between the door and ``asset.ingested``."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 
 from wakeline_events.base import AssetId, DatasetId
 from wakeline_ingest.checking import Checked
 from wakeline_ingest.domain import grouping, records
-from wakeline_ingest.domain.errors import FileRefusedError, UnknownDatasetError, UnknownParentError
+from wakeline_ingest.domain.errors import (
+    FileRefusedError,
+    TurnTakenError,
+    UnknownDatasetError,
+    UnknownParentError,
+)
 from wakeline_ingest.domain.fingerprints import Fingerprint, candidate_keys
 from wakeline_ingest.domain.grouping import Grouping, Relative
 from wakeline_ingest.domain.near_duplicates import Resemblance, resemblance
@@ -23,8 +29,6 @@ from wakeline_ingest.domain.records import (
 from wakeline_ingest.ports import Depot, Filed, IngestUnitOfWork, Library, Refusal, SentFile
 
 GROUP_JOB = "group"
-GROUP_BATCH = 50
-"""Assets that one run of the grouping job places."""
 MOST_CANDIDATES = 40
 """Assets that a new one is compared with, however large the dataset is."""
 
@@ -44,6 +48,15 @@ class Placed:
 
     asset: AssetRecord
     grouping: Grouping
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write down of one dataset, if nobody has placed assets of it meanwhile."""
+
+    dataset_id: DatasetId
+    turn: int
+    placed: Sequence[Placed]
 
 
 async def create_dataset(
@@ -152,7 +165,9 @@ async def receive(uow: IngestUnitOfWork, arrival: Arrival) -> tuple[AssetRecord,
         return there, True
     assert arrival.fingerprint is not None  # nothing ever leaves a dataset
     uow.assets.add(asset, arrival.fingerprint)
-    uow.enqueue(GROUP_JOB, asset.dataset_id, {"dataset_id": asset.dataset_id})
+    # A job an asset: with one a dataset, every upload would write the same row, and a process
+    # that is killed in its transaction would hold up all of them until the database gives it up.
+    uow.enqueue(GROUP_JOB, asset.asset_id, {})
     return asset, False
 
 
@@ -166,47 +181,51 @@ async def refuse(
     return refusal
 
 
-async def plan_groups(library: Library, dataset_id: DatasetId) -> tuple[list[Placed], bool]:
-    """Find the groups of the next assets of a dataset, in the order of their arrival.
+async def plan_groups(library: Library, asset_ids: Iterable[AssetId]) -> list[Plan]:
+    """Find the groups of new assets, those that came first first; a plan for each dataset."""
+    waiting = [a for a in await library.assets(asset_ids) if a.group is None]
+    waiting.sort(key=lambda asset: (asset.dataset_id, asset.received_at, asset.asset_id))
+    plans = []
+    for dataset_id, assets in groupby(waiting, key=lambda asset: asset.dataset_id):
+        turn = await library.turn(dataset_id)
+        placed = await _placed(library, {asset.asset_id: asset for asset in assets})
+        plans.append(Plan(dataset_id, turn, placed))
+    return plans
 
-    Returns
-    -------
-    what to write down, and whether there are more
+
+async def place(uow: IngestUnitOfWork, plans: Iterable[Plan]) -> None:
+    """Write groups down and tell everyone of the assets.
+
+    Raises
+    ------
+    TurnTakenError
+        If another process has placed assets of one of the datasets meanwhile.
     """
-    pending = await library.pending(dataset_id, GROUP_BATCH + 1)
-    more = len(pending) > GROUP_BATCH
-    assets = {asset.asset_id: asset for asset in pending[:GROUP_BATCH]}
+    for plan in plans:
+        if not await uow.datasets.take_turn(plan.dataset_id, plan.turn):
+            raise TurnTakenError(plan.dataset_id)
+        for each in plan.placed:
+            found = each.grouping
+            uow.assets.place(each.asset.asset_id, found.group, found.neighbours)
+            uow.emit(records.ingested(each.asset, found.group, found.neighbours))
+
+
+async def _placed(library: Library, assets: dict[AssetId, AssetRecord]) -> list[Placed]:
     groups = await _with_parents(library, assets)
     parents = {a.asset_id: a.declared.parent for a in assets.values() if a.declared.parent}
     filed = await library.fingerprints(assets)
-    candidates = {
-        asset_id: await library.candidates(mine, MOST_CANDIDATES)
-        for asset_id, mine in filed.items()
-    }
     placed: list[Placed] = []
     for asset_id in grouping.parents_first(assets, parents):
         asset, mine = assets[asset_id], filed[asset_id]
         earlier = [replace(filed[p.asset.asset_id], group=p.grouping.group) for p in placed]
-        others = _sharing(mine, earlier) + candidates[asset_id]
+        others = _sharing(mine, earlier) + await library.candidates(mine, MOST_CANDIDATES)
         copies = await asyncio.to_thread(_copies, mine, others)
         parent = asset.declared.parent
         relative = Relative(parent, groups[parent]) if parent else None
         found = grouping.place(asset.digest, asset.declared.group, relative, copies)
         groups[asset_id] = found.group
         placed.append(Placed(asset, found))
-    return placed, more
-
-
-async def place(
-    uow: IngestUnitOfWork, dataset_id: DatasetId, placed: Sequence[Placed], more: bool
-) -> None:
-    """Write groups down and tell everyone of the assets."""
-    for each in placed:
-        found = each.grouping
-        uow.assets.place(each.asset.asset_id, found.group, found.neighbours)
-        uow.emit(records.ingested(each.asset, found.group, found.neighbours))
-    if more:
-        uow.enqueue(GROUP_JOB, dataset_id, {"dataset_id": dataset_id})
+    return placed
 
 
 async def _with_parents(library: Library, assets: dict[AssetId, AssetRecord]) -> dict[AssetId, str]:

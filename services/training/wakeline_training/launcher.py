@@ -116,10 +116,14 @@ async def _listen(process: Process, journal: int) -> str:
 
 
 async def _copy(stream: asyncio.StreamReader, journal: int) -> bytes:
-    tail = b""
+    """Whole lines at a time, so that they don't cut into those of stdout."""
+    tail = line = b""
     while chunk := await stream.read(_CHUNK):
-        os.write(journal, chunk)
+        whole, newline, line = (line + chunk).rpartition(b"\n")
+        if newline:
+            os.write(journal, whole + newline)
         tail = (tail + chunk)[-_CHUNK:]
+    os.write(journal, line)
     return tail
 
 

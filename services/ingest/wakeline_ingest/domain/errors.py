@@ -40,6 +40,15 @@ class AssetDiffersError(Exception):
         )
 
 
+class TurnTakenError(Exception):
+    """Another process has placed assets of the dataset meanwhile: compare again."""
+
+    code: ClassVar[str] = "turn-taken"
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"assets of {dataset_id!r} were placed by another process")
+
+
 class InvalidUploadError(Exception):
     """The form is not what this route takes."""
 

@@ -1,4 +1,4 @@
-"""The first indexes: lists of a dataset, what has no group yet, fingerprints by their keys."""
+"""The first indexes: lists of a dataset's assets, fingerprints by their keys."""
 
 from typing import Any
 
@@ -16,11 +16,6 @@ async def apply(database: AsyncDatabase[dict[str, Any]]) -> None:
         [
             IndexModel([("dataset_id", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("dataset_id", ASCENDING), ("_id", ASCENDING)]),
-            IndexModel(
-                [("dataset_id", ASCENDING), ("received_at", ASCENDING), ("_id", ASCENDING)],
-                partialFilterExpression={"state": "received"},
-                name="pending",
-            ),
         ]
     )
     await database["fingerprints"].create_indexes(

@@ -34,6 +34,11 @@ class MongoDatasets:
         assert row is not None
         return documents.dataset_from(row)
 
+    async def take_turn(self, dataset_id: DatasetId, turn: int) -> bool:
+        """Begin the next turn of placing assets, unless ``turn`` is over."""
+        held = {"_id": dataset_id, "turn": turn}
+        return await self._datasets.find_one_and_update(held, {"$inc": {"turn": 1}}) is not None
+
     async def page(self, after: DatasetId | None, limit: int) -> list[DatasetRecord]:
         """Datasets in the order of their names, behind ``after``."""
         wanted = {"_id": {"$gt": after}} if after is not None else {}

@@ -33,7 +33,12 @@ def asset_from(document: Document) -> AssetRecord:
 
 def of_dataset(dataset: DatasetRecord) -> Document:
     """Return the document of a dataset."""
-    return {"_id": dataset.dataset_id, "name": dataset.name, "created_at": dataset.created_at}
+    return {
+        "_id": dataset.dataset_id,
+        "name": dataset.name,
+        "created_at": dataset.created_at,
+        "turn": 0,
+    }
 
 
 def dataset_from(document: Document) -> DatasetRecord:

@@ -12,18 +12,21 @@ from wakeline_storage import BufferedCollection
 class MongoLibrary:
     """`wakeline_ingest.ports.Library`."""
 
-    def __init__(self, assets: BufferedCollection, fingerprints: BufferedCollection) -> None:
+    def __init__(
+        self,
+        datasets: BufferedCollection,
+        assets: BufferedCollection,
+        fingerprints: BufferedCollection,
+    ) -> None:
+        self._datasets = datasets
         self._assets = assets
         self._fingerprints = fingerprints
 
-    async def pending(self, dataset_id: DatasetId, limit: int) -> list[AssetRecord]:
-        """Assets without a group, in the order of their arrival."""
-        rows = await self._assets.find(
-            {"dataset_id": dataset_id, "state": "received"},
-            sort=[("received_at", 1), ("_id", 1)],
-            limit=limit,
-        )
-        return [documents.asset_from(row) for row in rows]
+    async def turn(self, dataset_id: DatasetId) -> int:
+        """The turn of placing assets that the dataset is in."""
+        row = await self._datasets.find_one({"_id": dataset_id}, {"turn": 1})
+        assert row is not None  # nothing ever leaves, and an asset has its dataset
+        return int(row["turn"])
 
     async def assets(self, asset_ids: Iterable[AssetId]) -> list[AssetRecord]:
         """The assets of these names that are there."""

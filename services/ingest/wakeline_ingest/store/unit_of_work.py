@@ -12,10 +12,8 @@ class MongoIngestUnitOfWork(UnitOfWork[Resources]):
 
     def __init__(self, scope: Scope, resources: Resources) -> None:
         super().__init__(scope, resources)
-        assets = self.collection("assets")
-        self.datasets = MongoDatasets(
-            self.collection("datasets"), assets, self.collection("refusals")
-        )
+        datasets, assets = self.collection("datasets"), self.collection("assets")
+        self.datasets = MongoDatasets(datasets, assets, self.collection("refusals"))
         fingerprints = self.collection("fingerprints")
         self.assets = MongoAssets(assets, fingerprints)
-        self.library = MongoLibrary(assets, fingerprints)
+        self.library = MongoLibrary(datasets, assets, fingerprints)

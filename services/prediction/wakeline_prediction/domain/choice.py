@@ -74,7 +74,10 @@ def candidates(
                 for upload in reversed(target.uploads)
                 if choice.name in (EXTERNAL, upload.predictor)
             ]
-    return tuple({candidate.predictor: candidate for candidate in reversed(found)}.values())[::-1]
+    first: dict[str, Candidate] = {}
+    for candidate in found:
+        first.setdefault(candidate.predictor, candidate)
+    return tuple(first.values())
 
 
 def basis(stage: Stage, serving: Serving, chosen: tuple[Candidate, ...]) -> str:

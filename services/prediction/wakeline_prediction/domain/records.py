@@ -1,10 +1,11 @@
 """What the service keeps: stages as configured, what serves them, and targets with answers."""
 
-from typing import Any
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 from wakeline_events.base import Asset, AssetId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import Ontology, PredictorChoice
+from wakeline_events.shapes import PredictionSet
 
 from wakeline_prediction.domain.mapping import Region
 
@@ -101,6 +102,21 @@ class UploadedShapes(Record):
     asset_id: AssetId
     predictor: str
     version: str
-    shapes: dict[str, Any]
-    """A ``PredictionSet``."""
+    shapes: PredictionSet
     uncertainty: float | None = None
+
+
+class Prediction(Record):
+    """What one predictor version said of one target under one epoch; never changed."""
+
+    id: str
+    stage_id: StageId
+    task_id: TaskId
+    asset_id: AssetId
+    predictor: str
+    predictor_version: str
+    serving_epoch: int
+    holdout: bool
+    shapes: PredictionSet
+    uncertainty: float
+    at: datetime

@@ -1,0 +1,1 @@
+"""What Wakeline claims about speed and saving, as commands anyone can run."""
