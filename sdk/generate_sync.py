@@ -19,8 +19,16 @@ REPLACEMENTS = (
     (r"\basynccontextmanager\b", "contextmanager"),
     (r"\bimport asyncio\b", "import time"),
     (r"\basyncio\.sleep\b", "time.sleep"),
+    (r"\basyncio\.to_thread\(function, ", "function("),
+    (r"\bin_tasks\b", "in_threads"),
     (r"asynchronous form, from which the synchronous one is generated", "synchronous form"),
 )
+
+TIDYING = (
+    ("check", "--fix-only", "--unsafe-fixes", "--quiet", "--select", "I,F811,C416"),
+    ("format",),
+)
+"""What ruff does to a generated module: two names may have become one."""
 
 
 def sync_of(source: str) -> str:
@@ -35,13 +43,12 @@ def main() -> int:
     stale = []
     for path in sorted((HERE / "_async").glob("*.py")):
         target = HERE / "_sync" / path.name
-        text = subprocess.run(
-            [sys.executable, "-m", "ruff", "format", "-", "--stdin-filename", str(target)],
-            input=sync_of(path.read_text()),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        text = sync_of(path.read_text())
+        for step in TIDYING:
+            command = [sys.executable, "-m", "ruff", *step, "-", "--stdin-filename", str(target)]
+            text = subprocess.run(
+                command, input=text, capture_output=True, text=True, check=True
+            ).stdout
         if not target.exists() or target.read_text() != text:
             stale.append(target.name)
             if "--check" not in sys.argv:

@@ -63,6 +63,8 @@ def wait_until_up(
             if state.phase is Phase.UP:
                 return state
             if state.phase is Phase.FAILED:
+                if started is not None:
+                    started.wait()  # so that nothing is left when the caller hears of it
                 raise StackError(state.message)
             ended = ended or not state.supervised
         elif ended and state is not None and state.supervised:

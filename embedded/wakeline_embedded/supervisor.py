@@ -69,12 +69,12 @@ class Supervisor:
     async def _start(self) -> None:
         for program in self._plan.programs:  # before anything runs: say all that is in the way
             require_free_ports(program)
-        await self._bring_up(self._plan.servers)
         for server in self._plan.externals:
             try:
                 await server.check()
             except Exception as error:
                 raise StartError(f"{server.name} at {server.address}: {error}") from error
+        await self._bring_up(self._plan.servers)
         await self._plan.provision()
         await _all(_migrate(name, migrate) for name, migrate in self._plan.migrate.items())
         await self._bring_up(self._plan.services)

@@ -5,6 +5,7 @@ come again stand at or below their stream's mark and are skipped. The body of a 
 run twice after a write conflict: it touches nothing outside.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -76,6 +77,9 @@ class Processor:
     def __init__(self, handlers: Handlers, stores: Stores) -> None:
         self._handlers = handlers
         self._stores = stores
+        # A batch is a long transaction and a retry a short one: side by side, the short ones
+        # would make the long one conflict again and again.
+        self._one_at_a_time = asyncio.Lock()
 
     async def process(self, events: Sequence[Envelope]) -> None:
         """Take in a batch; if one of its events fails, take them in one by one.
@@ -87,11 +91,14 @@ class Processor:
         pymongo.errors.PyMongoError
             The store is away: nothing was taken in, and the batch may come again.
         """
-        try:
-            await self._in_one_transaction(events)
-        except HandlerFailedError:
-            for event in events:
-                await self._alone(event)
+        async with self._one_at_a_time:
+            try:
+                await self._in_one_transaction(events)
+            except (HandlerFailedError, PyMongoError) as error:
+                if isinstance(error, PyMongoError) and not _is_a_conflict(error):
+                    raise
+                for event in events:
+                    await self._alone(event)
 
     async def _alone(self, event: Envelope) -> None:
         while True:
@@ -261,12 +268,14 @@ class Processor:
         )
         heads = await self._released(uow)
         for row in [*due, *heads]:
-            await self._retry(from_document(row))
+            async with self._one_at_a_time:
+                await self._retry(from_document(row))
         waiting = await uow.collection("waiting").find(
             {"next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
         )
         for row in waiting:
-            await self._retry_waiting(row)
+            async with self._one_at_a_time:
+                await self._retry_waiting(row)
 
     async def _released(self, uow: UnitOfWork[Any]) -> list[dict[str, Any]]:
         """Parked events whose turn has come without a new event of their stream."""
@@ -340,4 +349,8 @@ def _is_the_stores(cause: Exception) -> bool:
     """Whether an error says nothing about the event: conflicts and outages are waited out."""
     if isinstance(cause, STORE_UNAVAILABLE):
         return True
-    return isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError")
+    return isinstance(cause, PyMongoError) and _is_a_conflict(cause)
+
+
+def _is_a_conflict(cause: PyMongoError) -> bool:
+    return cause.has_error_label("TransientTransactionError")

@@ -4,8 +4,8 @@ A model is one network from a stack of image channels to maps, and a card. The i
 ``scale`` to working pixels, standardised per channel, and cut into windows where it is larger than
 ``tile``. The network answers with one tensor of maps, one cell per ``stride`` working pixels:
 
-- ``instances``: background, one probability per class, centre, and the vector ``(dx, dy)`` from the
-  cell to the centre of its object;
+- ``instances``: the probabilities of background and of each class, and the vector ``(dx, dy)`` from
+  the cell to the centre of its object;
 - ``boxes``: one centre probability per class, and the distances ``(left, top, right, bottom)`` from
   the cell to the sides of its object.
 
@@ -35,10 +35,10 @@ class InstanceDecoding(Frozen):
     kind: Literal["instances"] = "instances"
     min_score: Share = 0.3
     """Objects below this score are not shown."""
-    min_centre: Share = 0.2
-    """Least value of a peak of the centre map that makes an object."""
-    peak_radius: Annotated[int, Field(ge=1)] = 2
-    """A centre is the highest cell within this many cells."""
+    vote_blur: Annotated[float, Field(gt=0)] = 1.0
+    """Standard deviation in cells by which votes for a centre are smoothed."""
+    valley: Share = 0.5
+    """Two heaps of votes are one object if between them lies more than this share of the lower."""
     min_cells: Annotated[int, Field(ge=1)] = 4
     """Objects of fewer cells are dropped."""
 
@@ -99,7 +99,7 @@ class ModelCard(Frozen):
     @property
     def map_count(self) -> int:
         """Number of maps that the network answers with."""
-        return len(self.classes) + 4
+        return len(self.classes) + (3 if self.kind == "instances" else 4)
 
 
 def digest_of(onnx: bytes) -> str:

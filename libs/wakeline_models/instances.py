@@ -1,14 +1,18 @@
-"""From class, centre and vector maps to masks of single objects.
+"""From class and vector maps to masks of single objects.
 
-Every foreground cell votes for the centre that its vector points at; the cells of one centre are
-one object, also where leaves of a plant do not touch or two nuclei do. Source: Cheng et al.,
-"Panoptic-DeepLab" (CVPR 2020), section 3.
+Every foreground cell votes for the place that its vector points at. Where votes heap up is the
+centre of an object, and the cells that voted for it are the object: also where the leaves of a
+plant do not touch, or two nuclei do. Source: Cheng et al., "Panoptic-DeepLab" (CVPR 2020), section
+3, with the centres taken from the votes themselves as in Leibe et al., "Combined object
+categorization and segmentation with an implicit shape model" (2004).
 """
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, label, maximum_filter
+from scipy.ndimage import find_objects, gaussian_filter, map_coordinates, maximum_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from wakeline_geometry.masks import encode
@@ -19,6 +23,12 @@ from wakeline_models.windows import Maps
 Labels = NDArray[np.int32]
 """The object that each cell belongs to, 0 for none, shape (h, w)."""
 
+Points = NDArray[np.float64]
+"""``(row, column)`` in cells, shape (N, 2)."""
+
+NEIGHBOURS = 6
+"""How many of the nearest heaps of votes one may be joined with."""
+
 
 def decode(
     maps: Maps, card: ModelCard, settings: InstanceDecoding, size: tuple[int, int]
@@ -27,29 +37,22 @@ def decode(
 
     Parameters
     ----------
-    maps : float32, shape (K + 4, h, w)
+    maps : float32, shape (K + 3, h, w)
     size
         ``(height, width)`` of the image in pixels.
     """
-    background, probabilities = maps[0], maps[1 : len(card.classes) + 1]
-    centre, vectors = maps[-3], maps[-2:] * (card.object_size / card.stride)
+    background, probabilities, vectors = maps[0], maps[1:-2], maps[-2:]
     foreground = 1.0 - background
-    peaks = find_peaks(centre, settings.peak_radius, settings.min_centre)
-    peaks = drop_doubles(peaks, vectors, settings.peak_radius)
-    labels = group(foreground > 0.5, vectors, peaks)
-    certainty = np.full(labels.max(initial=0) + 1, settings.min_centre)
-    certainty[1 : len(peaks) + 1] = centre[tuple(peaks.T)]
+    labels = group(foreground, vectors * (card.object_size / card.stride), settings)
     found = []
     for number, where in enumerate(find_objects(labels), start=1):
         if where is None:
             continue
         cells = labels[where] == number
-        if cells.sum() < settings.min_cells:
-            continue
         by_class = probabilities[:, *where][:, cells].mean(axis=1)
-        score = float(np.sqrt(certainty[number] * by_class.max()))
-        if score >= settings.min_score:
-            found.append((min(1.0, score), int(by_class.argmax()), number, where))
+        score = min(1.0, float(by_class.max()))
+        if score >= settings.min_score and cells.sum() >= settings.min_cells:
+            found.append((score, int(by_class.argmax()), number, where))
     found.sort(key=lambda item: -item[0])
     return [
         Predicted(
@@ -62,73 +65,70 @@ def decode(
     ]
 
 
-def find_peaks(centre: NDArray[np.float32], radius: int, least: float) -> NDArray[np.int64]:
-    """Cells that are the highest within ``radius`` and at least ``least``.
-
-    Returns
-    -------
-    int64, shape (N, 2)
-        ``(row, column)``, best first.
-    """
-    is_peak = (centre == maximum_filter(centre, size=2 * radius + 1)) & (centre >= least)
-    peaks = np.argwhere(is_peak)
-    return peaks[np.argsort(-centre[is_peak], kind="stable")]
-
-
-def drop_doubles(
-    peaks: NDArray[np.int64], vectors: NDArray[np.float32], radius: int
-) -> NDArray[np.int64]:
-    """Leave out the peaks that vote for a better one: an object has one centre.
-
-    Parameters
-    ----------
-    peaks : int64, shape (N, 2)
-        ``(row, column)``, best first.
-    vectors : float32, shape (2, h, w)
-        ``(dx, dy)`` to the centre in cells.
-    radius
-        How near to a better peak a vote must fall, in cells.
-    """
-    votes = peaks + vectors[::-1, *peaks.T].T
-    distances = np.hypot(*np.moveaxis(votes[:, None] - peaks[None], 2, 0))
-    kept: list[int] = []
-    for i in range(len(peaks)):
-        if not kept or distances[i, kept].min() > radius + 0.5:
-            kept.append(i)
-    return peaks[kept]
-
-
 def group(
-    foreground: NDArray[np.bool_], vectors: NDArray[np.float32], peaks: NDArray[np.int64]
+    foreground: NDArray[np.float32], vectors: NDArray[np.float32], settings: InstanceDecoding
 ) -> Labels:
-    """Give each foreground cell to the centre it votes for, and what votes for none to new objects.
-
-    A vote counts if it misses its centre by at most half of the way it points, or by two cells.
+    """Give each foreground cell to the heap of votes that its own vote is nearest to.
 
     Parameters
     ----------
-    foreground : bool, shape (h, w)
+    foreground : float32, shape (h, w), in [0, 1]
     vectors : float32, shape (2, h, w)
         ``(dx, dy)`` to the centre in cells.
-    peaks : int64, shape (N, 2)
-        Centres as ``(row, column)``.
 
     Returns
     -------
     int32, shape (h, w)
-        Cells of centre i hold i + 1; connected cells without a centre hold numbers above N.
+        Numbered from 1, not every number is used; 0 where no object is.
     """
     labels = np.zeros(foreground.shape, np.int32)
-    rows, columns = np.nonzero(foreground)
-    if len(peaks) and rows.size:
-        dx, dy = vectors[:, rows, columns]
-        votes = np.stack([rows + dy, columns + dx], axis=1)
-        misses, nearest = cKDTree(peaks).query(votes)
-        counts = misses <= np.maximum(2.0, np.hypot(dx, dy) / 2)
-        labels[rows[counts], columns[counts]] = nearest[counts] + 1
-    left, _ = label(foreground & (labels == 0))
-    labels[left > 0] = left[left > 0] + len(peaks)
+    inside = foreground > 0.5
+    if not inside.any():
+        return labels
+    cells = np.argwhere(inside)
+    limits = np.array(foreground.shape) - 1
+    votes = np.clip(cells + vectors[::-1, *cells.T].T, 0, limits)
+    density = np.zeros(foreground.shape, np.float32)
+    np.add.at(density, tuple(np.rint(votes).astype(int).T), 1.0)
+    density = gaussian_filter(density, settings.vote_blur, mode="constant")
+    peaks = np.argwhere((density == maximum_filter(density, size=3)) & (density > 0))
+    objects = join(peaks.astype(np.float64), density, settings.valley)
+    _, nearest = cKDTree(peaks).query(votes)
+    labels[inside] = objects[nearest] + 1
     return labels
+
+
+def join(peaks: Points, density: NDArray[np.float32], valley: float) -> NDArray[np.int32]:
+    """Which object each peak of the votes belongs to.
+
+    Two neighbours are of one object if the votes on the straight line between them stay above
+    ``valley`` times the lower peak: the votes of a large object spread, but hardly leave gaps.
+
+    Parameters
+    ----------
+    peaks : float64, shape (N, 2)
+        At least one.
+    density : float32, shape (h, w)
+    valley
+        In [0, 1].
+
+    Returns
+    -------
+    int32, shape (N,)
+        Numbers of objects, counted from 0.
+    """
+    count = len(peaks)
+    nearest = min(NEIGHBOURS + 1, count)
+    _, others = cKDTree(peaks).query(peaks, k=nearest)
+    others = others.reshape(count, nearest)
+    heights = density[tuple(peaks.astype(int).T)]
+    along = np.linspace(0, 1, 16)
+    lines = peaks[:, None, None] + (peaks[others] - peaks[:, None])[:, :, None] * along[:, None]
+    lowest = map_coordinates(density, np.moveaxis(lines, 3, 0), order=1).min(axis=2)
+    one = lowest >= valley * np.minimum(heights[:, None], heights[others])
+    rows, columns = np.nonzero(one)
+    links = coo_matrix((np.ones(rows.size), (rows, others[rows, columns])), shape=(count, count))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int32)
 
 
 def enlarge(

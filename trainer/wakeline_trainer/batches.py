@@ -12,7 +12,7 @@ from wakeline_trainer.augmentation import Freedom, View, draw_view
 from wakeline_trainer.data import Sample
 from wakeline_trainer.losses import BoxTargets, InstanceTargets
 from wakeline_trainer.plan import Plan
-from wakeline_trainer.targets import box_targets, instance_targets
+from wakeline_trainer.targets import box_targets, vector_targets
 
 Targets = InstanceTargets | BoxTargets
 
@@ -50,13 +50,12 @@ class Batches:
         return [int(orders[i // count][i % count]) for i in range(first, first + self.plan.batch)]
 
     def _instance_targets(self, views: list[View], device: torch.device) -> InstanceTargets:
-        made = [instance_targets(view.ids, self.plan.object_size) for view in views]
+        vectors = [vector_targets(view.ids, self.plan.object_size) for view in views]
         classes = torch.stack([view.coverage for view in views]).clamp(0, 1)
         background = (1 - classes.sum(1, keepdim=True)).clamp(0, 1)
         return InstanceTargets(
             coverage=torch.cat([background, classes], 1).to(device),
-            centre=torch.from_numpy(np.stack([centre for centre, _ in made])[:, None]).to(device),
-            vectors=torch.from_numpy(np.stack([vectors for _, vectors in made])).to(device),
+            vectors=torch.from_numpy(np.stack(vectors)).to(device),
         )
 
     def _box_targets(self, views: list[View], device: torch.device) -> BoxTargets:

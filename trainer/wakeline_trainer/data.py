@@ -200,8 +200,9 @@ def on_disk(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
         yield Sample(**mapped, boxes=sample.boxes, labels=sample.labels)
 
 
-def in_channels(stack: Stack, have: tuple[str, ...], want: tuple[str, ...], asset: Asset) -> Stack:
-    """The wanted channels of an asset; BadInputError if it lacks one."""
+def in_channels(storage: Storage, asset: Asset, want: tuple[str, ...]) -> Stack:
+    """The wanted channels of an asset; the errors of ``load_stack``, and if it lacks one."""
+    stack, have = load_stack(storage, asset)
     try:
         return select(stack, have, want)
     except ModelError as error:

@@ -1,19 +1,33 @@
-"""Hold-out metrics of a model, and the least score that is worth showing to people."""
+"""Hold-out metrics of a model, and the decoding that saves people the most work."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wakeline_geometry.average_precision import AssetMatches, evaluate, match_asset
+from wakeline_geometry.average_precision import evaluate, match_asset
 from wakeline_geometry.overlap import pairwise_iou
 from wakeline_geometry.shapes import Predicted
-from wakeline_models.card import Kind
+from wakeline_models.card import BoxDecoding, InstanceDecoding, Kind, ModelCard
+from wakeline_models.inference import decode
+from wakeline_models.windows import Maps
 from wakeline_trainer.contract import Asset
+
+Decoding = InstanceDecoding | BoxDecoding
 
 SCORES = tuple(np.round(np.arange(0.1, 0.75, 0.05), 2).tolist())
 """Least scores that are tried."""
+
+CALIBRATED_ON = 12
+"""Training images on which the decoding is chosen, at most."""
+
+VALLEYS = (0.2, 0.35, 0.5, 0.65)
+"""Depths of the valley between two objects that are tried."""
+
+SLACK = 0.02
+"""Saved drawings per object that count as no difference between two least scores."""
 
 REMOVAL = {"instances": 0.04, "boxes": 0.13}
 """Effort of removing a wrong pre-label, in drawings: 3.3 s against 80 s a mask and 25.5 s a box
@@ -23,43 +37,37 @@ CONFIRMED = {"instances": 0.85, "boxes": 0.80}
 """IoU from which people take a pre-label as it is (effort-1)."""
 
 
-def holdout_metrics(matches: Sequence[AssetMatches]) -> dict[str, Any]:
-    """COCO's metrics as ``metrics.json`` has them."""
-    result = evaluate(matches)
-    return {
-        "ap": result.ap,
-        "ap50": result.ap50,
-        "assets": result.assets,
-        "per_class": {
-            name: {
-                "ap": found.ap,
-                "ap50": found.ap50,
-                "mean_iou": found.mean_iou,
-                "instances": found.instances,
-            }
-            for name, found in result.per_class.items()
-        },
-    }
+def holdout_metrics(predictions: Sequence[tuple[Asset, Sequence[Predicted]]]) -> dict[str, Any]:
+    """COCO's metrics of predictions as ``metrics.json`` has them."""
+    result = evaluate(
+        [match_asset(asset.annotations, shapes, asset.size) for asset, shapes in predictions]
+    )
+    return asdict(result)
 
 
-def match(asset: Asset, predicted: Sequence[Predicted]) -> AssetMatches:
-    """How predictions met the annotations of an asset."""
-    return match_asset(asset.annotations, predicted, asset.size)
+def choose_decoding(seen: Sequence[tuple[Asset, Maps]], card: ModelCard) -> Decoding:
+    """The settings of a card with which its pre-labels save the most work on images it has seen.
 
-
-def least_score(kind: Kind, assets: Sequence[tuple[Asset, Sequence[Predicted]]]) -> float:
-    """The least score with which pre-labels save the most work.
-
-    Of scores that are about as good the lowest is taken: on new images scores are lower than on
-    those that the model has seen.
+    Of least scores that are about as good the lowest is taken, because on new images scores are
+    lower than on those the model has seen.
     """
-    saved = np.zeros(len(SCORES))
-    for asset, predicted in assets:
-        worth = drawings_saved(kind, asset, predicted)
-        scores = np.array([shape.score for shape in predicted])
-        saved += [worth[scores >= least].sum() for least in SCORES]
-    objects = sum(len(asset.annotations) for asset, _ in assets)
-    return SCORES[int(np.argmax(saved >= saved.max() - 0.02 * objects))]
+    candidates: list[Decoding] = [card.decode]
+    if isinstance(card.decode, InstanceDecoding):
+        candidates = [card.decode.model_copy(update={"valley": valley}) for valley in VALLEYS]
+    best, most = card.decode, -np.inf
+    for candidate in candidates:
+        lowest = candidate.model_copy(update={"min_score": SCORES[0]})
+        saved = np.zeros(len(SCORES))
+        for asset, maps in seen:
+            shapes = decode(maps, card.model_copy(update={"decode": lowest}), asset.size)
+            worth = drawings_saved(card.kind, asset, shapes)
+            scores = np.array([shape.score for shape in shapes])
+            saved += [worth[scores >= least].sum() for least in SCORES]
+        if saved.max() > most:
+            objects = sum(len(asset.annotations) for asset, _ in seen)
+            score = SCORES[int(np.argmax(saved >= saved.max() - SLACK * objects))]
+            best, most = candidate.model_copy(update={"min_score": score}), saved.max()
+    return best
 
 
 def drawings_saved(kind: Kind, asset: Asset, predicted: Sequence[Predicted]) -> NDArray[np.float64]:

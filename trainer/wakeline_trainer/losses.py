@@ -7,9 +7,6 @@ from monai.losses.dice import DiceLoss
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, smooth_l1_loss
 
-RARE = -2.2
-"""Bias of centre maps before training: the logit of one cell in ten."""
-
 
 @dataclass(frozen=True, slots=True)
 class InstanceTargets:
@@ -17,8 +14,6 @@ class InstanceTargets:
 
     coverage: Tensor
     """Shape (N, K + 1, h, w), background first, sums to 1."""
-    centre: Tensor
-    """Shape (N, 1, h, w)."""
     vectors: Tensor
     """Shape (N, 2, h, w)."""
 
@@ -36,21 +31,21 @@ class BoxTargets:
 
 
 class InstanceLoss:
-    """Cross-entropy and Dice of the classes, focal loss of centres, distance of vectors."""
+    """Cross-entropy and Dice of the classes, and how far the vectors miss inside of objects."""
 
     def __init__(self, class_weights: Tensor) -> None:
         self._weights = class_weights
         self._dice = DiceLoss(softmax=True, include_background=False, batch=True)
 
     def __call__(self, raw: Tensor, targets: InstanceTargets) -> Tensor:
-        """The loss of raw maps (N, K + 4, h, w)."""
-        area, centre, vectors = raw[:, :-3], raw[:, -3:-2], raw[:, -2:]
+        """The loss of raw maps (N, K + 3, h, w)."""
+        area, vectors = raw[:, :-2], raw[:, -2:]
         inside = 1 - targets.coverage[:, :1]
         miss = smooth_l1_loss(vectors, targets.vectors, beta=0.1, reduction="none")
+        dice: Tensor = self._dice(area, targets.coverage)
         return (
             cross_entropy(area, targets.coverage, self._weights)
-            + self._dice(area, targets.coverage)
-            + focal(centre, targets.centre)
+            + dice
             + (miss * inside).sum() / (inside.sum() + 1)
         )
 

@@ -30,6 +30,9 @@ CROP = 192
 STEP_PIXELS = 80_000
 """Working pixels that a training step sees: about 0.15 s on one slow core."""
 
+VOTE_SPREAD = 12.0
+"""Sides of typical objects are this much longer than their votes are smoothed."""
+
 TILE = 512
 """Longest side of a window at inference, in working pixels."""
 
@@ -69,10 +72,15 @@ class Plan:
     """Side of a typical object: the unit of vectors and distances."""
     min_cells: int
     """Half of what a small object covers: less is no object."""
-    peak_radius: int
-    """Cells around a centre in which there is no second one."""
+    vote_blur: float
+    """Standard deviation in cells by which votes for a centre are smoothed."""
     class_weights: tuple[float, ...]
     """How much a cell of each class counts in the loss, background first, in [1, 4]."""
+
+    @property
+    def step_pixels(self) -> int:
+        """Working pixels that one step of training sees."""
+        return self.batch * self.crop[0] * self.crop[1]
 
 
 def plan(
@@ -119,7 +127,7 @@ def plan(
         stride=stride,
         object_size=float(np.median(sides)),
         min_cells=max(3, int(np.percentile(areas, 5) / 2 / stride**2)),
-        peak_radius=int(np.clip(np.percentile(sides, 10) / 4 / stride, 1, 8)),
+        vote_blur=max(1.0, float(np.median(sides)) / VOTE_SPREAD / stride),
         class_weights=_class_weights(objects, classes),
     )
 

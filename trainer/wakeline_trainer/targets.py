@@ -1,4 +1,4 @@
-"""What the network should answer for a view: centre, vector and distance maps."""
+"""What the network should answer for a view: vector, centre and distance maps."""
 
 from collections.abc import Iterable
 
@@ -14,8 +14,8 @@ CORE = 0.3
 Map = NDArray[np.float32]
 
 
-def instance_targets(ids: NDArray[np.int32], object_size: float) -> tuple[Map, Map]:
-    """Centre and vector maps of numbered objects.
+def vector_targets(ids: NDArray[np.int32], object_size: float) -> Map:
+    """Vectors to the centres of numbered objects.
 
     Parameters
     ----------
@@ -26,20 +26,18 @@ def instance_targets(ids: NDArray[np.int32], object_size: float) -> tuple[Map, M
 
     Returns
     -------
-    float32, shape (h, w)
-        Centre map in [0, 1]: a spot at the centre of mass of each object's visible part.
     float32, shape (2, h, w)
-        ``(dx, dy)`` from each cell of an object to that centre; 0 elsewhere.
+        ``(dx, dy)`` from each cell to the centre of mass of its object's visible part; 0 elsewhere.
     """
+    vectors = np.zeros((2, *ids.shape), np.float32)
     rows, columns = np.nonzero(ids)
+    if not rows.size:
+        return vectors
     _, which = np.unique(ids[rows, columns], return_inverse=True)
     areas = np.bincount(which)
     x, y = (np.bincount(which, weights=at) / areas for at in (columns, rows))
-    vectors = np.zeros((2, *ids.shape), np.float32)
-    vectors[:, rows, columns] = (
-        np.stack([x[which] - columns, y[which] - rows]).astype(np.float32) / object_size
-    )
-    return spots(ids.shape, zip(x, y, np.sqrt(areas), strict=True)), vectors
+    vectors[:, rows, columns] = np.stack([x[which] - columns, y[which] - rows]) / object_size
+    return vectors
 
 
 def box_targets(
@@ -87,7 +85,7 @@ def box_targets(
         owned = (spot > CORE) & (spot > weights)
         weights[owned] = spot[owned]
         reach = np.stack([columns - x_min, rows - y_min, x_max - columns, y_max - rows])
-        distances[:, owned] = (reach[:, owned] / object_size).astype(np.float32)
+        distances[:, owned] = np.maximum(reach[:, owned] / object_size, 1e-3)
     return centres, distances, weights
 
 

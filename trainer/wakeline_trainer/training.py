@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,28 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wakeline_trainer.batches import Batches
 from wakeline_trainer.contract import TerminatedError
+from wakeline_trainer.networks import MapNetwork
 
 RATE = 3e-3
 """Highest learning rate."""
 
+PIXEL_RATE = 1e-2
+"""Learning rate of the part that looks at pixels alone, while it is trained alone."""
+
+PIXEL_STEPS = 60
+"""Steps for which it is."""
+
 WARM_UP = 10
-"""Steps until it is reached; they also measure how long a step takes."""
+"""Steps until the highest rate is reached; they also measure how long a step takes."""
 
 DECAY = 0.97
 """Of the moving average of the weights, which is what a run delivers."""
+
+PATIENCE = 400
+"""Steps without a lower loss after which a run comes to its end."""
+
+LAST_STEPS = 50
+"""Steps that it then still makes at falling rates."""
 
 Loss = Callable[[Tensor, Any], Tensor]
 
@@ -36,13 +49,28 @@ class Progress:
     """Spent on training, in all attempts."""
     loss: float = math.nan
     """Moving average."""
+    best: float = math.inf
+    """Lowest ``loss`` so far."""
+    best_step: int = 0
+    stopped: Literal["steps", "plateau", "time"] = "steps"
+    """Why the run ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may take, all attempts together."""
+
+    seconds: float
+    """For training and for what comes after it."""
+    after: float
+    """What comes after it, in steps of training."""
 
 
 @dataclass(slots=True)
 class Training:
     """A network in training."""
 
-    network: nn.Module
+    network: MapNetwork
     loss: Loss
     batches: Batches
     device: torch.device
@@ -59,16 +87,16 @@ class Training:
 
     def run(
         self,
-        budget: float,
+        budget: Budget,
         after_step: Callable[[Progress], None],
         should_stop: Callable[[], bool],
     ) -> nn.Module:
-        """Train until the steps are done or the budget is spent.
+        """Train until the steps are done, the loss falls no more, or the budget is spent.
 
         Parameters
         ----------
         budget
-            Seconds of training, in all attempts; decides the number of steps unless it is set.
+            Decides the number of steps unless the progress names it already.
         after_step
             Told after every step; reports and saves.
         should_stop
@@ -86,19 +114,36 @@ class Training:
         """
         progress = self.progress
         began = time.monotonic() - progress.seconds
+        if progress.step == 0:
+            self._learn_pixels()
+        first = time.monotonic()
         while progress.of is None or progress.step < progress.of:
-            loss = self._step(progress.step)
-            progress.step += 1
-            progress.seconds = time.monotonic() - began
-            progress.loss = loss if progress.step == 1 else 0.95 * progress.loss + 0.05 * loss
+            self._note(self._step(progress.step))
+            now = time.monotonic()
+            progress.seconds = now - began
             if progress.of is None and progress.step >= WARM_UP:
-                progress.of = max(WARM_UP, int(budget / progress.seconds * progress.step))
+                a_step = (now - first) / progress.step
+                left = budget.seconds - progress.seconds
+                progress.of = progress.step + max(0, int(left / a_step - budget.after))
             after_step(progress)
             if should_stop():
                 raise TerminatedError
-            if progress.seconds > 1.1 * budget:
-                break  # the machine became slower than it was while measured
+            if progress.seconds > budget.seconds:  # slower than it was while measured
+                progress.stopped = "time"
+                break
         return self.average.module
+
+    def _learn_pixels(self) -> None:
+        pixels = self.network.pixels
+        if pixels is None:
+            return
+        optimizer = torch.optim.AdamW(pixels.parameters(), lr=PIXEL_RATE)
+        for step in range(PIXEL_STEPS):
+            images, targets = self.batches.draw(step, self.device)
+            optimizer.zero_grad(set_to_none=True)
+            self.loss(self.network.pixel_maps(images), targets).backward()
+            optimizer.step()
+        self.average.module.load_state_dict(self.network.state_dict())
 
     def _step(self, step: int) -> float:
         images, targets = self.batches.draw(step, self.device)
@@ -111,6 +156,16 @@ class Training:
         self.optimizer.step()
         self.average.update_parameters(self.network)
         return float(loss.detach())
+
+    def _note(self, loss: float) -> None:
+        progress = self.progress
+        progress.step += 1
+        progress.loss = loss if progress.step == 1 else 0.95 * progress.loss + 0.05 * loss
+        if progress.loss < progress.best:
+            progress.best, progress.best_step = progress.loss, progress.step
+        elif progress.step - progress.best_step == PATIENCE and progress.of is not None:
+            progress.of = min(progress.of, progress.step + LAST_STEPS)
+            progress.stopped = "plateau"
 
 
 def pace(step: int, of: int | None) -> float:

@@ -3,13 +3,14 @@
 from types import TracebackType
 
 from wakeline_sdk._async.datasets import AsyncAssets, AsyncDatasets
+from wakeline_sdk._async.exchange import AsyncExchange
 from wakeline_sdk._async.labeling import AsyncLabels, AsyncLeases
 from wakeline_sdk._async.operations import AsyncOperations
 from wakeline_sdk._async.predictions import AsyncPredictions
 from wakeline_sdk._async.projects import AsyncPeople, AsyncProjects, AsyncTeams
 from wakeline_sdk._async.reviews import AsyncReviews
 from wakeline_sdk._async.training import AsyncDatasetVersions, AsyncModels, AsyncRuns
-from wakeline_sdk._async.transport import AsyncTransport
+from wakeline_sdk._async.transport import ATTEMPTS, AsyncTransport
 
 
 class AsyncClient:
@@ -21,10 +22,16 @@ class AsyncClient:
         Of the platform, or of any one of its services.
     token
         What ``wakeline token`` or the company's identity provider issued.
+    timeout
+        Seconds to wait for an answer.
+    attempts
+        How often a request is sent at most while the platform does not answer.
     """
 
-    def __init__(self, url: str, token: str, *, timeout: float = 60.0) -> None:
-        self._transport = AsyncTransport(url, token, timeout=timeout)
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 60.0, attempts: int = ATTEMPTS
+    ) -> None:
+        self._transport = AsyncTransport(url, token, timeout=timeout, attempts=attempts)
         self.datasets = AsyncDatasets(self._transport)
         self.assets = AsyncAssets(self._transport)
         self.projects = AsyncProjects(self._transport)
@@ -38,6 +45,9 @@ class AsyncClient:
         self.models = AsyncModels(self._transport)
         self.dataset_versions = AsyncDatasetVersions(self._transport)
         self.operations = AsyncOperations(self._transport)
+        self.exchange = AsyncExchange(
+            self.datasets, self.assets, self.projects, self.labels, self.predictions
+        )
 
     async def aclose(self) -> None:
         """Close all connections."""

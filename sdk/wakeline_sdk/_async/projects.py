@@ -1,10 +1,22 @@
 """Projects, teams and people."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import Applied, Person, Project, Team
+from wakeline_sdk.batches import batches
+from wakeline_sdk.checking import problems_of
+from wakeline_sdk.models import (
+    Applied,
+    BenchmarkReport,
+    Person,
+    Project,
+    ProjectVersion,
+    StageStatus,
+    Task,
+    Team,
+)
+from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
 
 
@@ -25,50 +37,79 @@ class AsyncProjects:
             Only say what would change.
         force
             Also where labels that exist would no longer fit the ontology.
+
+        Raises
+        ------
+        ValueError
+            If the document does not name its project.
         """
+        if not isinstance(document.get("project"), str):
+            raise ValueError("the document names no project: it needs `project: NAME`")
         params = {"dry_run": str(dry_run).lower(), "force": str(force).lower()}
-        path = f"/v1/projects/{document.get('project', '')}"
+        where = path("/v1/projects/{}", document["project"])
         answer = await self._transport.json(
-            "labeling", "PUT", path, json=dict(document), params=params
+            "labeling", "PUT", where, json=dict(document), params=params
         )
         return Applied.model_validate(answer)
 
     async def get(self, project_id: str) -> Project:
         """A project with its document."""
-        return Project.model_validate(
-            await self._transport.json("labeling", "GET", f"/v1/projects/{project_id}")
-        )
+        where = path("/v1/projects/{}", project_id)
+        return Project.model_validate(await self._transport.json("labeling", "GET", where))
 
     async def list(self) -> AsyncIterator[Project]:
         """All projects."""
         async for item in self._transport.pages("labeling", "/v1/projects"):
             yield Project.model_validate(item)
 
-    async def status(self, project_id: str, stage: str) -> dict[str, Any]:
-        """Where the queue of a stage stands."""
-        path = f"/v1/projects/{project_id}/stages/{stage}/status"
-        answer: dict[str, Any] = await self._transport.json("labeling", "GET", path)
-        return answer
+    async def versions(self, project_id: str) -> AsyncIterator[ProjectVersion]:
+        """Every version of a project, newest first."""
+        where = path("/v1/projects/{}/versions", project_id)
+        async for item in self._transport.pages("labeling", where):
+            yield ProjectVersion.model_validate(item)
 
-    async def tasks(self, project_id: str, stage: str | None = None) -> AsyncIterator[Any]:
+    async def status(self, project_id: str, stage: str) -> StageStatus:
+        """Where the queue of a stage stands."""
+        where = path("/v1/projects/{}/stages/{}/status", project_id, stage)
+        return cast(StageStatus, await self._transport.json("labeling", "GET", where))
+
+    async def tasks(
+        self, project_id: str, stage: str | None = None, state: str | None = None
+    ) -> AsyncIterator[Task]:
         """The tasks of a project."""
-        path = f"/v1/projects/{project_id}/tasks"
-        async for item in self._transport.pages("labeling", path, {"stage": stage, "limit": 500}):
-            yield item
+        where = path("/v1/projects/{}/tasks", project_id)
+        wanted = {"stage": stage, "state": state, "limit": 500}
+        async for item in self._transport.pages("labeling", where, wanted):
+            yield cast(Task, item)
 
     async def set_benchmarks(
-        self, project_id: str, stage: str, truth: Mapping[str, Sequence[Annotation]]
-    ) -> dict[str, Any]:
-        """Give assets a trusted label: they score people and gate models, and never train."""
-        path = f"/v1/projects/{project_id}/stages/{stage}/benchmarks"
-        items = [
-            {"asset_id": asset, "annotations": [a.model_dump(mode="json") for a in shapes]}
-            for asset, shapes in truth.items()
-        ]
-        answer: dict[str, Any] = await self._transport.json(
-            "labeling", "POST", path, json={"items": items}
-        )
-        return answer
+        self,
+        project_id: str,
+        stage: str,
+        truth: Mapping[str, Sequence[Annotation]] | Iterable[tuple[str, Sequence[Annotation]]],
+    ) -> Sequence[BenchmarkReport]:
+        """Give assets a trusted label: they score people and gate models, and never train.
+
+        Returns
+        -------
+        sequence of BenchmarkReport
+            One for each asset, in no particular order; a refused one says why, the others are set.
+        """
+        reports: list[BenchmarkReport] = []
+
+        def items() -> Iterator[dict[str, Any]]:
+            for asset_id, shapes in truth.items() if isinstance(truth, Mapping) else truth:
+                if problems := problems_of(shapes):
+                    reports.append(_refused(asset_id, problems))
+                    continue
+                wire = [shape.model_dump(mode="json") for shape in shapes]
+                yield {"asset_id": asset_id, "annotations": wire}
+
+        where = path("/v1/projects/{}/stages/{}/benchmarks", project_id, stage)
+        for batch in batches(items()):
+            answer = await self._transport.json("labeling", "POST", where, json={"items": batch})
+            reports += [BenchmarkReport.model_validate(item) for item in answer["items"]]
+        return reports
 
 
 class AsyncTeams:
@@ -78,12 +119,12 @@ class AsyncTeams:
         self._transport = transport
 
     async def put(
-        self, team_id: str, *, name: str, kind: str = "internal", cost_per_hour: float
+        self, team_id: str, *, name: str, kind: str = "internal", cost_per_hour: float = 0.0
     ) -> Team:
         """Create a team or change it."""
         body = {"name": name, "kind": kind, "cost_per_hour": cost_per_hour}
-        answer = await self._transport.json("labeling", "PUT", f"/v1/teams/{team_id}", json=body)
-        return Team.model_validate(answer)
+        where = path("/v1/teams/{}", team_id)
+        return Team.model_validate(await self._transport.json("labeling", "PUT", where, json=body))
 
     async def list(self) -> AsyncIterator[Team]:
         """All teams."""
@@ -108,7 +149,30 @@ class AsyncPeople:
             await self._transport.json("labeling", "POST", "/v1/people", json=body)
         )
 
-    async def list(self) -> AsyncIterator[Person]:
-        """All people."""
-        async for item in self._transport.pages("labeling", "/v1/people"):
+    async def change(
+        self,
+        person_id: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        team_id: str | None = None,
+        roles: Sequence[str] | None = None,
+    ) -> Person:
+        """Change what is said of a person; what is left out stays."""
+        said = {"name": name, "email": email, "team_id": team_id, "roles": roles}
+        body = {key: value for key, value in said.items() if value is not None}
+        where = path("/v1/people/{}", person_id)
+        return Person.model_validate(
+            await self._transport.json("labeling", "PATCH", where, json=body)
+        )
+
+    async def list(self, team_id: str | None = None) -> AsyncIterator[Person]:
+        """All people, or those of one team."""
+        async for item in self._transport.pages("labeling", "/v1/people", {"team_id": team_id}):
             yield Person.model_validate(item)
+
+
+def _refused(asset_id: str, problems: Sequence[str]) -> BenchmarkReport:
+    return BenchmarkReport(
+        asset_id=asset_id, status="refused", code="invalid-shapes", detail="; ".join(problems[:5])
+    )

@@ -20,11 +20,15 @@ class AsyncTransport:
     """One connection pool to all services of a platform.
 
     Every POST carries an ``Idempotency-Key`` that stays the same over its retries, so that a
-    request whose answer was lost has its effect once.
+    request whose answer was lost has its effect once. Everything else that is sent may be sent
+    twice by its nature.
     """
 
-    def __init__(self, url: str, token: str, *, timeout: float = 60.0) -> None:
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 60.0, attempts: int = ATTEMPTS
+    ) -> None:
         self._url = url.rstrip("/")
+        self._attempts = attempts
         self._services: dict[str, str] | None = None
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {token}"},
@@ -48,10 +52,20 @@ class AsyncTransport:
         await self.aclose()
 
     async def services(self) -> Mapping[str, str]:
-        """Name of each service -> its URL; any one of them knows all."""
+        """Name of each service -> its URL; any one of them knows all.
+
+        Raises
+        ------
+        UnreachableError
+            If nothing answers at the URL, or something else than Wakeline does.
+        """
         if self._services is None:
             answer = await self._send("GET", f"{self._url}/v1/services")
-            self._services = {name: url.rstrip("/") for name, url in answer.json().items()}
+            try:
+                found = {str(name): str(url) for name, url in answer.json().items()}
+            except (ValueError, AttributeError) as error:
+                raise UnreachableError(f"what answers at {self._url} is not Wakeline") from error
+            self._services = {name: url.rstrip("/") for name, url in found.items()}
         return self._services
 
     async def json(self, service: str, method: str, path: str, **request: Any) -> Any:
@@ -59,18 +73,24 @@ class AsyncTransport:
         answer = await self._send(method, await self._at(service, path), **request)
         return answer.json() if answer.content else None
 
-    async def bytes(self, service: str, path: str) -> bytes:
+    async def bytes(
+        self, service: str, path: str, params: Mapping[str, Any] | None = None
+    ) -> bytes:
         """The bytes of a resource, all in memory: images, never whole datasets."""
-        return (await self._send("GET", await self._at(service, path))).content
+        return (await self._send("GET", await self._at(service, path), params=params)).content
 
     @asynccontextmanager
     async def lines(self, service: str, path: str) -> AsyncIterator[AsyncIterator[str]]:
         """The lines of a resource, as they come."""
-        async with self._http.stream("GET", await self._at(service, path)) as answer:
-            if answer.is_error:
-                await answer.aread()
-                raise error_of(answer.status_code, _problem(answer))
-            yield answer.aiter_lines()
+        url = await self._at(service, path)
+        try:
+            async with self._http.stream("GET", url) as answer:
+                if answer.is_error:
+                    await answer.aread()
+                    raise error_of(answer.status_code, _problem(answer))
+                yield answer.aiter_lines()
+        except httpx.TransportError as error:
+            raise UnreachableError(f"GET {url}: {error!r}") from error
 
     async def pages(
         self, service: str, path: str, params: Mapping[str, Any] | None = None
@@ -86,12 +106,19 @@ class AsyncTransport:
             wanted["cursor"] = page["next"]
 
     async def _at(self, service: str, path: str) -> str:
-        return (await self.services())[service] + path
+        services = await self.services()
+        if service not in services:
+            running = ", ".join(sorted(services)) or "none"
+            raise UnreachableError(
+                f"the platform at {self._url} runs no service {service!r}; it runs: {running}"
+            )
+        return services[service] + path
 
     async def _send(self, method: str, url: str, **request: Any) -> httpx.Response:
         headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
         files = request.pop("files", None)
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
             try:
                 # Files are opened anew for each try: a half-sent one cannot be sent again.
                 opened = files() if callable(files) else files
@@ -99,11 +126,11 @@ class AsyncTransport:
                     method, url, headers=headers, files=opened, **request
                 )
             except httpx.TransportError as error:
-                if attempt == ATTEMPTS:
-                    raise UnreachableError(f"{method} {url}: {error!r}") from error
+                if last or isinstance(error, httpx.UnsupportedProtocol):
+                    raise UnreachableError(f"no answer from {url}: {_said(error)}") from error
                 await pause(_backoff(attempt))
                 continue
-            if answer.status_code not in RETRYABLE or attempt == ATTEMPTS:
+            if answer.status_code not in RETRYABLE or last:
                 if answer.is_error:
                     raise error_of(answer.status_code, _problem(answer))
                 return answer
@@ -115,6 +142,10 @@ class AsyncTransport:
 def _backoff(attempt: int) -> float:
     """Seconds before the next try: doubling, with jitter, 5 s at most."""
     return min(5.0, 0.1 * 2.0**attempt) * random.uniform(0.5, 1.0)
+
+
+def _said(error: httpx.TransportError) -> str:
+    return str(error) or type(error).__name__
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from types import TracebackType
 
 from wakeline_sdk._sync.datasets import Assets, Datasets
+from wakeline_sdk._sync.exchange import Exchange
 from wakeline_sdk._sync.labeling import Labels, Leases
 from wakeline_sdk._sync.operations import Operations
 from wakeline_sdk._sync.predictions import Predictions
 from wakeline_sdk._sync.projects import People, Projects, Teams
 from wakeline_sdk._sync.reviews import Reviews
 from wakeline_sdk._sync.training import DatasetVersions, Models, Runs
-from wakeline_sdk._sync.transport import Transport
+from wakeline_sdk._sync.transport import ATTEMPTS, Transport
 
 
 class Client:
@@ -21,10 +22,16 @@ class Client:
         Of the platform, or of any one of its services.
     token
         What ``wakeline token`` or the company's identity provider issued.
+    timeout
+        Seconds to wait for an answer.
+    attempts
+        How often a request is sent at most while the platform does not answer.
     """
 
-    def __init__(self, url: str, token: str, *, timeout: float = 60.0) -> None:
-        self._transport = Transport(url, token, timeout=timeout)
+    def __init__(
+        self, url: str, token: str, *, timeout: float = 60.0, attempts: int = ATTEMPTS
+    ) -> None:
+        self._transport = Transport(url, token, timeout=timeout, attempts=attempts)
         self.datasets = Datasets(self._transport)
         self.assets = Assets(self._transport)
         self.projects = Projects(self._transport)
@@ -38,6 +45,9 @@ class Client:
         self.models = Models(self._transport)
         self.dataset_versions = DatasetVersions(self._transport)
         self.operations = Operations(self._transport)
+        self.exchange = Exchange(
+            self.datasets, self.assets, self.projects, self.labels, self.predictions
+        )
 
     def close(self) -> None:
         """Close all connections."""

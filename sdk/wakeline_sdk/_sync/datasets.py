@@ -3,14 +3,28 @@
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
+from wakeline_sdk._sync.pause import aside
 from wakeline_sdk._sync.transport import Transport
-from wakeline_sdk.errors import InvalidRequestError
-from wakeline_sdk.models import AssetRecord, Dataset, FileReport, StoredAsset, UploadReport
+from wakeline_sdk.concurrency import in_threads
+from wakeline_sdk.errors import ConflictError, InvalidRequestError
+from wakeline_sdk.models import (
+    AssetRecord,
+    Dataset,
+    FileReport,
+    Refusal,
+    StoredAsset,
+    UploadReport,
+)
+from wakeline_sdk.paths import path
 from wakeline_sdk.uploads import Progress, Upload, digest, images_below
+
+BATCH = 200
+"""Files whose digests are asked for at once."""
 
 
 class Datasets:
@@ -22,25 +36,33 @@ class Datasets:
     def create(self, dataset_id: str, name: str | None = None) -> Dataset:
         """Create a dataset, or get the one that has this id."""
         body = {"name": name} if name else {}
-        answer = self._transport.json("ingest", "PUT", f"/v1/datasets/{dataset_id}", json=body)
-        return Dataset.model_validate(answer)
+        where = path("/v1/datasets/{}", dataset_id)
+        return Dataset.model_validate(self._transport.json("ingest", "PUT", where, json=body))
 
     def get(self, dataset_id: str) -> Dataset:
         """A dataset with its counts."""
-        return Dataset.model_validate(
-            self._transport.json("ingest", "GET", f"/v1/datasets/{dataset_id}")
-        )
+        where = path("/v1/datasets/{}", dataset_id)
+        return Dataset.model_validate(self._transport.json("ingest", "GET", where))
 
     def list(self) -> Iterator[Dataset]:
         """All datasets."""
         for item in self._transport.pages("ingest", "/v1/datasets"):
             yield Dataset.model_validate(item)
 
-    def assets(self, dataset_id: str, state: str | None = None) -> Iterator[AssetRecord]:
-        """The assets of a dataset."""
-        path = f"/v1/datasets/{dataset_id}/assets"
-        for item in self._transport.pages("ingest", path, {"state": state, "limit": 500}):
+    def assets(
+        self, dataset_id: str, state: str | None = None, digest: str | None = None
+    ) -> Iterator[AssetRecord]:
+        """The assets of a dataset, or the one with these bytes."""
+        where = path("/v1/datasets/{}/assets", dataset_id)
+        wanted = {"state": state, "digest": digest, "limit": 500}
+        for item in self._transport.pages("ingest", where, wanted):
             yield AssetRecord.model_validate(item)
+
+    def refusals(self, dataset_id: str) -> Iterator[Refusal]:
+        """The files that could not become assets, from all uploads so far."""
+        where = path("/v1/datasets/{}/refusals", dataset_id)
+        for item in self._transport.pages("ingest", where):
+            yield Refusal.model_validate(item)
 
     def upload(self, dataset_id: str, upload: Upload) -> StoredAsset:
         """Upload one image; its bytes stream from disk.
@@ -49,6 +71,8 @@ class Datasets:
         ------
         InvalidRequestError
             If the file is no image that can be labeled; the code and the message say why.
+        ConflictError
+            If the image is there already with another group, parent, bands or masks.
         """
         form: dict[str, str] = {}
         if upload.group is not None:
@@ -57,74 +81,81 @@ class Datasets:
             form["parent"] = upload.parent
         if upload.metadata is not None:
             form["metadata"] = json.dumps(upload.metadata)
-        paths = {"image": upload.image}
-        paths |= {f"band.{name}": path for name, path in upload.bands.items()}
-        paths |= {f"mask.{name}": path for name, path in upload.masks.items()}
+        if upload.file_name is not None:
+            form["file_name"] = upload.file_name
         with ExitStack() as opened:
 
             def files() -> list[tuple[str, tuple[str, Any]]]:
                 return [
-                    (part, (path.name, opened.enter_context(path.open("rb"))))
-                    for part, path in paths.items()
+                    (part, (file.name, opened.enter_context(file.open("rb"))))
+                    for part, file in upload.files.items()
                 ]
 
-            answer = self._transport.json(
-                "ingest", "POST", f"/v1/datasets/{dataset_id}/assets", data=form, files=files
-            )
+            where = path("/v1/datasets/{}/assets", dataset_id)
+            answer = self._transport.json("ingest", "POST", where, data=form, files=files)
         return StoredAsset.model_validate(answer)
 
     def upload_all(
-        self, dataset_id: str, uploads: Iterable[Upload], progress: Progress | None = None
+        self,
+        dataset_id: str,
+        uploads: Iterable[Upload],
+        progress: Progress | None = None,
+        *,
+        workers: int = 4,
     ) -> UploadReport:
-        """Upload images one after the other; a bad file is reported, and the rest goes on.
+        """Upload images, ``workers`` at once; a bad file is reported, and the rest goes on.
 
         What is there already is skipped, so an upload that was cut off is simply run again.
+
+        Parameters
+        ----------
+        progress
+            Called with each file's report, in the order of the files.
         """
+        remaining = iter(uploads)
         reports: list[FileReport] = []
-        batch: list[Upload] = []
-        for upload in uploads:
-            batch.append(upload)
-            if len(batch) == 200:
-                reports += self._upload_batch(dataset_id, batch, progress)
-                batch = []
-        reports += self._upload_batch(dataset_id, batch, progress)
+        while batch := list(islice(remaining, BATCH)):
+            for report in self._upload_batch(dataset_id, batch, workers):
+                reports.append(report)
+                if progress is not None:
+                    progress(report)
         return UploadReport(files=tuple(reports))
 
     def upload_folder(
-        self, dataset_id: str, folder: Path, progress: Progress | None = None
+        self,
+        dataset_id: str,
+        folder: Path,
+        progress: Progress | None = None,
+        *,
+        nir: Path | None = None,
+        group_from_folder: bool = False,
+        workers: int = 4,
     ) -> UploadReport:
-        """Upload all images below a folder."""
-        return self.upload_all(dataset_id, images_below(folder), progress)
+        """Upload all images below a folder; see ``wakeline_sdk.uploads.images_below``."""
+        found = images_below(folder, nir=nir, group_from_folder=group_from_folder)
+        return self.upload_all(dataset_id, found, progress, workers=workers)
 
     def _upload_batch(
-        self, dataset_id: str, batch: Sequence[Upload], progress: Progress | None
-    ) -> Sequence[FileReport]:
-        digests = {upload.image: digest(upload.image) for upload in batch}
-        answer: dict[str, Any] = {"known": []}
-        if batch:
-            answer = self._transport.json(
-                "ingest",
-                "POST",
-                f"/v1/datasets/{dataset_id}/assets/known",
-                json={"digests": sorted(set(digests.values()))},
-            )
+        self, dataset_id: str, batch: Sequence[Upload], workers: int
+    ) -> Iterator[FileReport]:
+        hashed = list(in_threads(_digest, batch, workers))
+        body = {"digests": sorted({each for each in hashed if isinstance(each, str)})}
+        where = path("/v1/datasets/{}/assets/known", dataset_id)
+        answer = self._transport.json("ingest", "POST", where, json=body)
         known = set(answer["known"])
-        reports: list[FileReport] = []
-        for upload in batch:
-            if digests[upload.image] in known:
-                report = FileReport(path=upload.image, skipped=True)
-            else:
-                report = self._report(dataset_id, upload)
-            reports.append(report)
-            if progress is not None:
-                progress(report)
-        return reports
+        found = [_to_do(*pair, known) for pair in zip(batch, hashed, strict=True)]
+        for report in in_threads(partial(self._report, dataset_id), found, workers):
+            yield report
 
-    def _report(self, dataset_id: str, upload: Upload) -> FileReport:
+    def _report(self, dataset_id: str, upload: Upload | FileReport) -> FileReport:
+        if isinstance(upload, FileReport):
+            return upload
         try:
             asset = self.upload(dataset_id, upload)
-        except InvalidRequestError as error:
+        except (InvalidRequestError, ConflictError) as error:
             return FileReport(path=upload.image, code=error.code, reason=error.detail)
+        except OSError as error:
+            return _unreadable(upload, error)
         return FileReport(path=upload.image, asset=asset)
 
 
@@ -136,22 +167,42 @@ class Assets:
 
     def get(self, asset_id: str) -> AssetRecord:
         """One asset."""
-        return AssetRecord.model_validate(
-            self._transport.json("ingest", "GET", f"/v1/assets/{_quoted(asset_id)}")
-        )
+        where = path("/v1/assets/{}", asset_id)
+        return AssetRecord.model_validate(self._transport.json("ingest", "GET", where))
 
     def image(self, asset_id: str) -> bytes:
         """The bytes that were uploaded."""
-        return self._transport.bytes("ingest", f"/v1/assets/{_quoted(asset_id)}/image")
+        return self._transport.bytes("ingest", path("/v1/assets/{}/image", asset_id))
 
     def band(self, asset_id: str, name: str) -> bytes:
         """The bytes of an extra band."""
-        return self._transport.bytes("ingest", f"/v1/assets/{_quoted(asset_id)}/bands/{name}")
+        where = path("/v1/assets/{}/bands/{}", asset_id, name)
+        return self._transport.bytes("ingest", where)
+
+    def mask(self, asset_id: str, name: str) -> bytes:
+        """The bytes of an upstream mask."""
+        where = path("/v1/assets/{}/masks/{}", asset_id, name)
+        return self._transport.bytes("ingest", where)
 
     def thumbnail(self, asset_id: str) -> bytes:
         """A small JPEG."""
-        return self._transport.bytes("ingest", f"/v1/assets/{_quoted(asset_id)}/thumbnail")
+        return self._transport.bytes("ingest", path("/v1/assets/{}/thumbnail", asset_id))
 
 
-def _quoted(asset_id: str) -> str:
-    return quote(asset_id, safe="")
+def _digest(upload: Upload) -> str | FileReport:
+    try:
+        return aside(digest, upload.image)
+    except OSError as error:
+        return _unreadable(upload, error)
+
+
+def _to_do(upload: Upload, hashed: str | FileReport, known: set[str]) -> Upload | FileReport:
+    """What has to be sent, or else what became of it already."""
+    if isinstance(hashed, FileReport):
+        return hashed
+    return FileReport(path=upload.image, skipped=True) if hashed in known else upload
+
+
+def _unreadable(upload: Upload, error: OSError) -> FileReport:
+    reason = f"it cannot be read: {error.strerror or error}"
+    return FileReport(path=upload.image, code="unreadable-file", reason=reason)

@@ -1,10 +1,12 @@
 """Labeling itself: leases, and the labels that came of them."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from wakeline_sdk._sync.transport import Transport
 from wakeline_sdk.models import LabelRecord, Lease, Submitted
+from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
 
 
@@ -22,34 +24,47 @@ class Leases:
         NotFoundError
             If there is nothing to do for this person at the moment.
         """
-        path = f"/v1/projects/{project_id}/stages/{stage}/leases"
-        answer = self._transport.json("labeling", "POST", path, json={"count": count})
+        where = path("/v1/projects/{}/stages/{}/leases", project_id, stage)
+        answer = self._transport.json("labeling", "POST", where, json={"count": count})
         return [Lease.model_validate(item) for item in answer["leases"]]
+
+    def held(self) -> Sequence[Lease]:
+        """The caller's living leases, whatever client they were made with."""
+        answer = self._transport.json("labeling", "GET", "/v1/leases")
+        return [Lease.model_validate(item) for item in answer["leases"]]
+
+    def get(self, lease_id: str) -> Lease:
+        """One of the caller's living leases."""
+        where = path("/v1/leases/{}", lease_id)
+        return Lease.model_validate(self._transport.json("labeling", "GET", where))
 
     def image(self, lease: Lease) -> bytes:
         """The image of a live lease."""
-        return self._transport.bytes("labeling", f"/v1/leases/{lease.lease_id}/image")
+        return self._transport.bytes("labeling", path("/v1/leases/{}/image", lease.lease_id))
 
     def band(self, lease: Lease, name: str) -> bytes:
         """An extra band of the image of a live lease."""
-        return self._transport.bytes("labeling", f"/v1/leases/{lease.lease_id}/bands/{name}")
+        where = path("/v1/leases/{}/bands/{}", lease.lease_id, name)
+        return self._transport.bytes("labeling", where)
 
-    def heartbeat(self, lease: Lease) -> None:
-        """Keep a lease alive."""
-        self._post(lease, "heartbeat", {"fence": lease.fence})
+    def heartbeat(self, lease: Lease) -> datetime:
+        """Let a lease last its full time from now on; returns until when."""
+        answer = self._post(lease, "heartbeat")
+        return datetime.fromisoformat(answer["expires_at"])
 
     def draft(self, lease: Lease, annotations: Sequence[Annotation]) -> None:
-        """Keep unfinished work on the server."""
+        """Keep unfinished work on the server; it comes back with the next lease of the task."""
         body = {"fence": lease.fence, "annotations": _wire(annotations)}
-        self._transport.json("labeling", "PUT", f"/v1/leases/{lease.lease_id}/draft", json=body)
+        where = path("/v1/leases/{}/draft", lease.lease_id)
+        self._transport.json("labeling", "PUT", where, json=body)
 
-    def give_back(self, lease: Lease, reason: str) -> None:
+    def give_back(self, lease: Lease, reason: str = "") -> None:
         """Return a task to the queue."""
-        self._post(lease, "return", {"fence": lease.fence, "reason": reason})
+        self._post(lease, "return", {"reason": reason})
 
-    def skip(self, lease: Lease, reason: str) -> None:
-        """Return a task, and never see it again."""
-        self._post(lease, "skip", {"fence": lease.fence, "reason": reason})
+    def skip(self, lease: Lease, reason: str = "") -> None:
+        """Return a task for somebody else."""
+        self._post(lease, "skip", {"reason": reason})
 
     def submit(
         self, lease: Lease, annotations: Sequence[Annotation], seconds: float | None = None
@@ -73,9 +88,10 @@ class Leases:
             body["seconds"] = seconds
         return Submitted.model_validate(self._post(lease, "submit", body))
 
-    def _post(self, lease: Lease, what: str, body: dict[str, Any]) -> Any:
-        path = f"/v1/leases/{lease.lease_id}/{what}"
-        return self._transport.json("labeling", "POST", path, json=body)
+    def _post(self, lease: Lease, what: str, body: dict[str, Any] | None = None) -> Any:
+        where = path("/v1/leases/{}/{}", lease.lease_id, what)
+        request = {} if body is None else {"json": body}
+        return self._transport.json("labeling", "POST", where, **request)
 
 
 class Labels:
@@ -84,10 +100,13 @@ class Labels:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project_id: str, stage: str | None = None) -> Iterator[LabelRecord]:
-        """All labels of a project."""
-        path = f"/v1/projects/{project_id}/labels"
-        for item in self._transport.pages("labeling", path, {"stage": stage, "limit": 200}):
+    def list(
+        self, project_id: str, stage: str | None = None, state: str | None = None
+    ) -> Iterator[LabelRecord]:
+        """The labels of a project in the order of their submits."""
+        where = path("/v1/projects/{}/labels", project_id)
+        wanted = {"stage": stage, "state": state, "limit": 200}
+        for item in self._transport.pages("labeling", where, wanted):
             yield LabelRecord.model_validate(item)
 
 

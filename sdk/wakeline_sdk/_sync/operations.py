@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from wakeline_sdk._sync.transport import Transport
 from wakeline_sdk.models import Backlog, TroubledEvent
+from wakeline_sdk.paths import path
 
 
 class Operations:
@@ -18,28 +19,28 @@ class Operations:
 
     def backlog(self, service: str) -> Backlog:
         """How much waits in a service."""
-        path = f"/v1/operations/{service}/backlog"
-        return Backlog.model_validate(self._transport.json(service, "GET", path))
+        where = path("/v1/operations/{}/backlog", service)
+        return Backlog.model_validate(self._transport.json(service, "GET", where))
 
     def events(self, service: str, kind: str = "dead") -> Iterator[TroubledEvent]:
-        """The dead, waiting or parked events of a service."""
-        path = f"/v1/operations/{service}/events/{kind}"
-        for item in self._transport.pages(service, path):
+        """The dead, waiting or parked events of a service, without their data."""
+        where = path("/v1/operations/{}/events/{}", service, kind)
+        for item in self._transport.pages(service, where):
             yield TroubledEvent.model_validate(item)
 
     def event(self, service: str, kind: str, event_id: str) -> TroubledEvent:
         """One of them, with its data and its cause."""
-        path = f"/v1/operations/{service}/event/{kind}"
+        where = path("/v1/operations/{}/event/{}", service, kind)
         return TroubledEvent.model_validate(
-            self._transport.json(service, "GET", path, params={"id": event_id})
+            self._transport.json(service, "GET", where, params={"id": event_id})
         )
 
     def retry(self, service: str, event_id: str) -> None:
         """Try a dead event again; those behind it follow in sequence."""
-        path = f"/v1/operations/{service}/dead/retry"
-        self._transport.json(service, "POST", path, params={"id": event_id})
+        where = path("/v1/operations/{}/dead/retry", service)
+        self._transport.json(service, "POST", where, params={"id": event_id})
 
     def discard(self, service: str, event_id: str) -> None:
         """Let a dead event go for good; those behind it follow in sequence."""
-        path = f"/v1/operations/{service}/dead/discard"
-        self._transport.json(service, "POST", path, params={"id": event_id})
+        where = path("/v1/operations/{}/dead/discard", service)
+        self._transport.json(service, "POST", where, params={"id": event_id})

@@ -1,14 +1,13 @@
 """Predictions: run your own model, upload its output, labelers see it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from wakeline_sdk._sync.transport import Transport
-from wakeline_sdk.models import UploadedPrediction
+from wakeline_sdk.batches import batches
+from wakeline_sdk.checking import problems_of
+from wakeline_sdk.models import StoredPrediction, UploadedPrediction
 from wakeline_sdk.shapes import Predicted
-
-ITEMS = 100
-"""Predictions of one request: far below the limits of 1,000 items and 8 MB."""
 
 
 class Predictions:
@@ -34,43 +33,42 @@ class Predictions:
         Returns
         -------
         sequence of UploadedPrediction
-            One for each asset; a refused one says why, the others are stored.
+            One for each asset, in no particular order; a refused one says why, the others are
+            stored.
         """
-        pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
         reports: list[UploadedPrediction] = []
-        batch: list[dict[str, Any]] = []
-        for asset_id, shapes in pairs:
-            wire = [shape.model_dump(mode="json") for shape in shapes]
-            batch.append({"asset_id": asset_id, "shapes": wire})
-            if len(batch) == ITEMS:
-                reports += self._send(project_id, stage, predictor, version, batch)
-                batch = []
-        if batch:
-            reports += self._send(project_id, stage, predictor, version, batch)
+
+        def items() -> Iterator[dict[str, Any]]:
+            pairs = predictions.items() if isinstance(predictions, Mapping) else predictions
+            for asset_id, shapes in pairs:
+                if problems := problems_of(shapes):
+                    reports.append(_refused(asset_id, problems))
+                    continue
+                wire = [shape.model_dump(mode="json") for shape in shapes]
+                yield {"asset_id": asset_id, "shapes": wire}
+
+        for batch in batches(items()):
+            body = {
+                "project": project_id,
+                "stage": stage,
+                "predictor": predictor,
+                "version": version,
+                "items": batch,
+            }
+            answer = self._transport.json("prediction", "POST", "/v1/predictions", json=body)
+            reports += [UploadedPrediction.model_validate(item) for item in answer["items"]]
         return reports
 
     def list(
         self, *, task_id: str | None = None, asset_id: str | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Iterator[StoredPrediction]:
         """The predictions made for a task or an asset."""
         wanted = {"task_id": task_id, "asset_id": asset_id}
         for item in self._transport.pages("prediction", "/v1/predictions", wanted):
-            yield item
+            yield cast(StoredPrediction, item)
 
-    def _send(
-        self,
-        project_id: str,
-        stage: str,
-        predictor: str,
-        version: str,
-        items: Sequence[dict[str, Any]],
-    ) -> Sequence[UploadedPrediction]:
-        body = {
-            "project": project_id,
-            "stage": stage,
-            "predictor": predictor,
-            "version": version,
-            "items": items,
-        }
-        answer = self._transport.json("prediction", "POST", "/v1/predictions", json=body)
-        return [UploadedPrediction.model_validate(item) for item in answer["items"]]
+
+def _refused(asset_id: str, problems: Sequence[str]) -> UploadedPrediction:
+    return UploadedPrediction(
+        asset_id=asset_id, status="refused", code="invalid-shapes", detail="; ".join(problems[:5])
+    )

@@ -1,10 +1,12 @@
 """Reviewing: leases of labels to judge, verdicts, and what became of labels."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 from wakeline_sdk._sync.transport import Transport
 from wakeline_sdk.models import ReviewLease, ReviewRecord, Verdict
+from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
 
 
@@ -14,7 +16,7 @@ class Reviews:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def take(self, project_id: str, stage: str, count: int = 1) -> list[ReviewLease]:
+    def take(self, project_id: str, stage: str, count: int = 1) -> Sequence[ReviewLease]:
         """Lease the next labels to judge.
 
         Raises
@@ -28,7 +30,19 @@ class Reviews:
 
     def image(self, lease: ReviewLease) -> bytes:
         """The image of a live lease."""
-        return self._transport.bytes("review", f"/v1/reviews/leases/{lease.lease_id}/image")
+        where = path("/v1/reviews/leases/{}/image", lease.lease_id)
+        return self._transport.bytes("review", where)
+
+    def band(self, lease: ReviewLease, name: str) -> bytes:
+        """An extra band of the image of a live lease."""
+        where = path("/v1/reviews/leases/{}/bands/{}", lease.lease_id, name)
+        return self._transport.bytes("review", where)
+
+    def heartbeat(self, lease: ReviewLease) -> datetime:
+        """Let a lease last its full time from now on; returns until when."""
+        where = path("/v1/reviews/leases/{}/heartbeat", lease.lease_id)
+        answer = self._transport.json("review", "POST", where)
+        return datetime.fromisoformat(answer["expires_at"])
 
     def judge(
         self,
@@ -39,7 +53,13 @@ class Reviews:
         comment: str | None = None,
         seconds: float | None = None,
     ) -> Verdict:
-        """Give a verdict; ``annotations`` are the whole corrected label, only with ``correct``."""
+        """Give a verdict; ``annotations`` are the whole corrected label, only with ``correct``.
+
+        Raises
+        ------
+        ConflictError
+            If the lease is over (the work is kept as a draft), or this round cannot be rejected.
+        """
         body: dict[str, Any] = {"fence": lease.fence, "verdict": verdict}
         if annotations is not None:
             body["annotations"] = [a.model_dump(mode="json") for a in annotations]
@@ -47,13 +67,13 @@ class Reviews:
             body["comment"] = comment
         if seconds is not None:
             body["seconds"] = seconds
-        path = f"/v1/reviews/leases/{lease.lease_id}/verdict"
-        return Verdict.model_validate(self._transport.json("review", "POST", path, json=body))
+        where = path("/v1/reviews/leases/{}/verdict", lease.lease_id)
+        return Verdict.model_validate(self._transport.json("review", "POST", where, json=body))
 
     def give_back(self, lease: ReviewLease) -> None:
         """Return a label to the queue unjudged."""
-        path = f"/v1/reviews/leases/{lease.lease_id}/return"
-        self._transport.json("review", "POST", path)
+        where = path("/v1/reviews/leases/{}/return", lease.lease_id)
+        self._transport.json("review", "POST", where)
 
     def verdict(self, label_id: str) -> Verdict:
         """What became of a label, with the reviewer's comment."""
@@ -64,8 +84,8 @@ class Reviews:
     def correct(self, label_id: str, annotations: Sequence[Annotation]) -> Verdict:
         """Correct a label that counts already."""
         body = {"annotations": [a.model_dump(mode="json") for a in annotations]}
-        path = f"/v1/reviews/{label_id}/corrections"
-        return Verdict.model_validate(self._transport.json("review", "POST", path, json=body))
+        where = path("/v1/reviews/{}/corrections", label_id)
+        return Verdict.model_validate(self._transport.json("review", "POST", where, json=body))
 
     def status(self, project_id: str, stage: str) -> dict[str, int]:
         """How many labels of a stage are in each state."""
@@ -76,6 +96,6 @@ class Reviews:
 
     def list(self, project_id: str, stage: str | None = None) -> Iterator[ReviewRecord]:
         """All reviews of a project."""
-        wanted = {"project": project_id, "stage": stage}
+        wanted = {"project": project_id, "stage": stage, "limit": 500}
         for item in self._transport.pages("review", "/v1/reviews", wanted):
             yield ReviewRecord.model_validate(item)

@@ -1,10 +1,11 @@
 """Training runs, model versions and dataset versions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wakeline_sdk._sync.transport import Transport
-from wakeline_sdk.models import DatasetVersion, ModelVersion, Run
+from wakeline_sdk.models import DatasetVersion, ModelVersion, Run, Serving
+from wakeline_sdk.paths import path
 
 
 class Runs:
@@ -13,23 +14,42 @@ class Runs:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def start(self, project_id: str, stage: str) -> Run:
-        """Freeze a dataset version and train on it now."""
-        body = {"project": project_id, "stage": stage}
+    def start(
+        self, project_id: str, stage: str, parameters: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Freeze a dataset version and train on it now.
+
+        Parameters
+        ----------
+        parameters
+            For the trainer, on top of the stage's policy: a seed, say.
+
+        Raises
+        ------
+        ConflictError
+            If a run of the stage has not ended, or the stage is not one that is trained.
+        """
+        body = {"project": project_id, "stage": stage, "parameters": dict(parameters or {})}
         return Run.model_validate(self._transport.json("training", "POST", "/v1/runs", json=body))
 
     def get(self, run_id: str) -> Run:
         """One run with its progress."""
-        return Run.model_validate(self._transport.json("training", "GET", f"/v1/runs/{run_id}"))
+        where = path("/v1/runs/{}", run_id)
+        return Run.model_validate(self._transport.json("training", "GET", where))
+
+    def log(self, run_id: str, attempt: int | None = None) -> str:
+        """What the trainer said in an attempt; in the current one if none is named."""
+        wanted = {} if attempt is None else {"attempt": attempt}
+        where = path("/v1/runs/{}/log", run_id)
+        return (self._transport.bytes("training", where, wanted)).decode(errors="replace")
 
     def cancel(self, run_id: str) -> Run:
         """Stop a run."""
-        return Run.model_validate(
-            self._transport.json("training", "POST", f"/v1/runs/{run_id}/cancel")
-        )
+        where = path("/v1/runs/{}/cancel", run_id)
+        return Run.model_validate(self._transport.json("training", "POST", where))
 
-    def list(self, project_id: str, stage: str | None = None) -> Iterator[Run]:
-        """The runs of a project."""
+    def list(self, project_id: str | None = None, stage: str | None = None) -> Iterator[Run]:
+        """The runs of a project, newest first."""
         wanted = {"project": project_id, "stage": stage}
         for item in self._transport.pages("training", "/v1/runs", wanted):
             yield Run.model_validate(item)
@@ -41,36 +61,35 @@ class Models:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project_id: str, stage: str | None = None) -> Iterator[ModelVersion]:
-        """The model versions of a project, with metrics and the gate's verdict."""
+    def list(
+        self, project_id: str | None = None, stage: str | None = None
+    ) -> Iterator[ModelVersion]:
+        """The model versions of a project, with metrics and the gate's verdict, newest first."""
         wanted = {"project": project_id, "stage": stage}
         for item in self._transport.pages("training", "/v1/models", wanted):
             yield ModelVersion.model_validate(item)
 
     def get(self, model_version: str) -> ModelVersion:
         """One model version."""
-        return ModelVersion.model_validate(
-            self._transport.json("training", "GET", f"/v1/models/{model_version}")
-        )
+        where = path("/v1/models/{}", model_version)
+        return ModelVersion.model_validate(self._transport.json("training", "GET", where))
 
     def publish(
         self, model_version: str, *, force: bool = False, reason: str | None = None
-    ) -> dict[str, Any]:
+    ) -> Serving:
         """Let a model version serve; a blocked one only by force, with a reason."""
         body: dict[str, Any] = {"force": force}
         if reason is not None:
             body["reason"] = reason
-        path = f"/v1/models/{model_version}/publish"
-        answer: dict[str, Any] = self._transport.json("training", "POST", path, json=body)
-        return answer
+        where = path("/v1/models/{}/publish", model_version)
+        return Serving.model_validate(self._transport.json("training", "POST", where, json=body))
 
-    def rollback(self, project_id: str, stage: str) -> dict[str, Any]:
-        """Let the model before serve again, or the rules if there was none."""
+    def rollback(self, project_id: str, stage: str) -> Serving:
+        """Let the model before serve again, or the stage's other predictors if there was none."""
         body = {"project": project_id, "stage": stage}
-        answer: dict[str, Any] = self._transport.json(
-            "training", "POST", "/v1/models/rollback", json=body
+        return Serving.model_validate(
+            self._transport.json("training", "POST", "/v1/models/rollback", json=body)
         )
-        return answer
 
 
 class DatasetVersions:
@@ -79,15 +98,22 @@ class DatasetVersions:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self, project_id: str, stage: str | None = None) -> Iterator[DatasetVersion]:
-        """The dataset versions of a project."""
+    def list(
+        self, project_id: str | None = None, stage: str | None = None
+    ) -> Iterator[DatasetVersion]:
+        """The dataset versions of a project, newest first."""
         wanted = {"project": project_id, "stage": stage}
         for item in self._transport.pages("training", "/v1/dataset-versions", wanted):
             yield DatasetVersion.model_validate(item)
 
+    def get(self, dataset_version: str) -> DatasetVersion:
+        """One dataset version with its splits."""
+        where = path("/v1/dataset-versions/{}", dataset_version)
+        return DatasetVersion.model_validate(self._transport.json("training", "GET", where))
+
     def manifest(self, dataset_version: str) -> Iterator[str]:
-        """The manifest's JSON lines, as they come."""
-        path = f"/v1/dataset-versions/{dataset_version}/manifest"
-        with self._transport.lines("training", path) as lines:
+        """The manifest's JSON lines, one an asset, as they come."""
+        where = path("/v1/dataset-versions/{}/manifest", dataset_version)
+        with self._transport.lines("training", where) as lines:
             for line in lines:
                 yield line

@@ -204,3 +204,23 @@ class StoredPrediction(TypedDict, total=False):
     serving_epoch: int
     uncertainty: float | None
     shapes: list[dict[str, Any]]
+
+
+class ImportReport(Wire):
+    """What became of a file of shapes, image by image."""
+
+    stored: int
+    """Images whose shapes the platform has now."""
+    refused: dict[str, str] = {}
+    """Image -> why it was not taken."""
+    left_out: dict[str, int] = {}
+    """What the ontology cannot hold, in words -> how many shapes."""
+
+
+class ExportReport(Wire):
+    """What was written into a file."""
+
+    images: int
+    annotations: int
+    left_out: dict[str, int] = {}
+    """What the format cannot hold, in words -> how many annotations."""

@@ -1,8 +1,11 @@
 """Work that takes longer than a request may: finding the groups of new assets."""
 
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from wakeline_ingest import usecases
+from wakeline_ingest.domain.errors import TurnTakenError
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_messaging import Job, JobLease, Jobs
@@ -16,12 +19,13 @@ PAUSE = timedelta(minutes=1)
 @jobs.on(usecases.GROUP_JOB, batch=BATCH, lease=timedelta(seconds=60), attempts=5)
 async def group(lease: JobLease[MongoIngestUnitOfWork, Resources]) -> None:
     """Place the assets that have waited longest; a job's id is its asset."""
-    plans = await usecases.plan_groups(lease.read().library, [job.id for job in lease.jobs])
-
-    async def place(uow: MongoIngestUnitOfWork) -> None:
-        await usecases.place(uow, plans)
-
-    await lease.finish(place)
+    asset_ids = [job.id for job in lease.jobs]
+    placed = False
+    while not placed:  # what another process placed first, it placed for good: this ends
+        plans = await usecases.plan_groups(lease.read().library, asset_ids)
+        with suppress(TurnTakenError):
+            await lease.finish(partial(usecases.place, plans=plans))
+            placed = True
 
 
 @jobs.on_failed(usecases.GROUP_JOB)

@@ -1,8 +1,7 @@
 """``python -m wakeline_prediction serve | consume | relay | run | all | migrate | check``."""
 
-from wakeline_process import main
-
 from wakeline_prediction.wiring import service
+from wakeline_process import main
 
 if __name__ == "__main__":
     main(service)

@@ -7,12 +7,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from wakeline_events.base import Asset, AssetId, Event, ProjectId, StageId, TaskId
 from wakeline_events.configuration import Ontology
 from wakeline_events.labeling import TaskClosed, TaskOpened
 from wakeline_events.shapes import PredictionSet
 from wakeline_geometry.shapes import Predicted
-
 from wakeline_prediction.domain.choice import Candidate
 from wakeline_prediction.domain.records import (
     Answer,
@@ -90,17 +90,17 @@ class Archive(Protocol):
         """
         ...
 
-    async def pack(self, shapes: Sequence[Predicted], *, patiently: bool) -> PredictionSet:
-        """Shapes as an event carries them: inline, or as a blob that is stored when this returns.
+    async def pack(self, shapes: Sequence[Predicted], *, wait: bool) -> PredictionSet:
+        """Shapes as an event carries them; the blob, if there is one, is stored by then.
 
         Parameters
         ----------
-        patiently : whether a store that is away is waited for, or raises
+        wait : whether a store that is away is waited for, or raises
         """
         ...
 
-    async def unpack(self, stored: PredictionSet, *, patiently: bool) -> tuple[Predicted, ...]:
-        """The shapes again."""
+    async def unpack(self, stored: PredictionSet, *, wait: bool) -> tuple[Predicted, ...]:
+        """The shapes again; ``wait`` as in ``pack``."""
         ...
 
 
@@ -153,7 +153,7 @@ class Predictions(Protocol):
         *,
         task_id: TaskId | None,
         asset_id: AssetId | None,
-        after: tuple[Any, ...] | None,
+        after: tuple[datetime, str] | None,
         limit: int,
     ) -> list[Prediction]: ...
 

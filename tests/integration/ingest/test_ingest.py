@@ -19,6 +19,8 @@ from wakeline_events.base import Asset
 from wakeline_events.ingest import AssetIngested
 from wakeline_http import routes_without_principal
 from wakeline_images import read_image
+from wakeline_ingest import usecases
+from wakeline_ingest.domain.errors import TurnTakenError
 from wakeline_ingest.settings import Settings
 from wakeline_ingest.wiring import service
 from wakeline_messaging import Envelope
@@ -328,3 +330,55 @@ async def test_what_was_answered_survives_a_process_that_dies(scope: Scope) -> N
     async with running(service(settings), scope) as revived:
         await revived.settled()
         assert len(await announced(scope)) == 2
+
+
+async def test_two_runners_place_each_asset_once_and_miss_no_copy(scope: Scope) -> None:
+    settings = settings_of(scope, "ingest", Settings)
+    qualities = range(40, 96, 8)
+    async with (
+        running(service(settings), scope, Kind.SERVE) as front,
+        front.client("manager") as client,
+    ):
+        await client.put(SET, json={})
+        for quality in qualities:
+            for pixels in (CAT, COINS, ROCKET):
+                data = encoded(pixels, "JPEG", quality=quality)
+                assert (await send(client, data, f"{len(pixels)}.jpg")).status_code == 201
+        async with (
+            running(service(settings), scope, Kind.RUN) as one,
+            running(service(settings), scope, Kind.ALL) as two,
+        ):
+            await one.settled()
+            await two.settled()
+        announced_ids = [event.asset_id for event in await announced(scope)]
+        assert len(set(announced_ids)) == len(announced_ids) == 3 * len(qualities)
+        items = (await client.get(ASSETS)).json()["items"]
+        assert len({(item["file_name"], item["group"]) for item in items}) == 3
+
+
+async def test_a_plan_made_before_another_process_placed_assets_does_not_count(
+    scope: Scope,
+) -> None:
+    settings = settings_of(scope, "ingest", Settings)
+    async with (
+        running(service(settings), scope, Kind.SERVE) as front,
+        front.client("manager") as client,
+    ):
+        await client.put(SET, json={})
+        ids = [(await send(client, encoded(p))).json()["asset_id"] for p in (CAT, COINS)]
+        reader: Any = front.stores.open(None)
+        plans = [await usecases.plan_groups(reader.library, [asset]) for asset in ids]
+
+        async def place(plan: list[usecases.Plan]) -> None:
+            async def body(session: Any) -> None:
+                uow: Any = front.stores.open(session)
+                await usecases.place(uow, plan)
+                await uow.write()
+
+            await front.stores.transactions.run(body)
+
+        await place(plans[0])
+        with pytest.raises(TurnTakenError):
+            await place(plans[1])
+        states = {i["asset_id"]: i["state"] for i in (await client.get(ASSETS)).json()["items"]}
+        assert states == {ids[0]: "ingested", ids[1]: "received"}

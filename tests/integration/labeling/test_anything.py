@@ -1,4 +1,4 @@
-"""Whatever people, reviewers, predictors and the clock do, in any order: some things always hold."""
+"""Whatever people, reviewers, predictors and the clock do: some things always hold."""
 
 import asyncio
 from collections import Counter, defaultdict

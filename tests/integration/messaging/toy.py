@@ -15,7 +15,9 @@ from wakeline_process import Service, ServiceSettings
 
 
 class ToySettings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="WAKELINE_TOY_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="WAKELINE_TOY_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
 
 
 class ToyUnitOfWork(UnitOfWork[None]):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_embedded import processes
+from wakeline_embedded import mongod, processes
 from wakeline_embedded.child import CannotRunError, Child, tail
 from wakeline_embedded.keeper import ending, pause_after
 
@@ -39,6 +39,14 @@ async def test_output_of_every_run_is_appended_to_the_log(tmp_path: Path) -> Non
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotRunError, match="/no/such/program: No such file"):
         Child(("/no/such/program",), tmp_path / "log")
+
+
+def test_a_mongod_that_is_no_program_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MONGOD", "/no/such/mongod")
+    with pytest.raises(CannotRunError, match=r"/no/such/mongod, which is no program.*--mongo DSN"):
+        mongod.locate()
 
 
 def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:

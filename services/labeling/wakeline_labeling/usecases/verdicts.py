@@ -53,7 +53,7 @@ async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
 async def send_back(uow: UnitOfWork, event: LabelRejected) -> None:
     """Open the rejected slot for its next round: for the same person, in the last for an expert."""
     label = await _known_label(uow, event.label_id)
-    if label.state != "submitted":
+    if label.state != "submitted" or not label.counts:
         return
     stage = await stage_by_id(uow, label.stage_id)
     reserved = await _reservation(uow, stage, label) if stage else None

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import orjson
 from pydantic import BaseModel, ConfigDict
+
 from wakeline_events.base import StageId
 from wakeline_events.configuration import PredictorChoice
+from wakeline_events.shapes import PredictionSet
 from wakeline_geometry.shapes import AttributeValue
-
 from wakeline_prediction.domain.records import Serving, Stage, Target
 
 EXTERNAL = "external"
@@ -91,16 +92,14 @@ def basis(stage: Stage, serving: Serving, chosen: tuple[Candidate, ...]) -> str:
         "candidates": [candidate.model_dump(mode="json") for candidate in chosen],
         "ontology": stage.ontology.model_dump(mode="json"),
     }
-    document = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(document).hexdigest()[:32]
+    return _digest(value)[:32]
 
 
 def rule_version(version: str, parameters: Mapping[str, AttributeValue]) -> str:
     """The version of a rule with a stage's parameters: another setting is another predictor."""
     if not parameters:
         return version
-    document = orjson.dumps(dict(parameters), option=orjson.OPT_SORT_KEYS)
-    return f"{version}+{hashlib.sha256(document).hexdigest()[:8]}"
+    return f"{version}+{_digest(dict(parameters))[:8]}"
 
 
 def accepts_upload(predictors: tuple[PredictorChoice, ...], predictor: str) -> bool:
@@ -124,23 +123,20 @@ def target_id(stage_id: StageId, asset_id: str) -> str:
     return f"{stage_id}|{asset_id}"
 
 
-def prediction_id(task_id: str, epoch: int, candidate: Candidate, shapes: str) -> str:
-    """The id of a prediction: equal for equal answers of one epoch, so that none counts twice.
-
-    Parameters
-    ----------
-    shapes : digest of the shapes
-    """
-    named = "|".join((task_id, str(epoch), candidate.predictor, candidate.version, shapes))
-    return hashlib.sha256(named.encode()).hexdigest()[:24]
+def prediction_id(task_id: str, epoch: int, candidate: Candidate, shapes: PredictionSet) -> str:
+    """The id of a prediction: equal for equal answers of one epoch, so that none counts twice."""
+    named = (task_id, epoch, candidate.predictor, candidate.version)
+    return _digest([*named, shapes.model_dump(mode="json")])[:24]
 
 
-def upload_id(stage_id: StageId, asset_id: str, predictor: str, version: str, shapes: str) -> str:
-    """The id of an upload, which names its content.
+def upload_id(
+    target: str, predictor: str, version: str, shapes: PredictionSet, uncertainty: float | None
+) -> str:
+    """The id of an upload, which names its content: sent again, it is the same one."""
+    named = (target, predictor, version, uncertainty)
+    return _digest([*named, shapes.model_dump(mode="json")])[:32]
 
-    Parameters
-    ----------
-    shapes : digest of the shapes and their uncertainty
-    """
-    named = "|".join((stage_id, asset_id, predictor, version, shapes))
-    return hashlib.sha256(named.encode()).hexdigest()[:32]
+
+def _digest(value: object) -> str:
+    document = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(document).hexdigest()

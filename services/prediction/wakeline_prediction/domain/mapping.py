@@ -8,7 +8,6 @@ from wakeline_events.configuration import ClassDefinition, Ontology
 from wakeline_geometry import bounds, masks
 from wakeline_geometry.outlines import outline
 from wakeline_geometry.shapes import Box, Geometry, GeometryKind, Mask, Point, Polygon, Predicted
-
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 
 DRAWABLE: tuple[GeometryKind, ...] = ("mask", "box", "polygon", "point")

@@ -6,7 +6,6 @@ from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.bounds import problems_of
 from wakeline_geometry.shapes import Predicted
-
 from wakeline_prediction.domain.mapping import converted
 
 MAX_SHAPES = 5_000

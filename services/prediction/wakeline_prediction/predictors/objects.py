@@ -163,7 +163,8 @@ def _cut(pieces: Labels, depth: NDArray[np.float32], neck: float) -> Labels:
     contested = _several_peaks(pieces[peaks], markers[peaks], int(pieces.max()))[pieces]
     if not contested.any():
         return pieces
-    basins = watershed(-smooth, np.where(contested, markers, 0), mask=contested)
+    seeds = np.where(contested, markers, 0)
+    basins = watershed(-smooth, seeds, mask=contested)  # type: ignore[no-untyped-call]
     objects = _join(np.asarray(basins, np.int32), np.asarray(smooth), count, neck)
     cut = np.where(contested, objects[basins], pieces + count)
     cut[pieces == 0] = 0
@@ -219,9 +220,7 @@ def _necks(basins: Labels, depth: NDArray[np.float32]) -> list[Neck]:
     widest = np.zeros(keys.size)
     np.maximum.at(widest, where, np.concatenate(widths))
     order = np.argsort(-widest, kind="stable")
-    return [
-        Neck(int(keys[i] // stride), int(keys[i] % stride), float(widest[i])) for i in order
-    ]
+    return [Neck(int(keys[i] // stride), int(keys[i] % stride), float(widest[i])) for i in order]
 
 
 def _compact(labels: NDArray[np.int32]) -> Labels:

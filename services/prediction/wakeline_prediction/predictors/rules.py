@@ -7,9 +7,9 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
+
 from wakeline_geometry.shapes import AttributeValue
 from wakeline_models import uncertainty
-
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.domain.mapping import ClassAndKind, class_for
 from wakeline_prediction.ports import Question, Result

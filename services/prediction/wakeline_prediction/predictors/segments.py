@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects
-from wakeline_geometry.masks import from_runs
-from wakeline_geometry.shapes import Box, GeometryKind, Mask, Predicted
 
+from wakeline_geometry.masks import from_runs
+from wakeline_geometry.shapes import Box, Geometry, GeometryKind, Mask, Predicted
 from wakeline_prediction.domain.mapping import converted
 from wakeline_prediction.predictors.objects import Labels
 from wakeline_prediction.predictors.thresholds import Plane
@@ -76,12 +76,12 @@ def shapes_of(segments: Segments, class_name: str, kind: GeometryKind) -> list[P
         (number for number, where in enumerate(places, start=1) if where is not None),
         key=lambda number: -segments.scores[number],
     )
-    shapes = []
+    shapes: list[Predicted] = []
     for number in best[:MAX_OBJECTS]:
         rows, columns = places[number - 1]
+        geometry: Geometry | None
         if kind == "box":
-            corners = (columns.start, rows.start, columns.stop, rows.stop)
-            geometry = Box(corners=corners)
+            geometry = Box(corners=(columns.start, rows.start, columns.stop, rows.stop))
         else:
             part = segments.labels[rows, columns] == number
             mask = mask_of(part, (rows.start, columns.start), (height, width))

@@ -6,7 +6,6 @@ writes, so the state is the same in whatever order the streams arrive.
 
 from wakeline_events.labeling import ProjectConfigured, TaskClosed, TaskOpened
 from wakeline_events.training import ModelPublished, ModelRetired
-
 from wakeline_prediction.domain.choice import target_id, urgency
 from wakeline_prediction.domain.records import Serving, ServingModel, Stage
 from wakeline_prediction.ports import PredictionUnitOfWork

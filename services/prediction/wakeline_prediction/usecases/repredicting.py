@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from wakeline_events.base import StageId
-
 from wakeline_prediction.domain.choice import urgency
 from wakeline_prediction.domain.records import Target
 from wakeline_prediction.ports import PredictionUnitOfWork, Steps

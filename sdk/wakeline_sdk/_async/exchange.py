@@ -1,0 +1,174 @@
+"""Files of shapes: COCO in and out, and predictions as JSON lines."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wakeline_sdk._async.datasets import AsyncAssets, AsyncDatasets
+from wakeline_sdk._async.labeling import AsyncLabels
+from wakeline_sdk._async.pause import aside
+from wakeline_sdk._async.predictions import AsyncPredictions
+from wakeline_sdk._async.projects import AsyncProjects
+from wakeline_sdk.coco import CocoWriter, Numbering
+from wakeline_sdk.coco.importing import (
+    Lines,
+    Proposals,
+    Truth,
+    is_json_lines,
+    names_assets_otherwise,
+)
+from wakeline_sdk.coco.joining import Join
+from wakeline_sdk.models import ExportReport, ImportReport, Project
+from wakeline_sdk.ontology import Fitting, categories_for
+
+Tell = Callable[[int], None]
+"""Called with the number of images that are done."""
+
+_SHOWN = {"file_name", "width", "height", "asset_id"}
+"""What an image of a COCO file says of its asset."""
+
+
+class AsyncExchange:
+    """Files of shapes, read and written as streams: memory does not grow with their length."""
+
+    def __init__(
+        self,
+        datasets: AsyncDatasets,
+        assets: AsyncAssets,
+        projects: AsyncProjects,
+        labels: AsyncLabels,
+        predictions: AsyncPredictions,
+    ) -> None:
+        self._datasets = datasets
+        self._assets = assets
+        self._projects = projects
+        self._labels = labels
+        self._predictions = predictions
+
+    async def export_coco(
+        self,
+        project_id: str,
+        stage: str,
+        out: Path,
+        *,
+        like: Path | None = None,
+        compressed: bool = False,
+        progress: Tell | None = None,
+    ) -> ExportReport:
+        """Write the accepted labels of a stage as a COCO file.
+
+        Parameters
+        ----------
+        like
+            A COCO file whose categories, licences, and entries of images of the same name are
+            kept with their ids: what was imported comes out as it went in.
+        compressed
+            Whether masks are written as text (shorter) or as lists of run lengths.
+        """
+        project = await self._projects.get(project_id)
+        with Join() as known:
+            if like is not None:
+                await aside(known.read, like, only=("info", "licenses", "images", "categories"))
+            ids = Numbering(known.highest_image_id())
+            with CocoWriter(
+                out,
+                categories_for(project.document["ontology"], known.categories),
+                info=known.info or _info(project, stage),
+                licenses=known.licenses,
+                compressed=compressed,
+            ) as writer:
+                async for label in self._labels.list(project_id, stage, "accepted"):
+                    if label.accepted is None:
+                        continue
+                    asset = await self._assets.get(label.asset.asset_id)
+                    image = known.image_named(asset.file_name) or {"id": ids.take(None)}
+                    own = asset.model_dump(include=_SHOWN)
+                    writer.add({**own, **image}, label.accepted.annotations)
+                    if progress is not None:
+                        progress(writer.images)
+        return ExportReport(
+            images=writer.images, annotations=writer.annotations, left_out=writer.left_out
+        )
+
+    async def import_benchmarks(self, project_id: str, stage: str, file: Path) -> ImportReport:
+        """Make the annotations of a COCO file the trusted labels of its images' assets.
+
+        Images are found by file name. What the ontology cannot hold is left out and counted.
+
+        Raises
+        ------
+        ValueError
+            If the file is not COCO.
+        """
+        project = await self._projects.get(project_id)
+        fitting = Fitting(project.document["ontology"])
+        with Join() as join:
+            await self._add_assets(project, join)
+            await aside(join.read, file)
+            truth = Truth(join, fitting)
+            reports = await self._projects.set_benchmarks(project_id, stage, truth)
+        told = {r.asset_id: r.detail for r in reports if r.status == "refused"}
+        stored = sum(report.status == "set" for report in reports)
+        refused = {**truth.refused, **told}
+        return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
+
+    async def upload_predictions(
+        self,
+        project_id: str,
+        stage: str,
+        file: Path,
+        *,
+        reference: Path | None = None,
+        predictor: str = "external",
+        version: str = "1",
+    ) -> ImportReport:
+        """Upload predictions from a file.
+
+        Parameters
+        ----------
+        file
+            COCO results (a list), a whole COCO file, or JSON lines of
+            ``{"asset_id" | "file_name" | "digest": ..., "shapes": [...]}``.
+        reference
+            The COCO file that says which images and categories the ids of results mean.
+
+        Raises
+        ------
+        ValueError
+            If the file is none of these.
+        """
+        project = await self._projects.get(project_id)
+        fitting = Fitting(project.document["ontology"])
+        with Join() as join:
+            found: Lines | Proposals
+            if is_json_lines(file):
+                if names_assets_otherwise(file):
+                    await self._add_assets(project, join)
+                found = Lines(file, join, project.document["datasets"])
+            else:
+                await self._add_assets(project, join)
+                if reference is not None:
+                    await aside(join.read, reference, only=("images", "categories"))
+                await aside(join.read, file)
+                found = Proposals(join, fitting)
+            reports = await self._predictions.upload(
+                project_id, stage, found, predictor=predictor, version=version
+            )
+        told = {r.asset_id: r.detail or r.code or "" for r in reports if r.status == "refused"}
+        stored = sum(report.status == "stored" for report in reports)
+        refused = {**found.refused, **told}
+        return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
+
+    async def _add_assets(self, project: Project, join: Join) -> None:
+        for dataset_id in project.document["datasets"]:
+            async for asset in self._datasets.assets(dataset_id):
+                join.add_asset(asset)
+
+
+def _info(project: Project, stage: str) -> dict[str, Any]:
+    return {
+        "description": f"accepted labels of {project.project_id}/{stage}",
+        "version": str(project.version),
+        "date_created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

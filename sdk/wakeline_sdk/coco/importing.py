@@ -1,0 +1,182 @@
+"""Files of shapes as pairs of asset id and shapes, with what could not be used and why."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from wakeline_sdk.coco.conversion import (
+    class_names,
+    predicted_from_coco,
+    shape_from_coco,
+    unsupported_keys,
+)
+from wakeline_sdk.coco.joining import Join, Known, Matched
+from wakeline_sdk.ontology import Fitting
+from wakeline_sdk.shapes import Annotation, Predicted, Shape
+
+_PREDICTED = TypeAdapter(tuple[Predicted, ...])
+
+
+class Truth:
+    """The annotations of every image of a COCO file, those without any included.
+
+    Parameters
+    ----------
+    join
+        Has read the COCO file and all assets that it may be about.
+    """
+
+    def __init__(self, join: Join, fitting: Fitting) -> None:
+        self.refused: dict[str, str] = {}
+        """Image -> why it cannot be used."""
+        self._join = join
+        self._fitting = fitting
+        self._names = class_names(join.categories)
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Annotation]]]:
+        for found in self._join.matched():
+            name = _name_of(found)
+            if found.asset is None:
+                self.refused[name] = found.problem or "it has no asset"
+                continue
+            try:
+                shapes = [self._shape(entry, found.asset) for entry in found.annotations]
+            except ValueError as error:
+                self.refused[name] = str(error)
+                continue
+            yield found.asset.asset_id, [shape for shape in shapes if shape is not None]
+
+    def _shape(self, entry: dict[str, Any], asset: Known) -> Annotation | None:
+        _note_unsupported(self._fitting, entry)
+        shape = shape_from_coco(entry, self._names, (asset.height, asset.width))
+        fitted: Shape | None = self._fitting.fit(shape)
+        return None if fitted is None else Annotation.model_validate(fitted.model_dump())
+
+
+class Proposals:
+    """The predicted shapes of every image that has some, of COCO results or annotations."""
+
+    def __init__(self, join: Join, fitting: Fitting) -> None:
+        self.refused: dict[str, str] = {}
+        """Image -> why it cannot be used."""
+        self._join = join
+        self._fitting = fitting
+        self._names = class_names(join.categories)
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Predicted]]]:
+        if orphans := self._join.orphans():
+            self.refused["images that no file describes"] = (
+                f"{orphans} results are of them: give the COCO file with all images"
+            )
+        for found in self._join.matched():
+            name = _name_of(found)
+            if not found.annotations:
+                continue
+            if found.asset is None:
+                self.refused[name] = found.problem or "it has no asset"
+                continue
+            try:
+                shapes = [
+                    self._shape(number, entry, found.asset)
+                    for number, entry in enumerate(found.annotations, start=1)
+                ]
+            except ValueError as error:
+                self.refused[name] = str(error)
+                continue
+            yield found.asset.asset_id, [shape for shape in shapes if shape is not None]
+
+    def _shape(self, number: int, entry: dict[str, Any], asset: Known) -> Predicted | None:
+        _note_unsupported(self._fitting, entry)
+        size = (asset.height, asset.width)
+        shape_id = str(entry.get("id", number))
+        return self._fitting.fit(predicted_from_coco(entry, shape_id, self._names, size))
+
+
+class Lines:
+    """Predictions as JSON lines, each of one image by its id, its digest or its file's name.
+
+    ``{"asset_id" | "digest" | "file_name": ..., "shapes": [...]}``
+    """
+
+    def __init__(self, path: Path, join: Join, dataset_ids: Iterable[str]) -> None:
+        self.refused: dict[str, str] = {}
+        """Line -> why it cannot be used."""
+        self._path = path
+        self._join = join
+        self._dataset_ids = tuple(dataset_ids)
+
+    def __iter__(self) -> Iterator[tuple[str, Sequence[Predicted]]]:
+        for number, line in _lines(self._path):
+            try:
+                entry = json.loads(line)
+                if not isinstance(entry, dict) or "shapes" not in entry:
+                    raise ValueError("it is no object with shapes")
+                asset_id = self._asset_id(entry)
+                shapes = _PREDICTED.validate_python(_numbered(entry["shapes"]))
+            except ValueError as error:
+                self.refused[f"line {number}"] = _in_words(error)
+                continue
+            yield asset_id, shapes
+
+    def _asset_id(self, entry: dict[str, Any]) -> str:
+        if isinstance(entry.get("asset_id"), str):
+            return str(entry["asset_id"])
+        if isinstance(entry.get("digest"), str):
+            for dataset_id in self._dataset_ids:
+                if self._join.has_asset(f"{dataset_id}:{entry['digest']}"):
+                    return f"{dataset_id}:{entry['digest']}"
+            raise ValueError(f"no asset has the digest {entry['digest']}")
+        if isinstance(entry.get("file_name"), str):
+            asset, problem = self._join.asset_named(entry["file_name"])
+            if asset is None:
+                raise ValueError(problem)
+            return asset.asset_id
+        raise ValueError("it names no image by asset_id, digest or file_name")
+
+
+def names_assets_otherwise(path: Path) -> bool:
+    """Whether a line of a file of predictions names its asset by anything but its id."""
+    return any('"asset_id"' not in line for _, line in _lines(path))
+
+
+def is_json_lines(path: Path) -> bool:
+    """Whether a file holds JSON lines of predictions, and not one JSON value."""
+    first = next(_lines(path), (0, ""))[1]
+    try:
+        value = json.loads(first)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "shapes" in value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line
+
+
+def _numbered(shapes: Any) -> Any:
+    """Shapes with ids: a model need not think of any."""
+    if not isinstance(shapes, list):
+        raise ValueError("its shapes are no list")
+    return [
+        {"id": str(number), **shape} if isinstance(shape, dict) else shape
+        for number, shape in enumerate(shapes, start=1)
+    ]
+
+
+def _name_of(found: Matched) -> str:
+    return str(found.image.get("file_name") or found.image["id"])
+
+
+def _note_unsupported(fitting: Fitting, entry: dict[str, Any]) -> None:
+    for key in unsupported_keys(entry):
+        fitting.lose(f"{key}, which a shape cannot hold")
+
+
+def _in_words(error: ValueError) -> str:
+    return " ".join(str(error).split())[:300]

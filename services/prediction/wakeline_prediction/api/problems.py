@@ -1,0 +1,18 @@
+"""Where an error of prediction meets an HTTP status."""
+
+from wakeline_blobs import BlobCorruptError, BlobMissingError
+from wakeline_prediction.domain.errors import (
+    NoSuchStageError,
+    NothingAskedForError,
+    PredictorNotListedError,
+    TooMuchWaitsError,
+)
+
+STATUS: dict[type[Exception], int] = {
+    NoSuchStageError: 404,
+    PredictorNotListedError: 409,
+    NothingAskedForError: 422,
+    TooMuchWaitsError: 429,
+    BlobMissingError: 500,
+    BlobCorruptError: 500,
+}

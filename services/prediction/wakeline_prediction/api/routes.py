@@ -1,0 +1,138 @@
+"""Routes of predictions: uploads of external ones, and all there are."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+
+from wakeline_events.configuration import Slug
+from wakeline_http import (
+    Cursor,
+    InvalidCursorError,
+    Page,
+    Router,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
+from wakeline_prediction.api.dependencies import (
+    Held,
+    PredictionCommand,
+    PredictionReader,
+    Uploader,
+    Viewer,
+    not_behind,
+)
+from wakeline_prediction.api.models import (
+    ItemOut,
+    PredictionOut,
+    StatusOut,
+    UploadIn,
+    UploadOut,
+)
+from wakeline_prediction.domain.errors import (
+    NoSuchStageError,
+    NothingAskedForError,
+    PredictorNotListedError,
+    TooMuchWaitsError,
+)
+from wakeline_prediction.domain.records import UploadedShapes
+from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
+from wakeline_prediction.usecases import uploading
+
+router = Router(prefix="/v1/predictions", tags=["predictions"])
+
+PredictionLimit = Annotated[
+    int, Query(ge=1, le=100, description="How many predictions a page has at most.")
+]
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[not_behind],
+    responses=problems(NoSuchStageError, PredictorNotListedError, TooMuchWaitsError),
+)
+async def upload_predictions(
+    upload: UploadIn,
+    _: Uploader,
+    uow: PredictionReader,
+    command: PredictionCommand,
+    held: Held,
+) -> UploadOut:
+    """Store predictions of a model that runs elsewhere, for tasks that are open or will be."""
+    stage_id = f"{upload.project}/{upload.stage}"
+    stage = await uploading.wanted_by(uow, stage_id, upload.predictor)
+    judged = await uploading.judge(
+        uow,
+        held.world.archive,
+        stage,
+        upload.items,
+        predictor=upload.predictor,
+        version=upload.version,
+    )
+    good = [each for each in judged if isinstance(each, UploadedShapes)]
+
+    async def store(uow: MongoPredictionUnitOfWork) -> UploadOut:
+        await uploading.store(uow, good)
+        return UploadOut(
+            stored=len(good),
+            refused=len(judged) - len(good),
+            items=[ItemOut.of(each) for each in judged],
+        )
+
+    return await command.run(store, UploadOut)
+
+
+@router.get("", responses=problems(NothingAskedForError))
+async def list_predictions(
+    _: Viewer,
+    uow: PredictionReader,
+    held: Held,
+    task_id: str | None = None,
+    asset_id: str | None = None,
+    cursor: Cursor = None,
+    limit: PredictionLimit = 20,
+) -> Page[PredictionOut]:
+    """List what was predicted for a task or an asset, the newest first."""
+    if task_id is None and asset_id is None:
+        raise NothingAskedForError
+    found = await uow.predictions.page(
+        task_id=task_id, asset_id=asset_id, after=_position(cursor), limit=limit
+    )
+    items = [
+        PredictionOut.of(each, await held.world.archive.unpack(each.shapes, wait=False))
+        for each in found
+    ]
+    last = found[-1] if len(found) == limit else None
+    return Page(
+        items=items, next=encode_cursor(last.at.isoformat(), last.id) if last is not None else None
+    )
+
+
+@router.get("/status", responses=problems(NoSuchStageError))
+async def read_status(project: Slug, stage: Slug, _: Viewer, uow: PredictionReader) -> StatusOut:
+    """Count a stage's tasks by how their prediction stands."""
+    stage_id = f"{project}/{stage}"
+    if await uow.stages.get(stage_id) is None:
+        raise NoSuchStageError(stage_id)
+    serving = await uow.servings.get(stage_id)
+    counts = await uow.targets.counts(stage_id, serving.epoch)
+    return StatusOut(
+        serving_epoch=serving.epoch,
+        model_version=serving.model.version if serving.model else None,
+        answered=counts.get("answered", 0),
+        failed=counts.get("failed", 0),
+        stale=counts.get("stale", 0),
+        unanswered=counts.get("unanswered", 0),
+    )
+
+
+def _position(cursor: str | None) -> tuple[datetime, str] | None:
+    if cursor is None:
+        return None
+    at, name = decode_cursor(cursor, str, str)
+    try:
+        return datetime.fromisoformat(at), name
+    except ValueError as error:
+        raise InvalidCursorError from error

@@ -1,0 +1,78 @@
+"""The bytes that prediction reads and writes: pictures, large geometry, models."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import structlog
+
+from wakeline_blobs import (
+    BlobMissingError,
+    Blobs,
+    BlobStoreUnavailableError,
+    keep_shapes,
+    load_shapes,
+)
+from wakeline_events.base import Asset
+from wakeline_events.shapes import PredictionSet
+from wakeline_geometry.shapes import Predicted
+from wakeline_images import read_stack
+from wakeline_prediction.domain.errors import PredictorRefusedError
+from wakeline_prediction.ports import Picture
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+ASSETS = "assets"
+PREDICTIONS = "predictions"
+_PAUSE = 2.0
+
+
+class BlobArchive:
+    """The archive on an object store."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+
+    async def picture(self, asset: Asset) -> Picture:
+        """Fetch and decode an asset with its bands, in threads; waits for a store that is away."""
+        names = list(asset.bands)
+        try:
+            image, *bands = await asyncio.gather(
+                *(self._asset(key) for key in (asset.image, *asset.bands.values()))
+            )
+        except BlobMissingError as error:
+            raise PredictorRefusedError("image-missing", str(error)) from error
+        stack, channels = await asyncio.to_thread(
+            read_stack, image, dict(zip(names, bands, strict=True))
+        )
+        return Picture(stack, channels)
+
+    async def pack(self, shapes: Sequence[Predicted], *, wait: bool) -> PredictionSet:
+        """Shapes as an event carries them; the blob, if there is one, is stored by then."""
+
+        async def keep() -> PredictionSet:
+            return await keep_shapes(self._blobs, PREDICTIONS, shapes)
+
+        return await (patiently(keep) if wait else keep())
+
+    async def unpack(self, stored: PredictionSet, *, wait: bool) -> tuple[Predicted, ...]:
+        """The shapes again."""
+
+        async def load() -> tuple[Predicted, ...]:
+            return await load_shapes(self._blobs, stored, Predicted)
+
+        return await (patiently(load) if wait else load())
+
+    async def _asset(self, key: str) -> bytes:
+        return await patiently(lambda: self._blobs.get(ASSETS, key))
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """Do something with the object store, as often as it takes while the store is away."""
+    while True:
+        try:
+            return await call()
+        except BlobStoreUnavailableError as error:
+            log.warning("waiting for the object store", cause=str(error))
+            await asyncio.sleep(_PAUSE)

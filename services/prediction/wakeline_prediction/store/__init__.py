@@ -1,0 +1,1 @@
+"""Prediction's own MongoDB collections, one module an aggregate."""

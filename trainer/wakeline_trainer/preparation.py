@@ -1,0 +1,75 @@
+"""From a manifest to everything that training needs: samples, channels, levels and the plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wakeline_trainer.contract import Asset, BadInputError, Parameters
+from wakeline_trainer.data import (
+    Sample,
+    Statistics,
+    common_channels,
+    in_channels,
+    load_stack,
+    make_sample,
+    measure,
+    on_disk,
+    statistics,
+)
+from wakeline_trainer.plan import Plan, plan
+from wakeline_trainer.storage import Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The data of a run, ready to train on."""
+
+    train: list[Asset]
+    holdout: list[Asset]
+    samples: list[Sample]
+    """Of the training assets, in their order."""
+    channels: tuple[str, ...]
+    levels: Statistics
+    plan: Plan
+
+
+def prepare(
+    storage: Storage, parameters: Parameters, assets: Sequence[Asset], scratch: Path
+) -> Prepared:
+    """Read the training split, measure it, plan the run, and bring it to working pixels.
+
+    Images are read twice, first for their levels, so that only one is in memory at a time.
+
+    Raises
+    ------
+    BadInputError
+        If an image cannot be used, or nothing is there to learn from.
+    """
+    train = [asset for asset in assets if asset.split == "train"]
+    objects = measure(train, parameters.classes)
+    if not objects:
+        raise BadInputError("No training asset has an annotation to learn from")
+    made = plan(
+        parameters.kind,
+        len(parameters.classes),
+        objects,
+        [asset.size for asset in train],
+        parameters.scale,
+    )
+    seen = [load_stack(storage, asset)[1] for asset in train]
+    channels = common_channels(seen)
+    levels = statistics(in_channels(storage, asset, channels) for asset in train)
+    samples = (
+        make_sample(
+            in_channels(storage, asset, channels), asset, parameters.classes, made.scale, levels
+        )
+        for asset in train
+    )
+    return Prepared(
+        train=train,
+        holdout=[asset for asset in assets if asset.split == "holdout"],
+        samples=list(on_disk(samples, scratch)),
+        channels=channels,
+        levels=levels,
+        plan=made,
+    )
