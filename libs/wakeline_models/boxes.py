@@ -79,11 +79,13 @@ def _corners(
 ) -> Corners:
     """Boxes in working pixels: the mean over each peak and its neighbours, weighted by score."""
     classes, rows, columns = peaks
-    height, width = centres.shape[1:]
+    last_row, last_column = centres.shape[1] - 1, centres.shape[2] - 1
+    peak = centres[classes, rows, columns][:, None]
     total, weights = np.zeros((rows.size, 4)), np.zeros((rows.size, 1))
     for dy, dx in _NEIGHBOURS:
-        y, x = np.clip(rows + dy, 0, height - 1), np.clip(columns + dx, 0, width - 1)
-        weight = centres[classes, y, x][:, None].astype(np.float64)
+        y, x = np.clip(rows + dy, 0, last_row), np.clip(columns + dx, 0, last_column)
+        height = centres[classes, y, x][:, None].astype(np.float64)
+        weight = np.where(height >= peak / 2, height, 0.0)  # cells that belong to the same object
         at = np.stack([x, y, x, y], axis=1) * card.stride + card.stride / 2
         reach = distances[:, y, x].T * card.object_size * np.array([-1, -1, 1, 1])
         total += weight * (at + reach)
