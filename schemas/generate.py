@@ -7,33 +7,34 @@ When a class no longer fits its file, it says so and exits with 1: give the even
 
 import json
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
 
-from wakeline_events.base import Event
+from wakeline_events.base import Event, ServiceName
 from wakeline_events.registry import EVENT_CLASSES, schema_name, topic_of
 
 HERE = Path(__file__).parent
-ASYNCAPI = HERE / "asyncapi.yaml"
-CONSUMERS = {
-    "asset.ingested": ("labeling",),
-    "project.configured": ("review", "training", "prediction"),
-    "benchmark.set": ("review", "training"),
-    "task.opened": ("prediction",),
-    "task.closed": ("prediction",),
-    "prediction.requested": ("prediction",),
-    "prediction.completed": ("labeling", "training"),
-    "prediction.failed": ("labeling", "training"),
-    "label.completed": ("review",),
-    "label.accepted": ("labeling", "training"),
-    "label.rejected": ("labeling",),
-    "label.superseded": ("labeling", "training"),
-    "model.published": ("prediction", "labeling"),
-    "model.retired": ("prediction", "labeling"),
-}
-"""Who takes in which event; a test compares it with every service's handlers."""
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
+PROSE = frozenset({"title", "description"})
+"""What a schema says to people: better words make no new version."""
+
+
+class _EventSchema(GenerateJsonSchema):
+    """Pydantic's schemas, as other readers of our topics need them."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False  # "Asset Id" tells nobody more than "asset_id"
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        found = super().model_schema(schema)
+        # Readers ignore what they don't know, in a project's document too.
+        found.pop("additionalProperties", None)
+        return found
 
 
 def schema_of(event: type[Event]) -> dict[str, Any]:
@@ -41,9 +42,20 @@ def schema_of(event: type[Event]) -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"https://wakeline.invalid/schemas/{schema_name(event)}",
-        **event.model_json_schema(mode="serialization"),
+        **event.model_json_schema(mode="serialization", schema_generator=_EventSchema),
         "title": event.TYPE,
     }
+
+
+def same_meaning(one: Any, other: Any) -> bool:
+    """Whether two schemas differ at most in what they say to people."""
+    return bool(_without_prose(one) == _without_prose(other))
+
+
+def consumers(event: type[Event]) -> list[ServiceName]:
+    """The services that take in an event, as their own tables of handlers say."""
+    tables = {name: import_module(f"wakeline_{name}.handlers").handlers for name in SERVICES}
+    return [name for name, table in tables.items() if table is not None and table.of(event.TYPE)]
 
 
 def asyncapi() -> dict[str, Any]:
@@ -69,8 +81,7 @@ def asyncapi() -> dict[str, Any]:
                 "schema": {"$ref": f"./{schema_name(event)}"},
             },
         }
-        parts = (("send", (event.PRODUCER,)), ("receive", CONSUMERS.get(event.TYPE, ())))
-        for action, services in parts:
+        for action, services in (("send", [event.PRODUCER]), ("receive", consumers(event))):
             for service in services:
                 operation = operations.setdefault(
                     f"{service}.{action}.{event.PRODUCER}",
@@ -82,7 +93,6 @@ def asyncapi() -> dict[str, Any]:
                 )
                 ref = f"#/channels/{event.PRODUCER}/messages/{event.TYPE}"
                 operation["messages"].append({"$ref": ref})
-    text = {"type": "string"}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -94,50 +104,76 @@ def asyncapi() -> dict[str, Any]:
         "servers": {"embedded": {"host": "127.0.0.1:9092", "protocol": "kafka"}},
         "channels": channels,
         "operations": operations,
-        "components": {
-            "schemas": {
-                "headers": {
-                    "type": "object",
-                    "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_sequence"],
-                    "properties": {
-                        "ce_specversion": {"const": "1.0"},
-                        "ce_id": text,
-                        "ce_source": text,
-                        "ce_type": text,
-                        "ce_time": {"type": "string", "format": "date-time"},
-                        "ce_dataschema": text,
-                        "ce_sequence": {"type": "string", "pattern": "^[1-9][0-9]*$"},
-                        "ce_correlationid": text,
-                        "traceparent": text,
-                    },
-                }
-            }
-        },
+        "components": {"schemas": {"headers": _headers()}},
     }
 
 
-def main() -> int:
-    """Write what is missing and report what no longer fits."""
-    write = "--check" not in sys.argv
-    problems = []
+def problems(here: Path = HERE, *, write: bool = False) -> list[str]:
+    """What no longer fits, in words for people; with ``write`` what is missing is written first.
+
+    Parameters
+    ----------
+    here
+        The folder of ``asyncapi.yaml`` and ``events/``.
+    """
+    found = []
     for event in EVENT_CLASSES:
-        path, schema = HERE / schema_name(event), schema_of(event)
+        path, schema = here / schema_name(event), schema_of(event)
         if path.exists():
-            if json.loads(path.read_text()) != schema:
-                problems.append(f"{path.relative_to(HERE)} is frozen and {event.__name__} differs")
+            if not same_meaning(json.loads(path.read_text()), schema):
+                found.append(f"{path.relative_to(here)} is frozen and {event.__name__} differs")
         elif write:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(schema, indent=2) + "\n")
         else:
-            problems.append(f"{path.relative_to(HERE)} is missing")
-    document = yaml.safe_dump(asyncapi(), sort_keys=False, width=100)
-    if not ASYNCAPI.exists() or ASYNCAPI.read_text() != document:
+            found.append(f"{path.relative_to(here)} is missing: run make schemas")
+    document = here / "asyncapi.yaml"
+    text = yaml.safe_dump(asyncapi(), sort_keys=False, width=100)
+    if not document.exists() or document.read_text() != text:
         if write:
-            ASYNCAPI.write_text(document)
+            document.write_text(text)
         else:
-            problems.append("asyncapi.yaml is not up to date: run make schemas")
-    print("\n".join(problems) or "schemas fit")
-    return 1 if problems else 0
+            found.append("asyncapi.yaml is not up to date: run make schemas")
+    return found
+
+
+def main() -> int:
+    """Write what is missing and report what no longer fits."""
+    found = problems(write="--check" not in sys.argv)
+    print("\n".join(found) or "schemas fit")
+    return 1 if found else 0
+
+
+def _headers() -> dict[str, Any]:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_sequence"],
+        "properties": {
+            "ce_specversion": {"const": "1.0"},
+            "ce_id": dict(text),
+            "ce_source": dict(text),
+            "ce_type": dict(text),
+            "ce_time": {"type": "string", "format": "date-time"},
+            "ce_dataschema": dict(text),
+            "ce_sequence": {"type": "string", "pattern": "^[1-9][0-9]*$"},
+            "ce_correlationid": dict(text),
+            "traceparent": dict(text),
+        },
+    }
+
+
+def _without_prose(schema: Any, *, names: bool = False) -> Any:
+    """A schema without titles and descriptions; ``names``: its keys are names, not keywords."""
+    if isinstance(schema, list):
+        return [_without_prose(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _without_prose(value, names=not names and key in ("properties", "$defs"))
+        for key, value in schema.items()
+        if names or key not in PROSE
+    }
 
 
 if __name__ == "__main__":

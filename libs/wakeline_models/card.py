@@ -38,7 +38,8 @@ class InstanceDecoding(Frozen):
     vote_blur: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation in cells by which votes for a centre are smoothed."""
     valley: Share = 0.5
-    """Two heaps of votes are one object if between them lies more than this share of the lower."""
+    """Two heaps of votes are one object if between them lies more than this share of the lower.
+    0: cells that are connected are one object, whatever they vote for."""
     min_cells: Annotated[int, Field(ge=1)] = 4
     """Objects of fewer cells are dropped."""
 

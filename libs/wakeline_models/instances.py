@@ -10,7 +10,7 @@ categorization and segmentation with an implicit shape model" (2004).
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, gaussian_filter, map_coordinates, maximum_filter
+from scipy.ndimage import find_objects, gaussian_filter, label, map_coordinates, maximum_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -81,10 +81,9 @@ def group(
     int32, shape (h, w)
         Numbered from 1, not every number is used; 0 where no object is.
     """
-    labels = np.zeros(foreground.shape, np.int32)
     inside = foreground > 0.5
-    if not inside.any():
-        return labels
+    if settings.valley == 0 or not inside.any():
+        return np.asarray(label(inside, np.ones((3, 3)))[0], dtype=np.int32)
     cells = np.argwhere(inside)
     limits = np.array(foreground.shape) - 1
     votes = np.clip(cells + vectors[::-1, *cells.T].T, 0, limits)
@@ -94,6 +93,7 @@ def group(
     peaks = np.argwhere((density == maximum_filter(density, size=3)) & (density > 0))
     objects = join(peaks.astype(np.float64), density, settings.valley)
     _, nearest = cKDTree(peaks).query(votes)
+    labels = np.zeros(foreground.shape, np.int32)
     labels[inside] = objects[nearest] + 1
     return labels
 

@@ -13,7 +13,17 @@ class WakelineError(Exception):
         """Stable: decide on this, not on the words."""
         self.detail = str(problem.get("detail") or problem.get("title") or "no detail given")
         self.problem = dict(problem)
-        super().__init__(f"{self.code} ({status}): {self.detail}{_listed(problem)}")
+        super().__init__(f"{self.code} ({status}): {self.detail}{self.listed}")
+
+    @property
+    def listed(self) -> str:
+        """What exactly is wrong, in lines of its own; "" where the detail says all."""
+        errors = self.problem.get("errors", [])
+        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in errors]
+        lines += [
+            str(one) for one in self.problem.get("problems", []) if str(one) not in self.detail
+        ]
+        return "".join(f"\n  - {line}" for line in lines[:20])
 
 
 class UnauthenticatedError(WakelineError):
@@ -41,7 +51,7 @@ class UnavailableError(WakelineError):
 
 
 class UnreachableError(Exception):
-    """No connection to the platform."""
+    """Nothing that is the platform, or the service that was wanted, answers."""
 
 
 def error_of(status: int, problem: Mapping[str, Any]) -> WakelineError:
@@ -57,9 +67,3 @@ def error_of(status: int, problem: Mapping[str, Any]) -> WakelineError:
         503: UnavailableError,
     }
     return kinds.get(status, WakelineError)(status, problem)
-
-
-def _listed(problem: Mapping[str, Any]) -> str:
-    found = [str(p) for p in problem.get("problems", [])]
-    found += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in problem.get("errors", [])]
-    return "".join(f"\n  - {line}" for line in found[:20])

@@ -56,8 +56,10 @@ class Parameters(BaseModel):
     """Wall time of the whole run, evaluation included."""
     threads: Annotated[int, Field(ge=1)] = 1
     steps: Annotated[int, Field(ge=1)] | None = None
-    """Exactly this many steps instead of as many as the time allows: the model of an earlier run
-    comes out bit by bit if it is given the ``steps`` of that run's metrics."""
+    """This many steps instead of as many as the time allows: on the same kind of machine the model
+    of a run that was ``stopped`` by its steps comes out again bit by bit."""
+    save_every: Annotated[float, Field(ge=0)] = 10
+    """Seconds between checkpoints."""
     scale: Annotated[float, Field(gt=0, le=8)] | None = None
     """Working pixels per image pixel, instead of what the objects' size asks for."""
     device: Literal["auto", "cpu", "cuda"] = "auto"

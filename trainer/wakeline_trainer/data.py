@@ -168,7 +168,9 @@ def make_sample(
     return Sample(
         image=image,
         coverage=np.moveaxis(resize(np.stack(planes, axis=2), scale), 2, 0),
-        ids=cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT),
+        ids=np.asarray(
+            cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.int32
+        ),
         boxes=_bounding_boxes(drawn, asset.size) * _ratios(asset.size, (height, width)),
         labels=labels,
     )

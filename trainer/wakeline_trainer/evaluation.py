@@ -23,7 +23,7 @@ SCORES = tuple(np.round(np.arange(0.1, 0.75, 0.05), 2).tolist())
 CALIBRATED_ON = 12
 """Training images on which the decoding is chosen, at most."""
 
-VALLEYS = (0.2, 0.35, 0.5, 0.65)
+VALLEYS = (0.0, 0.2, 0.35, 0.5, 0.65)
 """Depths of the valley between two objects that are tried."""
 
 SLACK = 0.02

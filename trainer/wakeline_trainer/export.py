@@ -1,6 +1,7 @@
 """From a trained network to the bytes of an ONNX file, checked against the network itself."""
 
-import io
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -17,19 +18,20 @@ def to_onnx(network: nn.Module, card: ModelCard) -> bytes:
     """Export a network that answers as its card says, for any batch and any size of window."""
     side = card.multiple * 2
     example = torch.zeros(1, len(card.channels), side, side)
-    buffer = io.BytesIO()
     sizes = {0: "batch", 2: "height", 3: "width"}
-    torch.onnx.export(
-        network.cpu().eval(),
-        (example,),
-        buffer,
-        input_names=["image"],
-        output_names=["maps"],
-        dynamic_axes={"image": sizes, "maps": sizes},
-        opset_version=OPSET,
-        dynamo=False,
-    )
-    return buffer.getvalue()
+    with tempfile.TemporaryDirectory(prefix="wakeline-export-") as folder:
+        path = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            network.cpu().eval(),
+            (example,),
+            path,
+            input_names=["image"],
+            output_names=["maps"],
+            dynamic_axes={"image": sizes, "maps": sizes},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+        return path.read_bytes()
 
 
 def largest_difference(network: nn.Module, onnx: bytes, window: NDArray[np.float32]) -> float:

@@ -88,5 +88,5 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _area(distances: Tensor) -> Tensor:
-    left, top, right, bottom = distances.split(1, dim=1)
+    left, top, right, bottom = (distances[:, side : side + 1] for side in range(4))
     return (left + right) * (top + bottom)

@@ -10,24 +10,25 @@ from wakeline_models.card import Kind
 WIDTHS = (24, 24, 48, 96, 128, 24)
 """Channels of the U-Net from half the working resolution down to a 32nd, and of its last layer."""
 
+RARE = -2.2
+"""Logit of a centre before training: one cell in ten."""
+
 PIXEL_WIDTH = 16
 """Channels of the part that looks at each pixel's nearest surroundings alone."""
 
 
 class MapNetwork(nn.Module):
-    """A U-Net at half the working resolution, with maps at ``stride`` 1 or 2.
+    """A U-Net at half the working resolution, with maps at ``stride`` 1 (masks) or 2 (boxes).
 
     Two by two working pixels are folded into channels at its entrance, and unfolded again at its
-    exit for stride 1: four times cheaper than full resolution, and no pixel is lost. The first
-    ``areas`` maps also get an answer from each pixel's nearest surroundings alone. That part is
-    quick to train by itself, and draws fine outlines where colour tells object from background;
-    the U-Net, which begins at 0, then only has to correct it.
+    exit for stride 1: four times cheaper than full resolution, and no pixel is lost. For masks,
+    background and classes also get an answer from each pixel's nearest surroundings alone. That
+    part is quick to train by itself, and draws fine outlines where colour tells object from
+    background; the U-Net, which begins at 0, then only has to correct it.
     """
 
-    def __init__(self, channels: int, maps: int, stride: int, areas: int) -> None:
+    def __init__(self, kind: Kind, channels: int, classes: int) -> None:
         super().__init__()
-        if areas and stride != 1:
-            raise ValueError("areas are drawn at stride 1")
         self.fold = nn.PixelUnshuffle(2)
         self.body = BasicUNet(
             spatial_dims=2,
@@ -38,19 +39,21 @@ class MapNetwork(nn.Module):
             norm=("group", {"num_groups": 8}),
             upsample="nontrainable",
         )
-        unfold = 2 // stride
+        unfold = 2 if kind == "instances" else 1
+        maps = classes + (3 if kind == "instances" else 4)
         last = nn.Conv2d(WIDTHS[-1], maps * unfold**2, 3, padding=1)
-        if areas:
-            nn.init.zeros_(last.weight)
         self.head = nn.Sequential(nn.ReLU(inplace=True), last, nn.PixelShuffle(unfold))
         self.pixels: nn.Module | None = None
-        if areas:
+        nn.init.zeros_(last.weight)
+        if kind == "instances":
             self.pixels = nn.Sequential(
                 nn.Conv2d(channels, PIXEL_WIDTH, 3, padding=1),
                 nn.ReLU(inplace=True),
-                nn.Conv2d(PIXEL_WIDTH, areas, 1),
+                nn.Conv2d(PIXEL_WIDTH, classes + 1, 1),
             )
-        self.others = maps - areas
+        elif last.bias is not None:
+            nn.init.zeros_(last.bias)
+            nn.init.constant_(last.bias[:classes], RARE)
 
     def forward(self, image: Tensor) -> Tensor:
         """From (N, C, H, W) to raw maps (N, M, H / stride, W / stride)."""
@@ -58,10 +61,10 @@ class MapNetwork(nn.Module):
         return maps if self.pixels is None else maps + self.pixel_maps(image)
 
     def pixel_maps(self, image: Tensor) -> Tensor:
-        """What the pixels' surroundings alone say: (N, M, H, W), 0 for maps that are no areas."""
+        """What the pixels' surroundings alone say of masks: (N, M, H, W), with vectors of 0."""
         if self.pixels is None:
-            raise ValueError("a network without areas has no pixel maps")
-        return pad(self.pixels(image), (0, 0, 0, 0, 0, self.others))
+            raise ValueError("boxes are not told from single pixels")
+        return pad(self.pixels(image), (0, 0, 0, 0, 0, 2))
 
 
 class CardMaps(nn.Module):

@@ -26,9 +26,6 @@ from wakeline_trainer.training import Budget, Progress, Training
 REPORT_EVERY = 2.0
 """Seconds between lines of ``progress.jsonl``."""
 
-SAVE_EVERY = 10.0
-"""Seconds between checkpoints."""
-
 EXPORT_SECONDS = 5.0
 """Kept for the export and for writing the artefacts."""
 
@@ -39,14 +36,15 @@ FORWARD = 0.7
 class Attempt:
     """One attempt of a run: its settings, its clock and where it writes."""
 
-    def __init__(self, settings: RunSettings) -> None:
+    def __init__(self, settings: RunSettings, began: float) -> None:
+        """``began``: when the process did, by ``time.monotonic``."""
         self._settings = settings
         self._parameters = settings.parameters
         self._storage = Storage(settings.s3)
-        self._began = time.monotonic()
+        self._began = began
         self._terminated = False
         self._lines: list[str] = []
-        self._reported = self._saved = self._began
+        self._reported = self._saved = began
 
     def terminate(self, signal_number: int, frame: FrameType | None) -> None:
         """Note that SIGTERM came: the step in hand is finished and saved first."""
@@ -105,9 +103,7 @@ class Attempt:
         parameters, plan, classes = self._parameters, data.plan, len(card.classes)
         masks = card.kind == "instances"
         return Training(
-            MapNetwork(
-                len(data.channels), card.map_count, plan.stride, classes + 1 if masks else 0
-            ),
+            MapNetwork(card.kind, len(card.channels), classes),
             InstanceLoss(torch.tensor(plan.class_weights, device=device)) if masks else BoxLoss(),
             Batches(data.samples, plan, card.kind, classes, parameters.seed),
             device,
@@ -123,7 +119,7 @@ class Attempt:
             now = time.monotonic()
             if now - self._reported >= REPORT_EVERY:
                 self._report(progress)
-            if now - self._saved >= SAVE_EVERY or self._terminated:
+            if now - self._saved >= self._parameters.save_every or self._terminated:
                 checkpoints.save(training)
                 self._saved = now
 

@@ -1,5 +1,6 @@
 """The training loop: from samples to a network, within a budget of time, able to go on later."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -8,7 +9,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wakeline_trainer.batches import Batches
 from wakeline_trainer.contract import TerminatedError
@@ -76,14 +76,15 @@ class Training:
     device: torch.device
     progress: Progress = field(default_factory=Progress)
     optimizer: torch.optim.Optimizer = field(init=False)
-    average: AveragedModel = field(init=False)
+    average: MapNetwork = field(init=False)
+    """Moving average of the network."""
 
     def __post_init__(self) -> None:
         self.network.to(self.device)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=RATE, weight_decay=1e-2, fused=True
         )
-        self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+        self.average = copy.deepcopy(self.network)
 
     def run(
         self,
@@ -131,7 +132,7 @@ class Training:
             if progress.seconds > budget.seconds:  # slower than it was while measured
                 progress.stopped = "time"
                 break
-        return self.average.module
+        return self.average
 
     def _learn_pixels(self) -> None:
         pixels = self.network.pixels
@@ -141,9 +142,9 @@ class Training:
         for step in range(PIXEL_STEPS):
             images, targets = self.batches.draw(step, self.device)
             optimizer.zero_grad(set_to_none=True)
-            self.loss(self.network.pixel_maps(images), targets).backward()
+            torch.autograd.backward(self.loss(self.network.pixel_maps(images), targets))
             optimizer.step()
-        self.average.module.load_state_dict(self.network.state_dict())
+        self.average.load_state_dict(self.network.state_dict())
 
     def _step(self, step: int) -> float:
         images, targets = self.batches.draw(step, self.device)
@@ -151,11 +152,16 @@ class Training:
             group["lr"] = RATE * pace(step, self.progress.of)
         self.optimizer.zero_grad(set_to_none=True)
         loss = self.loss(self.network(images), targets)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
-        self.average.update_parameters(self.network)
+        self._average(min(DECAY, (step + 1) / (step + 10)))
         return float(loss.detach())
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        for mean, latest in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(latest, 1 - decay)
 
     def _note(self, loss: float) -> None:
         progress = self.progress

@@ -49,13 +49,13 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(1.0)
 
 
-@jobs.on("freeze", lease=timedelta(seconds=60), attempts=5, concurrency=1)
+@jobs.on("freeze", lease=timedelta(seconds=30), attempts=5, concurrency=1)
 async def freeze(lease: Lease) -> None:
     """Freeze the dataset version of a run."""
     await freezing.freeze(PatientSteps(lease), lease.resources.archive, _run_of(lease.job))
 
 
-@jobs.on("train", lease=timedelta(seconds=30), attempts=3, concurrency=1)
+@jobs.on("train", lease=timedelta(seconds=15), attempts=3, concurrency=1)
 async def train(lease: Lease) -> None:
     """Make one attempt at training."""
     resources, run_id = lease.resources, _run_of(lease.job)
@@ -69,7 +69,7 @@ async def train(lease: Lease) -> None:
     await running.train(PatientSteps(lease), training, run_id)
 
 
-@jobs.on("gate", lease=timedelta(seconds=30), attempts=5, concurrency=2)
+@jobs.on("gate", lease=timedelta(seconds=15), attempts=5, concurrency=2)
 async def gate(lease: Lease) -> None:
     """Judge the model of a run, and publish it unless it is shown to be worse."""
     resources = lease.resources

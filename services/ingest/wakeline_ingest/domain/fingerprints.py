@@ -13,8 +13,9 @@ WORK_AREA = 320 * 240
 """Images are shrunk to this many pixels first, so that a resized copy has the same details."""
 MOST_KEYPOINTS = 128
 THUMBNAIL_SIDE = 64
-KEY_TABLES, KEY_BITS = 4, 36
-"""A keypoint has a key in each table; two keypoints share it if all of its bits agree."""
+KEY_TABLES, KEY_BITS = 4, 32
+"""A keypoint has a key in each table; two keypoints share it if all of its bits agree. Fewer bits
+find more copies and, among images that look alike, more strangers to compare with."""
 HASH_BANDS = 3
 HASH_SIDE = 8
 
@@ -26,7 +27,10 @@ _VERSION = 1
 _BINS = np.arange(128).reshape(4, 4, 8)  # SIFT: rows and columns of cells, 8 directions each
 _MIRRORED_BINS: NDArray[np.intp] = _BINS[::-1, :, (-np.arange(8)) % 8].ravel()
 _SAMPLED_BITS = np.stack(
-    [np.random.default_rng(table).choice(128, KEY_BITS, replace=False) for table in range(4)]
+    [
+        np.random.default_rng(table).choice(128, KEY_BITS, replace=False)
+        for table in range(KEY_TABLES)
+    ]
 )
 
 
@@ -109,7 +113,7 @@ def fingerprint(pixels: NDArray[Any]) -> Fingerprint:
 
 
 def candidate_keys(of: Fingerprint) -> list[int]:
-    """Return the keys to file a fingerprint under, and to look others up by: sorted, 63 bits.
+    """Return the keys to file a fingerprint under, and to look others up by, sorted.
 
     Copies and crops share some with their origin, strangers nearly none. All are the same for a
     mirrored copy; those of keypoints also for a turned one, those of the whole picture for quarter

@@ -8,8 +8,13 @@ from fastapi.responses import StreamingResponse
 
 from wakeline_auth import Permission, Role
 from wakeline_http import IdempotencyKey, Router, problems
-from wakeline_labeling.api.dependencies import Held, LabelingCommand, LabelingReader, Worker
-from wakeline_labeling.api.models import (
+from wakeline_labeling.api.dependencies import (
+    Held,
+    LabelingCommand,
+    LabelingReader,
+    Worker,
+)
+from wakeline_labeling.api.lease_models import (
     DraftIn,
     DraftOut,
     Ended,
@@ -166,7 +171,10 @@ async def submit_lease(
     command: LabelingCommand,
     held: Held,
 ) -> SubmitOut:
-    """Turn a lease into a label. Too late, it is refused, and the work is kept as a draft."""
+    """Turn a lease into a label. Too late, it is refused, and the work is kept as a draft.
+
+    It needs no ``Idempotency-Key``: the same annotations for the same lease are the same label.
+    """
     prepared = await submitting.prepare(
         uow,
         held.desk,
@@ -181,8 +189,9 @@ async def submit_lease(
     async def submit(uow: LabelingUnitOfWork) -> Submitted:
         return await submitting.submit(uow, prepared)
 
-    # The refusal is an answer like any other until the draft is committed.
-    submitted = (await command.run(submit, Submitted)).or_refusal()
+    # Without a key, for the label is its own record. A refusal is an answer like any other until
+    # the draft is committed.
+    submitted = (await command.without_key().run(submit, Submitted)).or_refusal()
     assert submitted.label_id is not None
     assert submitted.effort is not None
     return SubmitOut(label_id=submitted.label_id, effort=submitted.effort)

@@ -12,7 +12,7 @@ from wakeline_labeling.api.dependencies import (
     LabelingReader,
     LabelReader,
 )
-from wakeline_labeling.api.models import BenchmarkOut, BenchmarksIn, BenchmarksOut, LabelOut
+from wakeline_labeling.api.label_models import BenchmarkOut, BenchmarksIn, BenchmarksOut, LabelOut
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.errors import NoSuchProjectError, NoSuchStageError
 from wakeline_labeling.domain.records import Label

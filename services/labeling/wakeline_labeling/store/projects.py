@@ -1,12 +1,12 @@
 """Projects, their versions, and what changes about their stages."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from wakeline_labeling.domain.records import Project, StageState
-from wakeline_labeling.store.documents import document_of, maybe, record_of, records_of
+from wakeline_labeling.store.documents import document_of, maybe, records_of
 from wakeline_storage import BufferedCollection
 
 FRESH_SECONDS = 1.0
@@ -38,23 +38,17 @@ class MongoProjects:
 
     def __init__(
         self,
-        projects: BufferedCollection,
-        versions: BufferedCollection,
-        stages: BufferedCollection,
-        datasets: BufferedCollection,
+        collection: Callable[[str], BufferedCollection],
         cache: ProjectCache,
         now: datetime,
     ) -> None:
-        self._projects = projects
-        self._versions = versions
-        self._stages = stages
-        self._datasets = datasets
+        self._collection = collection
         self._cache = cache
         self._now = now
         self._of_dataset: dict[str, list[str]] = {}
 
     async def get(self, project_id: str) -> Project | None:
-        return maybe(Project, await self._projects.find_one({"_id": project_id}))
+        return maybe(Project, await self._collection("projects").find_one({"_id": project_id}))
 
     async def cached(self, project_id: str) -> Project | None:
         project = self._cache.get(project_id) or await self.get(project_id)
@@ -63,33 +57,39 @@ class MongoProjects:
         return project
 
     async def page(self, after: str, limit: int) -> list[Project]:
-        rows = await self._projects.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit)
+        rows = await self._collection("projects").find(
+            {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit
+        )
         return records_of(Project, rows)
 
     async def of_dataset(self, dataset_id: str) -> list[str]:
         if dataset_id not in self._of_dataset:
             # The write makes this transaction and one that adds a project to the dataset conflict:
             # else a project could miss an asset that comes at the same moment.
-            row = await self._datasets.find_one_and_update(
+            row = await self._collection("datasets").find_one_and_update(
                 {"_id": dataset_id}, {"$set": {"read_at": self._now}}, upsert=True
             )
             self._of_dataset[dataset_id] = list((row or {}).get("projects", ()))
         return self._of_dataset[dataset_id]
 
     async def versions(self, project_id: str) -> list[Mapping[str, Any]]:
-        return [*await self._versions.find({"project_id": project_id}, sort=[("version", -1)])]
+        return [
+            *await self._collection("project_versions").find(
+                {"project_id": project_id}, sort=[("version", -1)]
+            )
+        ]
 
     async def page_of_stages(self) -> list[StageState]:
-        return records_of(StageState, await self._stages.find({}, sort=[("_id", 1)]))
+        return records_of(StageState, await self._collection("stages").find({}, sort=[("_id", 1)]))
 
     async def stage_state(self, stage_id: str) -> StageState | None:
-        return maybe(StageState, await self._stages.find_one({"_id": stage_id}))
+        return maybe(StageState, await self._collection("stages").find_one({"_id": stage_id}))
 
     def put(self, project: Project, *, by: str, at: datetime) -> None:
         document = document_of(project)
         document["document"] = project.document.model_dump(mode="json")
-        self._projects.replace({"_id": project.id}, document, upsert=True)
-        self._versions.insert(
+        self._collection("projects").replace({"_id": project.id}, document, upsert=True)
+        self._collection("project_versions").insert(
             {
                 "_id": f"{project.id}:{project.version}",
                 "project_id": project.id,
@@ -100,10 +100,10 @@ class MongoProjects:
             }
         )
         for dataset in project.document.datasets:
-            self._datasets.update(
+            self._collection("datasets").update(
                 {"_id": dataset}, {"$addToSet": {"projects": project.id}}, upsert=True
             )
-        self._datasets.update_many(
+        self._collection("datasets").update_many(
             {"projects": project.id, "_id": {"$nin": list(project.document.datasets)}},
             {"$pull": {"projects": project.id}},
         )
@@ -112,14 +112,16 @@ class MongoProjects:
     def put_stage(self, state: StageState) -> None:
         document = document_of(state)
         del document["_id"]
-        self._stages.update({"_id": state.id}, {"$set": document}, upsert=True)
+        self._collection("stages").update({"_id": state.id}, {"$set": document}, upsert=True)
 
     def add_stage(self, stage_id: str) -> None:
         document = document_of(StageState(id=stage_id))
-        self._stages.update({"_id": stage_id}, {"$setOnInsert": document}, upsert=True)
+        self._collection("stages").update(
+            {"_id": stage_id}, {"$setOnInsert": document}, upsert=True
+        )
 
     def serve(self, stage_id: str, epoch: int, model_version: str | None, at: datetime) -> None:
-        self._stages.update(
+        self._collection("stages").update(
             {"_id": stage_id, "serving_epoch": {"$lt": epoch}},
             {
                 "$set": {
@@ -129,16 +131,3 @@ class MongoProjects:
                 }
             },
         )
-
-
-def project_version(row: Mapping[str, Any]) -> Project:
-    """A stored version as a project."""
-    return record_of(
-        Project,
-        {
-            "id": row["project_id"],
-            "version": row["version"],
-            "ontology_version": row["version"],
-            "document": row["document"],
-        },
-    )

@@ -1,5 +1,7 @@
 """The unit of work of this service: a store for every aggregate, in one transaction."""
 
+from functools import cached_property
+
 from wakeline_labeling import ports
 from wakeline_labeling.resources import Resources
 from wakeline_labeling.store.assets import MongoAssets
@@ -13,32 +15,50 @@ from wakeline_labeling.store.projects import MongoProjects
 from wakeline_labeling.store.slots import MongoSlots
 from wakeline_labeling.store.tasks import MongoTasks
 from wakeline_labeling.store.teams import MongoTeams
-from wakeline_messaging import Scope, UnitOfWork
+from wakeline_messaging import UnitOfWork
 
 
 class LabelingUnitOfWork(UnitOfWork[Resources]):
-    """What use cases load from, store to and emit through."""
+    """What use cases load from, store to and emit through.
 
-    def __init__(self, scope: Scope, resources: Resources) -> None:
-        super().__init__(scope, resources)
-        self.projects: ports.Projects = MongoProjects(
-            self.collection("projects"),
-            self.collection("project_versions"),
-            self.collection("stages"),
-            self.collection("datasets"),
-            resources.projects,
-            self.now,
-        )
-        self.teams: ports.Teams = MongoTeams(self.collection("teams"), self.collection("people"))
-        self.assets: ports.Assets = MongoAssets(
-            self.collection("assets"), self.collection("groups")
-        )
-        self.tasks: ports.Tasks = MongoTasks(self.collection("tasks"))
-        self.slots: ports.Slots = MongoSlots(self.collection("slots"))
-        self.prelabels: ports.Prelabels = MongoPrelabels(self.collection("prelabels"))
-        self.labels: ports.Labels = MongoLabels(self.collection("labels"))
-        self.drafts: ports.Drafts = MongoDrafts(self.collection("drafts"))
-        self.benchmarks: ports.Benchmarks = MongoBenchmarks(self.collection("benchmarks"))
+    A store is made when it is first asked for: most requests need two of the nine.
+    """
+
+    @cached_property
+    def projects(self) -> ports.Projects:
+        return MongoProjects(self.collection, self.resources.projects, self.now)
+
+    @cached_property
+    def teams(self) -> ports.Teams:
+        return MongoTeams(self.collection("teams"), self.collection("people"))
+
+    @cached_property
+    def assets(self) -> ports.Assets:
+        return MongoAssets(self.collection("assets"), self.collection("groups"))
+
+    @cached_property
+    def tasks(self) -> ports.Tasks:
+        return MongoTasks(self.collection("tasks"))
+
+    @cached_property
+    def slots(self) -> ports.Slots:
+        return MongoSlots(self.collection("slots"))
+
+    @cached_property
+    def prelabels(self) -> ports.Prelabels:
+        return MongoPrelabels(self.collection("prelabels"))
+
+    @cached_property
+    def labels(self) -> ports.Labels:
+        return MongoLabels(self.collection("labels"))
+
+    @cached_property
+    def drafts(self) -> ports.Drafts:
+        return MongoDrafts(self.collection("drafts"))
+
+    @cached_property
+    def benchmarks(self) -> ports.Benchmarks:
+        return MongoBenchmarks(self.collection("benchmarks"))
 
     async def arm_secret(self) -> bytes:
         """The key that arms are drawn with; the first migration has made it."""

@@ -117,17 +117,15 @@ async def shown(uow: UnitOfWork, desk: Desk, shelf: Shelf, slot: Slot) -> tuple[
 async def _lease_one(
     uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None
 ) -> Slot | None:
-    if request is not None and (before := await uow.slots.requested(request)) is not None:
-        return before
     for attempt in range(ATTEMPTS):
         crowd = min(2**attempt, CROWD)
         claim = await _choose(uow, desk, stage, labeler, request, crowd)
         if claim is None:
-            return None
+            break
         try:
             slot = await uow.slots.claim(claim)
         except RequestRepeatedError:
-            return await uow.slots.requested(request) if request else None
+            break
         except SeenBeforeError:
             continue
         if slot is not None:
@@ -135,8 +133,9 @@ async def _lease_one(
                 await uow.slots.exclude_from_siblings(slot, labeler.person_id)
             return slot
         if claim.slot_id is None:
-            return None
-    return None
+            break
+    # A request that came before is met here and not first: almost none did.
+    return await uow.slots.requested(request) if request else None
 
 
 async def _choose(

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wakeline_geometry.shapes import AttributeValue
-from wakeline_models import uncertainty
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.domain.mapping import ClassAndKind, class_for
 from wakeline_prediction.ports import Question, Result
@@ -27,6 +26,8 @@ class RuleParameters(BaseModel):
     """Class of all shapes; None: the first of the ontology that takes the geometry."""
     kind: Literal["mask", "box", "polygon", "point"] | None = None
     """Kind of geometry; None: the first that the class takes."""
+    least_score: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Shapes below it are not shown: each one that is shown costs somebody a look."""
 
 
 P = TypeVar("P", bound=RuleParameters)
@@ -70,8 +71,8 @@ class Rule(Generic[P]):
         self, stack: Stack, channels: tuple[str, ...], parameters: P, target: ClassAndKind
     ) -> Result:
         found = at_working_scale(stack, lambda part: self.segment(part, channels, parameters))
-        shapes = tuple(shapes_of(found, target.class_name, target.kind))
-        return Result(shapes, uncertainty(shapes))
+        shapes = shapes_of(found, target.class_name, target.kind)
+        return Result(tuple(shape for shape in shapes if shape.score >= parameters.least_score))
 
 
 def channel(stack: Stack, channels: tuple[str, ...], name: str) -> Plane:

@@ -1,0 +1,1 @@
+"""The command line: ``wakeline``, a module for each kind of thing it works on."""

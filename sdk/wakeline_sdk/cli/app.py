@@ -1,0 +1,55 @@
+"""The one command line of Wakeline: the SDK's commands, and those that other packages bring."""
+
+from typing import Annotated
+
+import typer
+
+from wakeline_sdk.cli import (
+    datasets,
+    extensions,
+    labels,
+    operations,
+    people,
+    predictions,
+    projects,
+    reviews,
+    training,
+)
+from wakeline_sdk.cli.connection import Given
+from wakeline_sdk.cli.failing import fail
+
+PARTS = (datasets, projects, people, labels, predictions, reviews, training, operations)
+
+
+def build() -> typer.Typer:
+    """The command line with everything that is installed here."""
+    app = typer.Typer(
+        name="wakeline",
+        cls=extensions.Commands,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Wakeline, a training data platform: data, people, labels and models.",
+    )
+    app.callback()(_given)
+    for part in PARTS:
+        part.register(app)
+    extensions.load(app)
+    return app
+
+
+def main() -> None:
+    """Run a command; what cannot be done is said in a line, without a traceback."""
+    try:
+        build()()
+    except ModuleNotFoundError as error:
+        fail(f"this needs {error.name}, which is not installed: `pip install 'wakeline[all]'`")
+
+
+def _given(
+    ctx: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(help="URL of the platform; $WAKELINE_URL if not given.")
+    ] = None,
+    token: Annotated[str | None, typer.Option(help="$WAKELINE_TOKEN if not given.")] = None,
+) -> None:
+    ctx.obj = Given(url, token)

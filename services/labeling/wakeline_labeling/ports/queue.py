@@ -1,0 +1,141 @@
+"""The queue of slots, as use cases see it."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from wakeline_labeling.domain.queues import Claim, Queue
+from wakeline_labeling.domain.records import (
+    Answer,
+    Order,
+    Reservation,
+    Slot,
+)
+from wakeline_labeling.domain.selection import Candidate, Stratum
+
+
+class RequestRepeatedError(Exception):
+    """The request has had its effect already."""
+
+
+class SeenBeforeError(Exception):
+    """The person has had another slot of the same task."""
+
+
+class Slots(Protocol):
+    """The queue. What is said of time here is said by the database's clock."""
+
+    async def get(self, slot_id: str) -> Slot | None:
+        """One slot."""
+
+    async def of_task(self, task_id: str) -> list[Slot]:
+        """All slots of a task, by number."""
+
+    async def candidates(
+        self, queue: Queue, limit: int, within: Stratum | None = None
+    ) -> list[Candidate]:
+        """Slots that a person may lease now, in the order of the queue."""
+
+    async def queued(self, queue: str, limit: int = 0) -> int:
+        """How many slots of a queue wait, for anybody."""
+
+    async def claim(self, claim: Claim) -> Slot | None:
+        """Lease one slot: the named one, or the first of the queue; at once, in one write.
+
+        None: there is none any more.
+
+        Raises
+        ------
+        RequestRepeatedError
+            If the claim's request has leased another slot already.
+        SeenBeforeError
+            If the person has had another slot of the same task; said to the slot too, so that
+            the next claim passes it by.
+        """
+
+    async def requested(self, request: str) -> Slot | None:
+        """The slot that a request has leased."""
+
+    async def exclude_from_siblings(self, slot: Slot, person_id: str) -> None:
+        """Say to the other slots of a task that this person has seen it: at once."""
+
+    async def live(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
+        """The slot, if the person's lease with this fence lives."""
+
+    async def leased_by(self, person_id: str) -> list[Slot]:
+        """All slots whose lease a person holds."""
+
+    async def extend(
+        self, slot_id: str, fence: int, person_id: str, by: timedelta
+    ) -> datetime | None:
+        """Let a living lease last so long from now on; when it ends, or None if it is dead."""
+
+    async def submit(self, slot_id: str, fence: int, person_id: str, *, done: bool) -> Slot | None:
+        """End a living lease by its label; None if it is dead."""
+
+    async def release(
+        self, slot_id: str, fence: int, person_id: str, *, exclude: bool
+    ) -> Slot | None:
+        """End a living lease without a label; None if it is dead."""
+
+    async def mark_draft(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
+        """Note that a living lease has a draft; None if it is dead."""
+
+    async def expired(self, limit: int) -> list[Slot]:
+        """Slots whose lease is over."""
+
+    async def to_request(self, stage_id: str, epoch: int, limit: int) -> list[Slot]:
+        """Queued slots, next ones first, that have no answer of an epoch and were not asked for."""
+
+    async def count_fresh(self, stage_id: str, epoch: int, limit: int) -> int:
+        """How many queued slots have an answer of an epoch, counted up to a limit."""
+
+    async def tally(self, stage_id: str) -> list[Mapping[str, Any]]:
+        """``state``, ``arm``, ``epoch`` and ``n`` of all slots of a stage."""
+
+    async def count_unsuitable(self, stage_id: str, people: Collection[str]) -> int:
+        """How many queued slots none of these people may lease."""
+
+    def add(self, slot: Slot) -> None:
+        """Store a new slot."""
+
+    def replace_untouched(self, slot: Slot) -> None:
+        """Store a changed slot that nobody has leased yet."""
+
+    def remove_untouched(self, slot_id: str) -> None:
+        """Remove a slot, unless somebody has leased it."""
+
+    def answer(self, task_id: str, answer: Answer) -> None:
+        """Note what predictors say of a task, unless a later epoch has spoken."""
+
+    def unhold(self, task_id: str, seen_by: str) -> None:
+        """Queue the held slots of a task for anybody but this person."""
+
+    def expire(self, slot: Slot) -> None:
+        """Put a slot whose lease is over back into its queue."""
+
+    def reopen(
+        self,
+        slot_id: str,
+        round: int,
+        label_id: str,
+        reserved: Reservation | None,
+        kept_for: timedelta,
+        ahead: int,
+    ) -> None:
+        """Queue a submitted slot of this round for the next one."""
+
+    def finish(self, task_id: str) -> None:
+        """Say that the submitted slots of a task want nothing more."""
+
+    def note_drafts(self, slot_id: str, person_id: str) -> None:
+        """Note that a person has a draft of a slot."""
+
+    def note_requested(self, slot_ids: Collection[str], epoch: int) -> None:
+        """Note that pre-labels of an epoch were asked for."""
+
+    async def page_of_ids(self, stage_id: str, after: str, limit: int) -> list[str]:
+        """Ids of a stage's slots, from after this one on."""
+
+    def reorder(self, slot_ids: Collection[str], order: Order) -> None:
+        """Give slots the rank that another order of their queue gives them."""

@@ -1,0 +1,231 @@
+"""External predictions: run your model, upload its output, labelers see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from wakeline_geometry.masks import encode
+from wakeline_testing import Scope
+from wakeline_testing.running import Publisher, RunningService
+
+from .kit import (
+    OWN,
+    PROJECT,
+    THRESHOLD,
+    bright_model,
+    completed,
+    configured,
+    ingest,
+    opened,
+    publication,
+    register,
+)
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+EXTERNAL = {"name": "external"}
+URL = "/v1/predictions"
+
+
+def shape(x: float = 10.0, class_name: str = "spot", **changes: Any) -> dict[str, Any]:
+    ring = [x, 10.0, x + 20, 10.0, x + 20, 30.0]
+    geometry = {"kind": "polygon", "parts": [ring]}
+    return {"id": f"s{x}", "class_name": class_name, "geometry": geometry, "score": 0.7, **changes}
+
+
+def upload(*items: dict[str, Any], predictor: str = "external.sam", version: str = "1") -> Any:
+    return {
+        "project": PROJECT,
+        "stage": "outline",
+        "predictor": predictor,
+        "version": version,
+        "items": list(items),
+    }
+
+
+def item(asset_id: str, *shapes: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"asset_id": asset_id, "shapes": list(shapes), **more}
+
+
+async def test_an_upload_waits_for_its_task_and_is_then_its_prelabel(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, THRESHOLD, kinds=("polygon",)))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    body = upload(item(shown.asset_id, shape(), uncertainty=0.25))
+    answer = await engineer.post(URL, json=body)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["items"] == [
+        {"asset_id": shown.asset_id, "status": "stored", "code": None, "detail": None}
+    ]
+    await others.publish(opened(shown))
+    await prediction.settled()
+    (said,) = await completed(stocked)
+    assert (said.predictor, said.predictor_version) == ("external.sam", "1")
+    assert (said.shapes.count, said.uncertainty) == (1, 0.25)
+
+
+async def test_an_upload_for_an_open_task_takes_the_place_of_a_later_choice(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, OWN, THRESHOLD), opened(shown))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    box = {"kind": "mask", "size": [96, 128], "counts": _square_counts()}
+    body = upload(item(shown.asset_id, shape(geometry=box)))
+    assert (await engineer.post(URL, json=body)).status_code == 201
+    await prediction.settled()
+    again = await engineer.post(URL, json=body)
+    assert again.json()["stored"] == 1
+    await prediction.settled()
+    await register(stocked, "v1", bright_model())
+    await others.publish(publication("v1", 1))
+    await prediction.settled()
+    said = [(each.predictor, each.serving_epoch) for each in await completed(stocked)]
+    assert said == [("heuristic.threshold", 0), ("external.sam", 0), ("external.sam", 1)]
+
+
+async def test_an_upload_listed_behind_the_model_gives_way_to_it(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await register(stocked, "v1", bright_model())
+    await others.publish(configured(OWN, EXTERNAL, kinds=("mask", "polygon")), opened(shown))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    await engineer.post(URL, json=upload(item(shown.asset_id, shape())))
+    await prediction.settled()
+    await others.publish(publication("v1", 1))
+    await prediction.settled()
+    said = [each.predictor for each in await completed(stocked)]
+    assert said == ["external.sam", "own"]
+
+
+async def test_the_latest_version_of_an_upload_counts(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)), opened(shown))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    for version in ("1", "2"):
+        body = upload(item(shown.asset_id, shape()), version=version)
+        assert (await engineer.post(URL, json=body)).status_code == 201
+        await prediction.settled()
+    said = [each.predictor_version for each in await completed(stocked)]
+    assert said == ["1", "2"]
+
+
+async def test_bad_items_are_refused_one_by_one_with_their_reasons(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "known")
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)), opened(shown))
+    await prediction.settled()
+    point = {"kind": "point", "at": [1, 1]}
+    answer = await prediction.client("engineer").post(
+        URL,
+        json=upload(
+            item("pictures:good", shape()),
+            item("pictures:good", shape(11)),
+            item("pictures:alien", shape(class_name="blot"), shape(class_name="mess")),
+            item("pictures:point", shape(geometry=point)),
+            item(shown.asset_id, shape(4_000)),
+            item("pictures:twice", shape(), shape()),
+            item("pictures:odd", {"id": "x", "class_name": "spot", "geometry": {"kind": "blob"}}),
+            {"shapes": []},
+            item("pictures:sure", uncertainty=7),
+        ),
+    )
+    assert answer.status_code == 201
+    got = answer.json()
+    assert (got["stored"], got["refused"]) == (1, 8)
+    assert [each["code"] for each in got["items"]] == [
+        None,
+        "repeated-asset",
+        "unknown-class",
+        "invalid-shapes",
+        "invalid-shapes",
+        "invalid-shapes",
+        "invalid-item",
+        "invalid-item",
+        "invalid-item",
+    ]
+    assert "blot, mess" in got["items"][2]["detail"]
+    assert "outside the image" in got["items"][4]["detail"]
+
+
+async def test_a_stage_takes_uploads_only_of_predictors_that_it_lists(
+    prediction: RunningService, others: Publisher
+) -> None:
+    named = {"name": "external.yolo"}
+    await others.publish(configured(named, kinds=("polygon",)))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    refused = await engineer.post(URL, json=upload(item("pictures:a", shape())))
+    assert (refused.status_code, refused.json()["code"]) == (409, "predictor-not-listed")
+    taken = upload(item("pictures:a", shape()), predictor="external.yolo")
+    assert (await engineer.post(URL, json=taken)).status_code == 201
+    elsewhere = upload(item("pictures:a")) | {"project": "nowhere"}
+    missing = await engineer.post(URL, json=elsewhere)
+    assert (missing.status_code, missing.json()["code"]) == (404, "no-such-stage")
+
+
+@pytest.mark.parametrize("role", ["labeler", "reviewer"])
+async def test_people_who_label_reach_no_predictions(
+    prediction: RunningService, others: Publisher, role: str
+) -> None:
+    client = prediction.client(role)
+    assert (await client.post(URL, json=upload(item("pictures:a")))).status_code == 403
+    assert (await client.get(URL, params={"asset_id": "pictures:a"})).status_code == 403
+
+
+async def test_a_repeated_request_is_answered_as_before(
+    prediction: RunningService, others: Publisher
+) -> None:
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    body, key = upload(item("pictures:a", shape())), {"Idempotency-Key": "once"}
+    first = await engineer.post(URL, json=body, headers=key)
+    second = await engineer.post(URL, json=body, headers=key)
+    assert first.json() == second.json()
+    assert await prediction.database["uploads"].count_documents({}) == 1
+
+
+async def test_what_was_predicted_can_be_read_page_by_page(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, THRESHOLD, kinds=("mask", "polygon")), opened(shown))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    await engineer.post(URL, json=upload(item(shown.asset_id, shape())))
+    await prediction.settled()
+    params: dict[str, Any] = {"asset_id": shown.asset_id, "limit": 1}
+    newest = (await engineer.get(URL, params=params)).json()
+    assert [each["predictor"] for each in newest["items"]] == ["external.sam"]
+    assert newest["items"][0]["shapes"][0]["geometry"]["kind"] == "polygon"
+    oldest = (await engineer.get(URL, params=params | {"cursor": newest["next"]})).json()
+    assert [each["predictor"] for each in oldest["items"]] == ["heuristic.threshold"]
+    assert (await engineer.get(URL)).json()["code"] == "nothing-asked-for"
+    status = await engineer.get(f"{URL}/status", params={"project": PROJECT, "stage": "outline"})
+    assert status.json() == {
+        "serving_epoch": 0,
+        "model_version": None,
+        "answered": 1,
+        "failed": 0,
+        "stale": 0,
+        "unanswered": 0,
+    }
+
+
+def _square_counts() -> str:
+    bitmap = np.zeros((96, 128), dtype=bool)
+    bitmap[20:40, 20:40] = True
+    return encode(bitmap).counts
