@@ -3,7 +3,11 @@
 from wakeline_storage.collection import BufferedCollection, Document
 from wakeline_storage.connection import MongoSettings, connect
 from wakeline_storage.migrations import DatabaseIsNewerError, Migration, migrate, version_of
-from wakeline_storage.transactions import STORE_UNAVAILABLE, Transactions
+from wakeline_storage.transactions import (
+    STORE_UNAVAILABLE,
+    Transactions,
+    TransactionTimeoutError,
+)
 
 __all__ = [
     "STORE_UNAVAILABLE",
@@ -12,6 +16,7 @@ __all__ = [
     "Document",
     "Migration",
     "MongoSettings",
+    "TransactionTimeoutError",
     "Transactions",
     "connect",
     "migrate",

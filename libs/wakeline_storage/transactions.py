@@ -1,11 +1,12 @@
 """Transactions that retry what may be retried, for ten seconds at most."""
 
 import asyncio
+import itertools
 import random
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -28,6 +29,17 @@ STORE_UNAVAILABLE: tuple[type[Exception], ...] = (
 """The store is away or too slow: wait for it, and never count it as somebody's failure."""
 
 
+class TransactionTimeoutError(PyMongoError):
+    """A transaction met conflicts, or an unsteady store, for longer than its limit."""
+
+    code: ClassVar[str] = "store-unavailable"
+    retry_after: ClassVar[int] = 1
+
+    def __init__(self, cause: PyMongoError) -> None:
+        message = f"gave up after repeated conflicts, the last one: {cause}"
+        super().__init__(message, error_labels=("TransientTransactionError",))
+
+
 class Transactions:
     """Runs a body in a transaction; the body may run again, so it touches nothing outside."""
 
@@ -42,13 +54,15 @@ class Transactions:
 
         Raises
         ------
-        PyMongoError
-            When conflicts or an unreachable store outlast the limit. A commit whose outcome is
-            unknown is tried again until it is known or time is up.
+        TransactionTimeoutError
+            When conflicts outlast the limit. A commit whose outcome is unknown is tried again
+            until it is known or time is up.
+        pymongo.errors.PyMongoError
+            What else the store refuses.
         """
         deadline = time.monotonic() + self._limit
         async with self._client.start_session() as session:
-            for attempt in range(1_000):
+            for attempt in itertools.count():
                 await session.start_transaction()
                 try:
                     result = await body(session)
@@ -57,16 +71,17 @@ class Transactions:
                 except PyMongoError as error:
                     if session.in_transaction:
                         await session.abort_transaction()
-                    transient = error.has_error_label("TransientTransactionError")
-                    if not transient or time.monotonic() >= deadline:
+                    if not error.has_error_label("TransientTransactionError"):
                         raise
+                    if time.monotonic() >= deadline:
+                        raise TransactionTimeoutError(error) from error
                 except BaseException:
                     if session.in_transaction:
                         await session.abort_transaction()
                     raise
                 # Full jitter: whoever conflicted must not meet again at the same moment.
                 await asyncio.sleep(random.uniform(0, min(0.2, 0.002 * 2 ** min(attempt, 7))))
-        raise RuntimeError("a transaction conflicted a thousand times")
+        raise AssertionError("unreachable")
 
     @staticmethod
     async def _commit(session: AsyncClientSession, deadline: float) -> None:

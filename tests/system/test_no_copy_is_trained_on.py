@@ -22,9 +22,21 @@ from wakeline_testing.running import Publisher, published, running, settings_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
-SCENES = (
-    "astronaut brick camera cat coffee coins grass gravel hubble_deep_field moon page rocket text"
-).split()
+SCENES = [
+    "astronaut",
+    "brick",
+    "camera",
+    "cat",
+    "coffee",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "moon",
+    "page",
+    "rocket",
+    "text",
+]
 BENCHMARK = "coffee"
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.unit.labeling.cases import document
 
 from wakeline_events.configuration import Ontology
+from wakeline_geometry.masks import encode
 from wakeline_geometry.shapes import Shape
 from wakeline_labeling.domain import ontology
 
@@ -42,7 +44,7 @@ def test_what_fits_has_no_problems() -> None:
         (shape(attributes={"stage": "old", "height": 3}), "has an attribute 'height'"),
         (shape(geometry={"kind": "box", "corners": [1, 1, 300, 9]}), "reaches out of the image"),
         (
-            shape(geometry={"kind": "mask", "size": [10, 10], "counts": "P3"}),
+            shape(geometry=encode(np.eye(10, dtype=bool)).model_dump()),
             "is a mask of 10 x 10 pixels",
         ),
     ],

@@ -1,6 +1,7 @@
 """Picks: what is next, and whether the probability that a label carries is the true one."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -80,4 +81,4 @@ def test_the_strata_cover_everything_once() -> None:
     edges = [selection.stratum_of((n + 0.5) / 8, 8) for n in range(8)]
     assert edges[0].low == 0.0
     assert edges[-1].high == 1.0
-    assert all(a.high == b.low for a, b in zip(edges, edges[1:], strict=False))
+    assert all(a.high == b.low for a, b in pairwise(edges))
