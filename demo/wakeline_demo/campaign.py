@@ -109,10 +109,10 @@ class Campaign:
         before = await self._counting()
         while True:
             missing = before + quota - await self._counting()
-            if missing <= 0 and not last:
+            # A pair is two labels of which one counts: its other half is made in the same turn.
+            batch = None if last else max(missing, await self._open_halves())
+            if not batch and not last:
                 break
-            # A pair is two labels of which one counts: ask for more while assets are missing.
-            batch = None if last else max(1, missing)
             worked = await labelers.work("label", batch, done.append)
             reviewed = await experts.work("review", None, lambda w: self._reviewed(iteration, w))
             await self._quiet()
@@ -179,7 +179,7 @@ class Campaign:
             wanted = str(status["serving_epoch"] if epoch is None else epoch)
             opened = sum(status["slots"].values()) > 0
             behind = {e: n for e, n in status["queued_by_epoch"].items() if e != wanted and n}
-            return opened and not behind and not status["slots"].get("held")
+            return opened and not behind
 
         await self._until(fresh, 300, "pre-labels of the serving epoch for every queued task")
 
@@ -203,6 +203,18 @@ class Campaign:
             return not moving and (submitted == 0 or waiting > 0)
 
         await self._until(quiet, 60, "reviews of all submitted labels")
+
+    async def _called(self, model_version: str | None, heuristic: str) -> str:
+        """What serves, in words that fit into a table."""
+        if model_version is None:
+            return heuristic
+        return f"own model {(await self.client.models.get(model_version)).number}"
+
+    async def _open_halves(self) -> int:
+        """Control halves of pairs whose other half is made."""
+        status = await self.client.projects.status(self.plan.project, STAGE)
+        control = status["arms"].get("control", {})
+        return int(control.get("queued", 0)) if status["paired"] else 0
 
     async def _nothing_left(self) -> bool:
         status = await self.client.projects.status(self.plan.project, STAGE)

@@ -23,7 +23,7 @@ from wakeline_sdk import AsyncClient, NotFoundError
 
 SCENES = 64
 """Synthetic scenes of the demo without a folder."""
-out = Console()
+out = Console(width=max(100, Console().width))
 
 
 def register(app: typer.Typer) -> None:

@@ -17,6 +17,8 @@ from wakeline_sdk import AsyncClient
 COLOURS = ("#ffd23f", "#3bceac", "#ee4266", "#0ead69", "#a78bfa")
 SHOWN = 3
 """Images of the report."""
+WIDEST = 480
+"""Pixels of the longer side, so that the page stays small."""
 
 
 async def of_predictions(
@@ -52,10 +54,11 @@ def overlay(image: TrueImage, shapes: Sequence[Shape], folder: Folder, caption: 
                     draw.polygon(part, outline=colour)
             case Mask():
                 _outline(canvas, masks.decode(shape.geometry), colour)
+    canvas.thumbnail((WIDEST, WIDEST))
     out = io.BytesIO()
-    canvas.save(out, "PNG")
+    canvas.save(out, "JPEG", quality=85)
     counted = ", ".join(f"{n} {name}" for name, n in _counts(shapes).items()) or "nothing"
-    return Picture(caption=f"{caption} ({counted})", png=out.getvalue())
+    return Picture(caption=f"{caption} ({counted})", jpeg=out.getvalue())
 
 
 def _canvas(pixels: NDArray[np.generic]) -> Image.Image:

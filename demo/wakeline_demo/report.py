@@ -23,12 +23,12 @@ class Picture:
     """One image with outlines drawn on it."""
 
     caption: str
-    png: bytes
+    jpeg: bytes
 
     @property
     def source(self) -> str:
         """The picture inside the page: nothing is fetched from anywhere."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        return "data:image/jpeg;base64," + base64.b64encode(self.jpeg).decode()
 
 
 def document(
@@ -85,8 +85,8 @@ def _holdout(iteration: Iteration) -> dict[str, Any] | None:
         return None
     metrics = model.metrics
     interval = (
-        [metrics["ap/low"], metrics["ap/high"]]
-        if "ap/low" in metrics and "ap/high" in metrics
+        [metrics["ap_low"], metrics["ap_high"]]
+        if "ap_low" in metrics and "ap_high" in metrics
         else None
     )
     return {
@@ -100,28 +100,36 @@ def _holdout(iteration: Iteration) -> dict[str, Any] | None:
 
 
 def table(report: dict[str, Any]) -> Table:
-    """The table that the demo prints."""
+    """The table that the demo prints; fits into 100 columns."""
     found = Table(
-        title=f"{report['data']}: what each turn of the loop cost (people are simulated, "
-        f"model {report['effort_model']})",
-        caption="s/image: human seconds per image with 95 % interval. conf/edit/draw/rem: what "
-        "people did with the assisted arm's shapes.",
+        title=f"{report['data']}: what each turn cost",
+        caption="Simulated people, effort model "
+        f"{report['effort_model']}. s/image: human seconds per image, 95 % interval below. "
+        "Shares: of the assisted arm's shapes. AP: of the model made from the labels so far, on "
+        "hold-out assets. Hours and cost so far, reviewers included.",
     )
-    for column in ("turn", "pre-labels by", "images", "assisted s/image", "control s/image"):
-        found.add_column(column)
-    for column in ("ratio", "conf/edit/draw/rem", "agreement", "hold-out AP", "gate", "h", "cost"):
-        found.add_column(column)
+    for column in ("", "pre-labels by", "images", "assisted\ns/image", "control\ns/image", "ratio"):
+        found.add_column(column, justify="right")
+    for column in (
+        "confirmed edited\ndrawn removed",
+        "agree-\nment",
+        "AP",
+        "gate",
+        "hours",
+        "cost",
+    ):
+        found.add_column(column, justify="right")
     for row in report["iterations"]:
-        seconds, holdout = row["seconds_per_image"], row["holdout"]
-        gate = row["gate"]
+        seconds, holdout, gate = row["seconds_per_image"], row["holdout"], row["gate"]
+        shares = [f"{100 * share:.0f}" for share in row["shares"].values()]
         found.add_row(
             str(row["n"]),
-            _short(row["predictor"]),
+            row["predictor"],
             str(row["images"]),
-            _with_interval(seconds["assisted"], seconds["assisted_ci"], "{:.0f}"),
-            _with_interval(seconds["control"], seconds["control_ci"], "{:.0f}"),
-            _with_interval(row["ratio"], row["ratio_ci"], "{:.2f}"),
-            "/".join(f"{100 * share:.0f}" for share in row["shares"].values()) + " %",
+            _below(seconds["assisted"], seconds["assisted_ci"], "{:.0f}"),
+            _below(seconds["control"], seconds["control_ci"], "{:.0f}"),
+            _below(row["ratio"], row["ratio_ci"], "{:.2f}"),
+            f"{shares[0]} {shares[1]}\n{shares[2]} {shares[3]} %",
             _number(row["agreement"], "{:.2f}"),
             _number(holdout and holdout["value"], "{:.2f}"),
             gate["verdict"] if gate else "-",
@@ -137,7 +145,7 @@ def write(folder: Path, report: dict[str, Any], pictures: Sequence[Picture]) -> 
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     source = resources.files("wakeline_demo").joinpath("report.html.jinja").read_text()
     environment = Environment(autoescape=select_autoescape(default=True, default_for_string=True))
-    environment.globals.update(number=_number, with_interval=_with_interval, short=_short)
+    environment.globals.update(number=_number, with_interval=_with_interval)
     page = environment.from_string(source).render(
         report=report, pictures=pictures, bars=_bars(report)
     )
@@ -165,12 +173,12 @@ def _bars(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _short(predictor: str) -> str:
-    return predictor if len(predictor) <= 20 else predictor[:19] + "…"
-
-
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else form.format(value)
+
+
+def _below(value: float | None, interval: Sequence[float] | None, form: str) -> str:
+    return _with_interval(value, interval, form).replace(" [", "\n[").replace(", ", "-")
 
 
 def _with_interval(

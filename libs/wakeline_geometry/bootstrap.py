@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from wakeline_geometry.average_precision import AssetMatches, class_ap, mean_of_defined, rank
+from wakeline_geometry.average_precision import (
+    AssetMatches,
+    class_ap,
+    macro_ap,
+    mean_of_defined,
+    rank,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,27 @@ def paired_bootstrap(
         for name in left
     }
     return PairedBootstrap(mean_of_defined(list(per_class.values()), resamples), per_class)
+
+
+def macro_interval(
+    matches: Sequence[AssetMatches],
+    *,
+    seed: int,
+    groups: Sequence[Hashable] | None = None,
+    resamples: int = 1_000,
+    share: float = 0.95,
+) -> tuple[float, float] | None:
+    """The interval of one model's macro AP over resampled assets; None where nothing is defined.
+
+    The two-sided percentile bootstrap; ``groups`` as in :func:`paired_bootstrap`.
+    """
+    if not matches:
+        return None
+    units: Sequence[Hashable] = range(len(matches)) if groups is None else groups
+    weights = draw_weights(units, seed=seed, resamples=resamples)
+    values = macro_ap(rank(matches), weights)
+    low, high = quantile(values, (1 - share) / 2), quantile(values, (1 + share) / 2)
+    return None if low is None or high is None else (low, high)
 
 
 def draw_weights(groups: Sequence[Hashable], *, seed: int, resamples: int) -> NDArray[np.float64]:

@@ -1,8 +1,9 @@
 """The card beside a model's ONNX file: all that is needed to run it and to read its maps.
 
 A model is one network from a stack of image channels to maps, and a card. The image is resized by
-``scale`` to working pixels, standardised per channel, and cut into windows where it is larger than
-``tile``. The network answers with one tensor of maps, one cell per ``stride`` working pixels:
+``scale`` to working pixels, the brightness of its channels is standardised, and it is cut into
+windows where it is larger than ``tile``. The network answers with one tensor of maps, one cell per
+``stride`` working pixels:
 
 - ``instances``: the probabilities of background and of each class, and the vector ``(dx, dy)`` from
   the cell to the centre of its object;
@@ -37,9 +38,9 @@ class InstanceDecoding(Frozen):
     """Objects below this score are not shown."""
     vote_blur: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation in cells by which votes for a centre are smoothed."""
-    valley: Share = 0.5
-    """Two heaps of votes are one object if between them lies more than this share of the lower.
-    0: cells that are connected are one object, whatever they vote for."""
+    valley: Share = 0.2
+    """Two heaps of votes from connected cells are one object if between them lies at least this
+    share of the lower one; 0 never parts connected cells."""
     min_cells: Annotated[int, Field(ge=1)] = 4
     """Objects of fewer cells are dropped."""
 
@@ -64,9 +65,9 @@ class ModelCard(Frozen):
     channels: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of the channels in their order, as ``wakeline_images.read_stack`` gives them."""
     mean: tuple[float, ...]
-    """Per channel, of pixels in [0, 1]."""
+    """Per channel, of its brightness as ``wakeline_models.channels`` has it."""
     std: tuple[Annotated[float, Field(gt=0)], ...]
-    """Per channel, of pixels in [0, 1]."""
+    """Per channel, of its brightness."""
     scale: Annotated[float, Field(gt=0, le=8)]
     """Working pixels per image pixel."""
     tile: Annotated[int, Field(ge=16)]

@@ -12,6 +12,9 @@ Stack = NDArray[np.float32]
 GREY = "grey"
 COLOURS = ("red", "green", "blue")
 
+DARK = np.float32(0.02)
+"""Five of 255 grey levels: differences well below this are noise, not brightness."""
+
 
 def select(stack: Stack, have: tuple[str, ...], want: tuple[str, ...]) -> Stack:
     """Take the wanted channels of a stack.
@@ -61,12 +64,29 @@ def resize(stack: Stack, scale: float) -> Stack:
     return np.stack(planes, axis=2).astype(np.float32, copy=False)
 
 
+def brightness(stack: Stack) -> Stack:
+    """The logarithm of each pixel: light multiplies, so that what differs is a ratio.
+
+    A shadow, a weak stain or a short exposure then shifts an image instead of flattening it, and
+    an index such as NDVI, which is a ratio of bands, is a difference that one layer can learn.
+
+    Parameters
+    ----------
+    stack : float32, any shape, in [0, 1]
+
+    Returns
+    -------
+    float32, the same shape, in [-4, 0.1]
+    """
+    return np.asarray(np.log(stack + DARK), dtype=np.float32)
+
+
 def standardise(stack: Stack, mean: tuple[float, ...], std: tuple[float, ...]) -> Stack:
-    """Shift and scale each channel, and put the channels first.
+    """Shift and scale each channel's brightness, and put the channels first.
 
     Returns
     -------
     float32, shape (C, H, W)
     """
-    shifted = (stack - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
+    shifted = (brightness(stack) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return np.ascontiguousarray(np.moveaxis(shifted, 2, 0))

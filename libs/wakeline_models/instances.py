@@ -23,9 +23,6 @@ from wakeline_models.windows import Maps
 Labels = NDArray[np.int32]
 """The object that each cell belongs to, 0 for none, shape (h, w)."""
 
-Points = NDArray[np.float64]
-"""``(row, column)`` in cells, shape (N, 2)."""
-
 NEIGHBOURS = 6
 """How many of the nearest heaps of votes one may be joined with."""
 
@@ -81,9 +78,10 @@ def group(
     int32, shape (h, w)
         Numbered from 1, not every number is used; 0 where no object is.
     """
+    labels = np.zeros(foreground.shape, np.int32)
     inside = foreground > 0.5
-    if settings.valley == 0 or not inside.any():
-        return np.asarray(label(inside, np.ones((3, 3)))[0], dtype=np.int32)
+    if not inside.any():
+        return labels
     cells = np.argwhere(inside)
     limits = np.array(foreground.shape) - 1
     votes = np.clip(cells + vectors[::-1, *cells.T].T, 0, limits)
@@ -91,23 +89,31 @@ def group(
     np.add.at(density, tuple(np.rint(votes).astype(int).T), 1.0)
     density = gaussian_filter(density, settings.vote_blur, mode="constant")
     peaks = np.argwhere((density == maximum_filter(density, size=3)) & (density > 0))
-    objects = join(peaks.astype(np.float64), density, settings.valley)
     _, nearest = cKDTree(peaks).query(votes)
-    labels = np.zeros(foreground.shape, np.int32)
-    labels[inside] = objects[nearest] + 1
+    part, _ = label(inside, np.ones((3, 3)))
+    homes = _most_frequent(nearest, part[inside], len(peaks))
+    labels[inside] = join(peaks, homes, density, settings.valley)[nearest] + 1
     return labels
 
 
-def join(peaks: Points, density: NDArray[np.float32], valley: float) -> NDArray[np.int32]:
-    """Which object each peak of the votes belongs to.
+def join(
+    peaks: NDArray[np.int64],
+    homes: NDArray[np.int64],
+    density: NDArray[np.float32],
+    valley: float,
+) -> NDArray[np.int32]:
+    """Which object each heap of votes belongs to.
 
-    Two neighbours are of one object if the votes on the straight line between them stay above
-    ``valley`` times the lower peak: the votes of a large object spread, but hardly leave gaps.
+    Two neighbours with the same home are of one object if the votes on the straight line between
+    them stay above ``valley`` times the lower peak: the votes of a large object spread, but hardly
+    leave gaps.
 
     Parameters
     ----------
-    peaks : float64, shape (N, 2)
-        At least one.
+    peaks : int64, shape (N, 2)
+        ``(row, column)`` of the heaps in cells; at least one.
+    homes : int64, shape (N,)
+        The connected part of the foreground that most of a heap's votes come from.
     density : float32, shape (h, w)
     valley
         In [0, 1].
@@ -121,14 +127,22 @@ def join(peaks: Points, density: NDArray[np.float32], valley: float) -> NDArray[
     nearest = min(NEIGHBOURS + 1, count)
     _, others = cKDTree(peaks).query(peaks, k=nearest)
     others = others.reshape(count, nearest)
-    heights = density[tuple(peaks.astype(int).T)]
+    heights = density[tuple(peaks.T)]
     along = np.linspace(0, 1, 16)
     lines = peaks[:, None, None] + (peaks[others] - peaks[:, None])[:, :, None] * along[:, None]
     lowest = map_coordinates(density, np.moveaxis(lines, 3, 0), order=1).min(axis=2)
     one = lowest >= valley * np.minimum(heights[:, None], heights[others])
-    rows, columns = np.nonzero(one)
+    rows, columns = np.nonzero(one & (homes[:, None] == homes[others]))
     links = coo_matrix((np.ones(rows.size), (rows, others[rows, columns])), shape=(count, count))
     return np.asarray(connected_components(links, directed=False)[1], dtype=np.int32)
+
+
+def _most_frequent(
+    heaps: NDArray[np.int64], parts: NDArray[np.int32], count: int
+) -> NDArray[np.int64]:
+    """The part that each of ``count`` heaps gets most of its votes from; 0 if it gets none."""
+    votes = coo_matrix((np.ones(heaps.size), (heaps, parts)), shape=(count, parts.max() + 1))
+    return np.asarray(votes.tocsr().argmax(axis=1), dtype=np.int64).ravel()
 
 
 def enlarge(

@@ -1,7 +1,7 @@
 """What can be uploaded."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,13 @@ class Upload:
         }
 
 
-def images_below(
-    folder: Path, *, nir: Path | None = None, group_from_folder: bool = False
+def images_at(
+    paths: Iterable[Path], *, nir: Path | None = None, group_from_folder: bool = False
 ) -> Iterator[Upload]:
-    """All files below a folder that are named like images, in order.
+    """The files that are named, and all files below folders that are named like images, in order.
 
-    An image is called by its path below the folder, so that names stay apart and fit the
-    ``file_name`` of a COCO file beside it.
+    An image in a folder is called by its path below the folder, so that names stay apart and fit
+    the ``file_name`` of a COCO file beside it.
 
     Parameters
     ----------
@@ -53,29 +53,35 @@ def images_below(
         Folder with the near-infrared bands, which are named like their images up to the suffix;
         nothing below it is an image of its own.
     group_from_folder
-        Whether the images of one folder (a patient, a scene) are one group, named by its path
-        from ``folder`` on.
+        Whether the images of one folder (a patient, a scene) are one group, named by its path.
     """
     companions = _by_stem(nir) if nir is not None else {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
-        if nir is not None and path.is_relative_to(nir):
-            continue
-        below = path.relative_to(folder)
-        band = companions.get(below.with_suffix("")) or companions.get(Path(below.stem))
-        yield Upload(
-            path,
-            bands={"nir": band} if band is not None else {},
-            group=_group_of(folder, below) if group_from_folder else None,
-            file_name=below.as_posix(),
-        )
+    for path in paths:
+        root = path if path.is_dir() else path.parent
+        # A single file is taken whatever its name is: the platform says what is wrong with it.
+        files = _images_in(path, nir) if path.is_dir() else [path]
+        for file in files:
+            below = file.relative_to(root)
+            band = companions.get(below.with_suffix("")) or companions.get(Path(below.stem))
+            yield Upload(
+                file,
+                bands={"nir": band} if band is not None else {},
+                group=_group_of(root, below) if group_from_folder else None,
+                file_name=below.as_posix(),
+            )
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _images_in(folder: Path, nir: Path | None) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        is_band = nir is not None and path.is_relative_to(nir)
+        if path.suffix.lower() in SUFFIXES and path.is_file() and not is_band:
+            yield path
 
 
 def _by_stem(folder: Path) -> dict[Path, Path]:

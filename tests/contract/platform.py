@@ -1,6 +1,5 @@
 """The five services as tests see them without any server: their apps, routes and handlers."""
 
-from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +14,7 @@ from wakeline_auth import Issuer, Role, Verifier
 from wakeline_events.base import ServiceName
 from wakeline_events.registry import EVENT_CLASSES
 from wakeline_http import create_app, readiness_of
+from wakeline_messaging import NoSuchEventError
 from wakeline_process import Service
 from wakeline_process.operations import operations_router
 
@@ -22,6 +22,25 @@ ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
 SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 ISSUER = Issuer.create()
+
+
+class StoreAwayError(Exception):
+    """What a route of these apps meets where it asks for anything."""
+
+    code = "store-unavailable"
+
+
+class Away:
+    """A runtime that holds nothing: units of work can be opened, but not asked."""
+
+    stores = SimpleNamespace(open=lambda session: Away())
+
+    @property
+    def resources(self) -> "Away":
+        return Away()
+
+    def __getattr__(self, name: str) -> Any:
+        raise StoreAwayError(name)
 
 
 @cache
@@ -46,27 +65,27 @@ def app_of(name: ServiceName) -> FastAPI:
     app = create_app(
         name,
         routers=[*service.routers, operations_router(name)],
-        problems=_problems(service),
+        problems={**service.problems, NoSuchEventError: 404},
         verifier=Verifier(service.settings.auth),
         readiness=readiness_of({}),
         services={},
     )
-    # Whoever gets past a route's permission meets this, and the route fails: not with 403.
-    app.state.runtime = SimpleNamespace(
-        stores=SimpleNamespace(open=lambda session: SimpleNamespace(), transactions=None),
-        resources=SimpleNamespace(),
-        database=None,
-    )
+    # Whoever gets past a route's permission meets stores that are away: 503, never 403.
+    app.state.runtime = Away()
     return app
+
+
+_DOCUMENTS: dict[str, dict[str, Any]] = {}
 
 
 async def openapi_of(name: ServiceName) -> dict[str, Any]:
     """A service's OpenAPI document, as a client gets it."""
-    async with client_of(name, Role.AUDITOR) as client:
-        response = await client.get("/openapi.json")
-    assert response.status_code == 200, response.text
-    document: dict[str, Any] = response.json()
-    return document
+    if name not in _DOCUMENTS:
+        async with client_of(name, Role.AUDITOR) as client:
+            response = await client.get("/openapi.json")
+        assert response.status_code == 200, response.text
+        _DOCUMENTS[name] = response.json()
+    return _DOCUMENTS[name]
 
 
 def client_of(name: ServiceName, *roles: Role) -> httpx.AsyncClient:
@@ -96,11 +115,3 @@ def consumed_by(name: ServiceName) -> set[str]:
     if handlers is None:
         return set()
     return {event.TYPE for event in EVENT_CLASSES if handlers.of(event.TYPE) is not None}
-
-
-def _problems(service: Service[Any, Any]) -> Mapping[type[Exception], int]:
-    from wakeline_messaging import NoSuchEventError
-
-    return {**service.problems, NoSuchEventError: 404}
-
-

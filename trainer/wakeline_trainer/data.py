@@ -16,7 +16,7 @@ from wakeline_geometry.average_precision import CROWD
 from wakeline_geometry.masks import Size, bounding_box, decode, rasterise
 from wakeline_geometry.shapes import Annotation, Box, Mask, Polygon
 from wakeline_images import UnreadableImageError, read_stack
-from wakeline_models.channels import COLOURS, GREY, Stack, resize, select, standardise
+from wakeline_models.channels import COLOURS, GREY, Stack, brightness, resize, select, standardise
 from wakeline_models.errors import ModelError
 from wakeline_trainer.contract import Asset, BadInputError
 from wakeline_trainer.plan import ObjectFacts
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and standard deviation per channel of pixels in [0, 1]."""
+    """Mean and standard deviation of the brightness per channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -84,10 +84,10 @@ def common_channels(seen: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def statistics(stacks: Iterable[Stack]) -> Statistics:
-    """Mean and spread of each channel over stacks of the same channels."""
+    """Mean and spread of each channel's brightness over stacks of the same channels."""
     count, total, squares = 0, np.float64(0), np.float64(0)
     for stack in stacks:
-        pixels = stack.reshape(-1, stack.shape[2]).astype(np.float64)
+        pixels = brightness(stack).reshape(-1, stack.shape[2]).astype(np.float64)
         count += len(pixels)
         total, squares = total + pixels.sum(axis=0), squares + (pixels**2).sum(axis=0)
     mean = np.asarray(total / count)

@@ -14,7 +14,7 @@ from wakeline_models.windows import Maps
 from wakeline_trainer import export
 from wakeline_trainer.contract import Asset, Parameters, json_line
 from wakeline_trainer.data import Sample, in_channels
-from wakeline_trainer.evaluation import CALIBRATED_ON, choose_decoding, holdout_metrics
+from wakeline_trainer.evaluation import CALIBRATED_ON, holdout_metrics, least_score
 from wakeline_trainer.networks import CardMaps
 from wakeline_trainer.plan import MULTIPLE
 from wakeline_trainer.preparation import Prepared
@@ -57,7 +57,7 @@ def blank_card(data: Prepared, parameters: Parameters, dataset: str) -> ModelCar
 def deliver(
     storage: Storage, network: nn.Module, card: ModelCard, data: Prepared, threads: int
 ) -> Outcome:
-    """Export a network, choose how its maps are decoded, and predict the hold-out with it.
+    """Export a network, choose what is worth showing, and predict the hold-out with it.
 
     Predictions are made by onnxruntime from the exported bytes: what is measured is what serves.
     """
@@ -71,7 +71,8 @@ def deliver(
         return model.maps(in_channels(storage, asset, card.channels), card.channels)
 
     seen = data.train[:: -(-len(data.train) // CALIBRATED_ON)]
-    decoding = choose_decoding([(asset, maps_of(asset)) for asset in seen], card)
+    score = least_score([(asset, maps_of(asset)) for asset in seen], card)
+    decoding = card.decode.model_copy(update={"min_score": score})
     card = card.model_copy(update={"decode": decoding})
     model = Model.load(onnx, card, threads)
     predictions = [

@@ -1,4 +1,4 @@
-"""Hold-out metrics of a model, and the decoding that saves people the most work."""
+"""Hold-out metrics of a model, and the least score that is worth showing to people."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,21 +10,16 @@ from numpy.typing import NDArray
 from wakeline_geometry.average_precision import evaluate, match_asset
 from wakeline_geometry.overlap import pairwise_iou
 from wakeline_geometry.shapes import Predicted
-from wakeline_models.card import BoxDecoding, InstanceDecoding, Kind, ModelCard
+from wakeline_models.card import Kind, ModelCard
 from wakeline_models.inference import decode
 from wakeline_models.windows import Maps
 from wakeline_trainer.contract import Asset
-
-Decoding = InstanceDecoding | BoxDecoding
 
 SCORES = tuple(np.round(np.arange(0.1, 0.75, 0.05), 2).tolist())
 """Least scores that are tried."""
 
 CALIBRATED_ON = 12
-"""Training images on which the decoding is chosen, at most."""
-
-VALLEYS = (0.0, 0.2, 0.35, 0.5, 0.65)
-"""Depths of the valley between two objects that are tried."""
+"""Training images on which the least score is chosen, at most."""
 
 SLACK = 0.02
 """Saved drawings per object that count as no difference between two least scores."""
@@ -45,29 +40,21 @@ def holdout_metrics(predictions: Sequence[tuple[Asset, Sequence[Predicted]]]) ->
     return asdict(result)
 
 
-def choose_decoding(seen: Sequence[tuple[Asset, Maps]], card: ModelCard) -> Decoding:
-    """The settings of a card with which its pre-labels save the most work on images it has seen.
+def least_score(seen: Sequence[tuple[Asset, Maps]], card: ModelCard) -> float:
+    """The least score with which a model's pre-labels save the most work on images it has seen.
 
-    Of least scores that are about as good the lowest is taken, because on new images scores are
-    lower than on those the model has seen.
+    Of scores that are about as good the lowest is taken, because on new images scores are lower.
     """
-    candidates: list[Decoding] = [card.decode]
-    if isinstance(card.decode, InstanceDecoding):
-        candidates = [card.decode.model_copy(update={"valley": valley}) for valley in VALLEYS]
-    best, most = card.decode, -np.inf
-    for candidate in candidates:
-        lowest = candidate.model_copy(update={"min_score": SCORES[0]})
-        saved = np.zeros(len(SCORES))
-        for asset, maps in seen:
-            shapes = decode(maps, card.model_copy(update={"decode": lowest}), asset.size)
-            worth = drawings_saved(card.kind, asset, shapes)
-            scores = np.array([shape.score for shape in shapes])
-            saved += [worth[scores >= least].sum() for least in SCORES]
-        if saved.max() > most:
-            objects = sum(len(asset.annotations) for asset, _ in seen)
-            score = SCORES[int(np.argmax(saved >= saved.max() - SLACK * objects))]
-            best, most = candidate.model_copy(update={"min_score": score}), saved.max()
-    return best
+    settings = card.decode.model_copy(update={"min_score": SCORES[0]})
+    showing_all = card.model_copy(update={"decode": settings})
+    saved = np.zeros(len(SCORES))
+    for asset, maps in seen:
+        shapes = decode(maps, showing_all, asset.size)
+        worth = drawings_saved(card.kind, asset, shapes)
+        scores = np.array([shape.score for shape in shapes])
+        saved += [worth[scores >= least].sum() for least in SCORES]
+    objects = sum(len(asset.annotations) for asset, _ in seen)
+    return float(SCORES[int(np.argmax(saved >= saved.max() - SLACK * objects))])
 
 
 def drawings_saved(kind: Kind, asset: Asset, predicted: Sequence[Predicted]) -> NDArray[np.float64]:

@@ -62,11 +62,14 @@ class BoxLoss:
 
 
 def focal(logits: Tensor, target: Tensor) -> Tensor:
-    """Penalty-reduced focal loss of spots, per object. Source: Zhou et al., "Objects as Points"."""
-    probability = logits.sigmoid()
-    error = (target - probability).abs() ** 2
+    """Focal loss of spots: cells count by the square of their error, and classes alike.
+
+    Source: Li et al., "Generalized Focal Loss" (NeurIPS 2020), equation 2, with the sum over each
+    class divided by what its spots hold, so that few or small objects are not drowned.
+    """
+    error = (target - logits.sigmoid()).abs() ** 2
     loss = error * binary_cross_entropy_with_logits(logits, target, reduction="none")
-    return loss.sum() / (target.sum() + 1)
+    return (loss.sum((0, 2, 3)) / (target.sum((0, 2, 3)) + 5)).sum()
 
 
 def generalised_iou(a: Tensor, b: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch.nn.functional import pad
 
 from wakeline_models.card import Kind
 
-WIDTHS = (24, 24, 48, 96, 128, 24)
+WIDTHS = (16, 24, 32, 48, 64, 16)
 """Channels of the U-Net from half the working resolution down to a 32nd, and of its last layer."""
 
 RARE = -2.2

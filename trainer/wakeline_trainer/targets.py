@@ -69,11 +69,11 @@ def box_targets(
     float32, shape (4, h, w)
         Distances to the left, top, right and bottom side of the box that each cell belongs to.
     float32, shape (h, w)
-        How much each cell's distances count: 1 at a centre, 0 away from all.
+        How much each cell's distances count: 1 in all for each box, 0 away from their centres.
     """
     centres = np.zeros((classes, *cells), np.float32)
     distances = np.zeros((4, *cells), np.float32)
-    weights = np.zeros(cells, np.float32)
+    weights, highest = np.zeros((2, *cells), np.float32)
     rows, columns = np.indices(cells) * stride + stride / 2
     for box, label in zip(boxes, labels, strict=True):
         x_min, y_min, x_max, y_max = box.tolist()
@@ -82,8 +82,9 @@ def box_targets(
         x, y = (int((low + high) / 2 / stride) for low, high in ((x_min, x_max), (y_min, y_max)))
         spot = spots(cells, [(x, y, side / stride)])
         centres[label] = np.maximum(centres[label], spot)
-        owned = (spot > CORE) & (spot > weights)
-        weights[owned] = spot[owned]
+        owned = (spot > CORE) & (spot > highest)
+        highest[owned] = spot[owned]
+        weights[owned] = spot[owned] / max(1.0, float(spot[owned].sum()))
         reach = np.stack([columns - x_min, rows - y_min, x_max - columns, y_max - rows])
         distances[:, owned] = np.maximum(reach[:, owned] / object_size, 1e-3)
     return centres, distances, weights

@@ -21,7 +21,7 @@ from wakeline_sdk.models import (
     UploadReport,
 )
 from wakeline_sdk.paths import path
-from wakeline_sdk.uploads import Progress, Upload, digest, images_below
+from wakeline_sdk.uploads import Progress, Upload, digest, images_at
 
 BATCH = 200
 """Files whose digests are asked for at once."""
@@ -131,8 +131,8 @@ class AsyncDatasets:
         group_from_folder: bool = False,
         workers: int = 4,
     ) -> UploadReport:
-        """Upload all images below a folder; see ``wakeline_sdk.uploads.images_below``."""
-        found = images_below(folder, nir=nir, group_from_folder=group_from_folder)
+        """Upload all images below a folder; see ``wakeline_sdk.uploads.images_at``."""
+        found = images_at([folder], nir=nir, group_from_folder=group_from_folder)
         return await self.upload_all(dataset_id, found, progress, workers=workers)
 
     async def _upload_batch(

@@ -6,7 +6,7 @@ from typing import Any, cast
 from wakeline_sdk._async.transport import AsyncTransport
 from wakeline_sdk.batches import batches
 from wakeline_sdk.checking import problems_of
-from wakeline_sdk.models import StoredPrediction, UploadedPrediction
+from wakeline_sdk.models import PredictionStatus, StoredPrediction, UploadedPrediction
 from wakeline_sdk.shapes import Predicted
 
 
@@ -59,10 +59,17 @@ class AsyncPredictions:
             reports += [UploadedPrediction.model_validate(item) for item in answer["items"]]
         return reports
 
+    async def status(self, project_id: str, stage: str) -> PredictionStatus:
+        """How many tasks of a stage have their pre-label of what serves now."""
+        wanted = {"project": project_id, "stage": stage}
+        return PredictionStatus.model_validate(
+            await self._transport.json("prediction", "GET", "/v1/predictions/status", params=wanted)
+        )
+
     async def list(
         self, *, task_id: str | None = None, asset_id: str | None = None
     ) -> AsyncIterator[StoredPrediction]:
-        """The predictions made for a task or an asset."""
+        """The predictions made for a task or an asset, the newest first."""
         wanted = {"task_id": task_id, "asset_id": asset_id}
         async for item in self._transport.pages("prediction", "/v1/predictions", wanted):
             yield cast(StoredPrediction, item)

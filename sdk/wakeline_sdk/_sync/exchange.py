@@ -155,7 +155,7 @@ class Exchange:
             reports = self._predictions.upload(
                 project_id, stage, found, predictor=predictor, version=version
             )
-        told = {r.asset_id: r.detail or r.code or "" for r in reports if r.status == "refused"}
+        told = {str(r.asset_id): r.detail or r.code or "" for r in reports if r.status == "refused"}
         stored = sum(report.status == "stored" for report in reports)
         refused = {**found.refused, **told}
         return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)

@@ -60,9 +60,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Body], Body]:
     """
 
     def decorate(body: Body) -> Body:
-        def run(
-            ctx: typer.Context, /, *, url: Url, token: Token, as_json: AsJson, **words: Any
-        ) -> None:
+        def run(ctx: typer.Context, url: Url, token: Token, as_json: AsJson, **words: Any) -> None:
             before = ctx.find_object(Given) or Given()
             given = Given(url or before.url, token or before.token)
             with told():

@@ -1,9 +1,10 @@
 """Files of shapes as pairs of asset id and shapes, with what could not be used and why."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -13,15 +14,17 @@ from wakeline_sdk.coco.conversion import (
     shape_from_coco,
     unsupported_keys,
 )
-from wakeline_sdk.coco.joining import Join, Known, Matched
+from wakeline_sdk.coco.joining import Join, Known
 from wakeline_sdk.ontology import Fitting
+from wakeline_sdk.runs import Size
 from wakeline_sdk.shapes import Annotation, Predicted, Shape
 
+S = TypeVar("S", bound=Shape)
 _PREDICTED = TypeAdapter(tuple[Predicted, ...])
 
 
-class Truth:
-    """The annotations of every image of a COCO file, those without any included.
+class Imported(ABC, Generic[S]):
+    """Pairs of asset id and shapes of a COCO file.
 
     Parameters
     ----------
@@ -29,35 +32,8 @@ class Truth:
         Has read the COCO file and all assets that it may be about.
     """
 
-    def __init__(self, join: Join, fitting: Fitting) -> None:
-        self.refused: dict[str, str] = {}
-        """Image -> why it cannot be used."""
-        self._join = join
-        self._fitting = fitting
-        self._names = class_names(join.categories)
-
-    def __iter__(self) -> Iterator[tuple[str, Sequence[Annotation]]]:
-        for found in self._join.matched():
-            name = _name_of(found)
-            if found.asset is None:
-                self.refused[name] = found.problem or "it has no asset"
-                continue
-            try:
-                shapes = [self._shape(entry, found.asset) for entry in found.annotations]
-            except ValueError as error:
-                self.refused[name] = str(error)
-                continue
-            yield found.asset.asset_id, [shape for shape in shapes if shape is not None]
-
-    def _shape(self, entry: dict[str, Any], asset: Known) -> Annotation | None:
-        _note_unsupported(self._fitting, entry)
-        shape = shape_from_coco(entry, self._names, (asset.height, asset.width))
-        fitted: Shape | None = self._fitting.fit(shape)
-        return None if fitted is None else Annotation.model_validate(fitted.model_dump())
-
-
-class Proposals:
-    """The predicted shapes of every image that has some, of COCO results or annotations."""
+    keeps_empty: bool
+    """Whether an image without any shape says something."""
 
     def __init__(self, join: Join, fitting: Fitting) -> None:
         self.refused: dict[str, str] = {}
@@ -66,33 +42,54 @@ class Proposals:
         self._fitting = fitting
         self._names = class_names(join.categories)
 
-    def __iter__(self) -> Iterator[tuple[str, Sequence[Predicted]]]:
+    def __iter__(self) -> Iterator[tuple[str, Sequence[S]]]:
         if orphans := self._join.orphans():
             self.refused["images that no file describes"] = (
-                f"{orphans} results are of them: give the COCO file with all images"
+                f"{orphans} annotations are of them: give the COCO file with all images"
             )
         for found in self._join.matched():
-            name = _name_of(found)
-            if not found.annotations:
+            if not (found.annotations or self.keeps_empty):
                 continue
+            name = str(found.image.get("file_name") or found.image["id"])
             if found.asset is None:
                 self.refused[name] = found.problem or "it has no asset"
                 continue
             try:
-                shapes = [
-                    self._shape(number, entry, found.asset)
-                    for number, entry in enumerate(found.annotations, start=1)
-                ]
+                shapes = list(self._shapes(found.annotations, found.asset))
             except ValueError as error:
                 self.refused[name] = str(error)
                 continue
-            yield found.asset.asset_id, [shape for shape in shapes if shape is not None]
+            yield found.asset.asset_id, shapes
 
-    def _shape(self, number: int, entry: dict[str, Any], asset: Known) -> Predicted | None:
-        _note_unsupported(self._fitting, entry)
-        size = (asset.height, asset.width)
-        shape_id = str(entry.get("id", number))
-        return self._fitting.fit(predicted_from_coco(entry, shape_id, self._names, size))
+    def _shapes(self, entries: list[dict[str, Any]], asset: Known) -> Iterator[S]:
+        for number, entry in enumerate(entries, start=1):
+            for key in unsupported_keys(entry):
+                self._fitting.lose(f"{key}, which a shape cannot hold")
+            shape = self._fitting.fit(self._shape(entry, number, (asset.height, asset.width)))
+            if shape is not None:
+                yield shape
+
+    @abstractmethod
+    def _shape(self, entry: dict[str, Any], number: int, size: Size) -> S: ...
+
+
+class Truth(Imported[Annotation]):
+    """The annotations of every image; that an image has none is true as well."""
+
+    keeps_empty = True
+
+    def _shape(self, entry: dict[str, Any], number: int, size: Size) -> Annotation:
+        shape = shape_from_coco(entry, self._names, size)
+        return Annotation.model_validate(shape.model_dump())
+
+
+class Proposals(Imported[Predicted]):
+    """The predicted shapes of every image that has some: COCO results, or annotations."""
+
+    keeps_empty = False
+
+    def _shape(self, entry: dict[str, Any], number: int, size: Size) -> Predicted:
+        return predicted_from_coco(entry, str(entry.get("id", number)), self._names, size)
 
 
 class Lines:
@@ -167,15 +164,6 @@ def _numbered(shapes: Any) -> Any:
         {"id": str(number), **shape} if isinstance(shape, dict) else shape
         for number, shape in enumerate(shapes, start=1)
     ]
-
-
-def _name_of(found: Matched) -> str:
-    return str(found.image.get("file_name") or found.image["id"])
-
-
-def _note_unsupported(fitting: Fitting, entry: dict[str, Any]) -> None:
-    for key in unsupported_keys(entry):
-        fitting.lose(f"{key}, which a shape cannot hold")
 
 
 def _in_words(error: ValueError) -> str:

@@ -186,24 +186,43 @@ class ReviewRecord(Verdict):
 class UploadedPrediction(Wire):
     """What became of one uploaded prediction."""
 
-    asset_id: str
+    asset_id: str | None
+    """None where the item named none."""
     status: Literal["stored", "refused"]
     code: str | None = None
     detail: str | None = None
 
 
-class StoredPrediction(TypedDict, total=False):
+class StoredPrediction(TypedDict):
     """A prediction as the platform keeps it."""
 
     prediction_id: str
-    asset_id: str
-    task_id: str
+    project: str
     stage_id: str
+    task_id: str
+    asset_id: str
     predictor: str
     predictor_version: str
     serving_epoch: int
-    uncertainty: float | None
+    holdout: bool
+    uncertainty: float
+    """In [0, 1]."""
+    at: str
     shapes: list[dict[str, Any]]
+
+
+class PredictionStatus(Wire):
+    """How far the predictions of a stage are: of its open tasks and its hold-out."""
+
+    serving_epoch: int
+    model_version: str | None
+    """None: the stage's other predictors answer."""
+    answered: int
+    """Under the serving epoch."""
+    failed: int
+    stale: int
+    """Answered under an earlier epoch."""
+    unanswered: int
 
 
 class ImportReport(Wire):

@@ -52,7 +52,11 @@ class BlobArchive:
         """Shapes as an event carries them; the blob, if there is one, is stored by then."""
 
         async def keep() -> PredictionSet:
-            return await keep_shapes(self._blobs, PREDICTIONS, shapes)
+            kept = await keep_shapes(self._blobs, PREDICTIONS, shapes)
+            # As it is: to validate hundreds of masks again would hold up the event loop.
+            return PredictionSet.model_construct(
+                count=kept.count, items=kept.items, blob=kept.blob
+            )
 
         return await (patiently(keep) if wait else keep())
 

@@ -8,9 +8,9 @@ about all of them. Source: Horvitz and Thompson, JASA 47 (1952), inverse probabi
 from collections.abc import Sequence
 from typing import NamedTuple
 
-SMALL_QUEUE = 256
+SMALL_QUEUE = 128
 """Up to so many slots a queue is looked at as a whole, and every probability is exact."""
-STRATUM = 128
+STRATUM = 64
 """About so many slots of a larger queue are looked at for a uniform pick."""
 
 

@@ -27,8 +27,8 @@ class UploadIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     project: Slug
     stage: Slug
-    predictor: Annotated[str, Field(pattern=r"^external\.[a-z0-9-]{1,100}$")]
-    """``external.<name>``: the name of the model, as the stage lists it."""
+    predictor: Annotated[str, Field(pattern=r"^external(\.[a-z0-9-]{1,100})?$")]
+    """``external.<name>``, or plain ``external`` where there is one such model only."""
     version: Annotated[str, Field(min_length=1, max_length=200)]
     """Of the model; what is uploaded later for an asset takes the place of what was."""
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)]

@@ -118,7 +118,7 @@ def fit(
             dropped["wrong-kind"] += 1
             continue
         clipped = bounds.clip(geometry, width, height)
-        fitting = None if clipped is None else shape.model_copy(update={"geometry": clipped})
+        fitting = None if clipped is None else _shown(shape, clipped, definition)
         if fitting is None or bounds.problems_of(fitting, width, height):
             dropped["off-image"] += 1
         elif not _in_focus(fitting.geometry, regions):
@@ -126,6 +126,13 @@ def fit(
         else:
             kept.append(fitting)
     return Fitted(tuple(kept), dropped)
+
+
+def _shown(shape: Predicted, geometry: Geometry, definition: ClassDefinition) -> Predicted:
+    """The shape with this geometry, without attributes that a label of its class must not have."""
+    known = {attribute.name for attribute in definition.attributes}
+    attributes = {name: value for name, value in shape.attributes.items() if name in known}
+    return shape.model_copy(update={"geometry": geometry, "attributes": attributes})
 
 
 def _allowed(geometry: Geometry, definition: ClassDefinition) -> Geometry | None:

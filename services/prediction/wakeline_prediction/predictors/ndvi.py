@@ -19,7 +19,7 @@ from wakeline_prediction.predictors.segments import Segments, Stack, scored
 from wakeline_prediction.predictors.thresholds import Plane, local_mean, otsu
 
 VERSION = "1"
-LEAST_INDEX = 0.1
+LEAST_INDEX = 0.15
 """Below this nothing is a plant, however the image's values divide."""
 GREATEST_INDEX = 0.6
 """Above this everything is."""
@@ -33,7 +33,7 @@ class NdviParameters(RuleParameters):
     soil: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Huete's L, for reflectances in [0, 1]; 0 gives the plain index."""
     threshold: Annotated[float, Field(gt=-1, lt=1)] | None = None
-    """None: Otsu's, within 0.1 and 0.6."""
+    """None: Otsu's, within 0.15 and 0.6."""
     smoothing: Annotated[float, Field(ge=0, le=50)] = 0.6
     """Radius of a Gaussian in pixels, over both bands before they are divided."""
     gap: Annotated[int, Field(ge=0, le=200)] = 0

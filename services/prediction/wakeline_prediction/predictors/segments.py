@@ -87,11 +87,13 @@ def shapes_of(segments: Segments, class_name: str, kind: GeometryKind) -> list[P
             mask = mask_of(part, (rows.start, columns.start), (height, width))
             geometry = converted(mask, kind)
         if geometry is not None:
+            # Not validated once more: a mask is, as it is made, and that is what costs.
             shapes.append(
-                Predicted(
+                Predicted.model_construct(
                     id=f"p{len(shapes)}",
                     class_name=class_name,
                     geometry=geometry,
+                    attributes={},
                     score=float(segments.scores[number]),
                 )
             )

@@ -27,8 +27,8 @@ REACH = 2.0
 class ThresholdParameters(RuleParameters):
     """What a stage may set; the defaults suit many roundish objects on an even background."""
 
-    channel: str | None = None
-    """Name of a channel or band; None: grey, the mean of the colours."""
+    band: str | None = None
+    """Name of a channel or extra band; None: grey, the mean of the colours."""
     polarity: Literal["auto", "bright", "dark"] = "auto"
     """Whether objects are brighter or darker than what they lie on."""
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -53,11 +53,11 @@ def segment(stack: Stack, channels: tuple[str, ...], parameters: ThresholdParame
     Raises
     ------
     CannotAnswerError
-        ``no-channel`` if the image lacks the channel.
+        ``no-channel`` if the image lacks the band.
     """
     values = (
-        channel(stack, channels, parameters.channel)
-        if parameters.channel is not None
+        channel(stack, channels, parameters.band)
+        if parameters.band is not None
         else grey(stack, channels)
     )
     if parameters.smoothing > 0:

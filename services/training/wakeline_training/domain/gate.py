@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from wakeline_events.base import AssetId
 from wakeline_events.training import Gate
 from wakeline_geometry.average_precision import AssetMatches, Evaluation, evaluate, match_asset
-from wakeline_geometry.bootstrap import paired_bootstrap, quantile
+from wakeline_geometry.bootstrap import macro_interval, paired_bootstrap, quantile
 from wakeline_geometry.shapes import Predicted
 from wakeline_training.domain.manifest import HoldoutTruth
 
@@ -45,6 +45,8 @@ class Judgement:
     """The candidate on the whole hold-out."""
     comparator: Evaluation
     """What serves now on the assets of the pairing."""
+    interval: tuple[float, float] | None
+    """95 % of the candidate's macro AP, over resampled groups."""
 
 
 def judge(
@@ -76,6 +78,12 @@ def judge(
         gate=_verdict(pair, served.version if served else NOTHING_SERVED, seed, resamples),
         candidate=evaluate(list(ours.values())),
         comparator=evaluate(theirs),
+        interval=macro_interval(
+            list(ours.values()),
+            seed=seed,
+            groups=[truth.group for truth in holdout],
+            resamples=resamples,
+        ),
     )
 
 
@@ -165,9 +173,16 @@ def smallest_detectable(differences: NDArray[np.float64]) -> float | None:
     return min(1.0, min(_Z_90 * error, LARGEST_LOSS) + _Z_80 * error)
 
 
-def flat_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Metrics as events carry them: ``ap``, ``ap50``, and ``ap/<class>``, ``mean_iou/<class>``."""
+def flat_metrics(
+    evaluation: Evaluation, interval: tuple[float, float] | None = None
+) -> dict[str, float]:
+    """Metrics as events carry them: ``ap``, ``ap50``, and ``ap/<class>``, ``mean_iou/<class>``.
+
+    ``ap_low`` and ``ap_high`` bound the macro AP where an interval is given.
+    """
     metrics = {"assets": float(evaluation.assets)}
+    if interval is not None:
+        metrics |= {"ap_low": interval[0], "ap_high": interval[1]}
     if evaluation.ap is not None and evaluation.ap50 is not None:
         metrics |= {"ap": evaluation.ap, "ap50": evaluation.ap50}
     for name, result in evaluation.per_class.items():

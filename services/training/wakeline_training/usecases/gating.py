@@ -130,7 +130,7 @@ async def _served(
         shapes[truth.asset_id] = (
             () if answer.shapes is None else await archive.predicted(answer.shapes)
         )
-        versions[answer.predictor_version] += 1
+        versions[_name(answer)] += 1
     model = situation.serving
     if model is not None and {a.predictor for a in situation.answers.values()} <= {OWN}:
         # What the serving model said at its own gate, where no event has told it again.
@@ -178,7 +178,7 @@ async def _decide(uow: TrainingUnitOfWork, situation: Situation, judgement: gate
         project_id=run.project_id,
         number=run.number,
         dataset_version=run.dataset_version,
-        metrics=gate.flat_metrics(judgement.candidate),
+        metrics=gate.flat_metrics(judgement.candidate, judgement.interval),
         comparator_metrics=gate.flat_metrics(judgement.comparator),
         reported=run.reported,
         gate=judgement.gate,
@@ -205,3 +205,10 @@ async def _decide(uow: TrainingUnitOfWork, situation: Situation, judgement: gate
 
 async def _nothing(_: TrainingUnitOfWork) -> None:
     """The run was cancelled: the job ends without an effect."""
+
+
+def _name(answer: Answer) -> str:
+    """A model's version says it all; a rule's is only a number, so the rule is named with it."""
+    if answer.predictor == "own":
+        return answer.predictor_version
+    return f"{answer.predictor}@{answer.predictor_version}"

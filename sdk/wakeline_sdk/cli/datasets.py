@@ -1,0 +1,152 @@
+"""``wakeline datasets`` and ``wakeline upload``."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wakeline_sdk.cli.command import Session, command, group
+from wakeline_sdk.cli.failing import REFUSED, fail
+from wakeline_sdk.cli.showing import Columns, when
+from wakeline_sdk.errors import NotFoundError
+from wakeline_sdk.models import Dataset, FileReport, UploadReport
+from wakeline_sdk.uploads import images_at
+
+DatasetId = Annotated[str, typer.Argument(metavar="DATASET", help="Name of the dataset.")]
+
+_COLUMNS: Columns = {
+    "dataset": lambda one: one.dataset_id,
+    "name": lambda one: one.name,
+    "assets": lambda one: one.received,
+    "ingested": lambda one: one.ingested,
+    "refused": lambda one: one.refused,
+    "MB": lambda one: round(one.bytes / 1e6, 1),
+    "created": lambda one: when(one.created_at),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    datasets = group(app, "datasets", "Named collections of images.")
+    command(datasets, "list")(list_datasets)
+    command(datasets, "create")(create)
+    command(datasets, "show")(show)
+    command(app, "upload")(upload)
+
+
+def list_datasets(session: Session) -> None:
+    """List all datasets."""
+    session.display.rows(session.client.datasets.list(), _COLUMNS, none="there is no dataset yet")
+
+
+def create(
+    session: Session,
+    dataset: DatasetId,
+    name: Annotated[str | None, typer.Option(help="What people call it.")] = None,
+) -> None:
+    """Create a dataset; nothing happens if it is there already."""
+    _show(session, session.client.datasets.create(dataset, name))
+
+
+def show(
+    session: Session,
+    dataset: DatasetId,
+    refusals: Annotated[
+        bool, typer.Option("--refusals", help="List the files that were refused, ever.")
+    ] = False,
+) -> None:
+    """Show a dataset and how far its files are."""
+    if not refusals:
+        _show(session, session.client.datasets.get(dataset))
+        return
+    columns = {
+        "file": lambda one: one.file_name,
+        "part": lambda one: one.part,
+        "code": lambda one: one.code,
+        "reason": lambda one: one.message,
+        "at": lambda one: when(one.at),
+    }
+    found = session.client.datasets.refusals(dataset)
+    session.display.rows(found, columns, none="no file was refused")
+
+
+def upload(
+    session: Session,
+    dataset: DatasetId,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", exists=True, help="Images, or folders.")
+    ],
+    nir: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Folder with near-infrared bands, named alike."
+        ),
+    ] = None,
+    group_from_folder: Annotated[
+        bool, typer.Option("--group-from-folder", help="Images of one folder are one group.")
+    ] = False,
+    create: Annotated[
+        bool, typer.Option("--create", help="Create the dataset if it is not there.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=1, max=32, help="Files sent at once.")] = 4,
+) -> None:
+    """Upload images; what is there already is skipped, so a broken upload is simply run again.
+
+    Exits with 1 if a file was refused; all others are in the dataset then.
+    """
+    _require(session, dataset, create)
+    found = list(images_at(paths, nir=nir, group_from_folder=group_from_folder))
+    if not found:
+        fail(f"no image is in {', '.join(map(str, paths))}: JPEG, PNG and TIFF files are")
+    with session.display.progress() as bar:
+        task = bar.add_task(f"to {dataset}", total=len(found))
+        report = session.client.datasets.upload_all(
+            dataset, found, lambda _: bar.advance(task), workers=workers
+        )
+    _report(session, report)
+    if report.refused:
+        raise typer.Exit(REFUSED)
+
+
+def _require(session: Session, dataset: str, create: bool) -> None:
+    if create:
+        session.client.datasets.create(dataset)
+        return
+    try:
+        session.client.datasets.get(dataset)
+    except NotFoundError:
+        fail(f"there is no dataset {dataset!r}: `wakeline datasets create {dataset}`, or --create")
+
+
+def _report(session: Session, report: UploadReport) -> None:
+    counts = Counter(one.outcome for one in report.files)
+    if session.display.as_json:
+        files = [_told(one) for one in report.files]
+        outcomes = {name: counts[name] for name in ("stored", "skipped", "refused")}
+        session.display.one({**outcomes, "files": files})
+        return
+    if report.refused:
+        columns = {
+            "refused file": lambda one: one.path,
+            "code": lambda one: one.code,
+            "reason": lambda one: one.reason,
+        }
+        session.display.rows(report.refused, columns, none="")
+    session.display.say(
+        f"{counts['stored']} stored, {counts['skipped']} there already, {counts['refused']} refused"
+    )
+
+
+def _told(one: FileReport) -> dict[str, str | None]:
+    return {
+        "path": str(one.path),
+        "outcome": one.outcome,
+        "asset_id": one.asset.asset_id if one.asset else None,
+        "code": one.code,
+        "reason": one.reason,
+    }
+
+
+def _show(session: Session, dataset: Dataset) -> None:
+    session.display.one(dataset, {name: value(dataset) for name, value in _COLUMNS.items()})

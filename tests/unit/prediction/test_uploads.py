@@ -1,0 +1,51 @@
+from wakeline_events.base import Asset
+from wakeline_geometry.shapes import Box, Point, Predicted
+from wakeline_prediction.domain import uploads
+from wakeline_prediction.domain.uploads import problems_in, unknown_classes
+
+from .test_mapping import ontology
+
+ASSET = Asset(
+    asset_id="d:a", dataset_id="d", digest="0", width=60, height=40, group="g", image="d/0"
+)
+WORDS = ontology(cell=["box"], spot=["point"])
+
+
+def box(name: str, *corners: float, class_name: str = "cell") -> Predicted:
+    left, top, right, bottom = corners
+    return Predicted(
+        id=name, class_name=class_name, geometry=Box(corners=(left, top, right, bottom))
+    )
+
+
+def test_shapes_that_can_be_shown_have_no_problems() -> None:
+    shapes = [box("a", 1, 1, 5, 5), box("b", 1, 1, 5, 5, class_name="spot")]
+    assert problems_in(shapes, WORDS, ASSET) == []
+
+
+def test_each_problem_names_its_shape() -> None:
+    point = Predicted(id="p", class_name="cell", geometry=Point(at=(1, 1)))
+    problems = problems_in(
+        [box("a", 100, 100, 120, 120), box("a", 1, 1, 5, 5), point], WORDS, ASSET
+    )
+    assert len(problems) == 3
+    assert problems[0].startswith("shape a lies outside")
+    assert "two shapes have the id a" in problems
+    assert "shape p is a point, and cell is drawn as box" in problems
+
+
+def test_the_size_is_not_judged_while_the_asset_is_unknown() -> None:
+    assert problems_in([box("a", 100, 100, 120, 120)], WORDS, None) == []
+
+
+def test_a_thousand_equal_problems_are_listed_briefly() -> None:
+    shapes = [box(str(n), 100, 100, 120, 120) for n in range(1_000)]
+    assert len(problems_in(shapes, WORDS, ASSET)) == uploads.SHOWN
+    assert problems_in(shapes * 6, WORDS, ASSET) == [
+        "a prediction has at most 5000 shapes, not 6000"
+    ]
+
+
+def test_unknown_classes_are_named_once() -> None:
+    shapes = [box(str(n), 1, 1, 5, 5, class_name=f"x{n % 2}") for n in range(4)]
+    assert unknown_classes(shapes, WORDS) == ["x0", "x1"]
