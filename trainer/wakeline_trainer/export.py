@@ -1,6 +1,9 @@
 """From a trained network to the bytes of an ONNX file, checked against the network itself."""
 
 import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +22,7 @@ def to_onnx(network: nn.Module, card: ModelCard) -> bytes:
     side = card.multiple * 2
     example = torch.zeros(1, len(card.channels), side, side)
     sizes = {0: "batch", 2: "height", 3: "width"}
-    with tempfile.TemporaryDirectory(prefix="wakeline-export-") as folder:
+    with tempfile.TemporaryDirectory(prefix="wakeline-export-") as folder, quiet():
         path = Path(folder) / "model.onnx"
         torch.onnx.export(
             network.cpu().eval(),
@@ -32,6 +35,14 @@ def to_onnx(network: nn.Module, card: ModelCard) -> bytes:
             dynamo=False,
         )
         return path.read_bytes()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about itself off the log; that it is right is checked below."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def largest_difference(network: nn.Module, onnx: bytes, window: NDArray[np.float32]) -> float:

@@ -91,9 +91,10 @@ class _Text:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
                 # A number at the end of what was read may go on behind it.
-                if end < len(self._buffer) or not self._more(wanted):
+                if end < len(self._buffer) or self._ended:
                     self._at = end
                     return value
+                self._more(wanted)
             except json.JSONDecodeError:
                 if not self._more(wanted):
                     raise
@@ -106,4 +107,4 @@ class _Text:
         self._ended = not read
         self._buffer = self._buffer[self._at :] + read
         self._at = 0
-        return bool(read)
+        return True

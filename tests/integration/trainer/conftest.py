@@ -21,9 +21,9 @@ CLASSES = ("disc", "square")
 
 
 def draw_asset(folder: Path, number: int, kind: str, rng: np.random.Generator) -> Asset:
-    """A noisy picture of bright discs and less bright squares, as one line of a manifest."""
+    """A noisy picture of bright discs and dark squares, as one line of a manifest."""
     rows, columns = np.indices((SIDE, SIDE))
-    picture = rng.normal(40, 6, (SIDE, SIDE))
+    picture = rng.normal(90, 6, (SIDE, SIDE))
     annotations = []
     for row in (24, 72):
         for column in (24, 72):
@@ -33,7 +33,7 @@ def draw_asset(folder: Path, number: int, kind: str, rng: np.random.Generator) -
             across = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
             within = (abs(rows - y) <= radius) & (abs(columns - x) <= radius)
             mine = across if name == "disc" else within
-            picture[mine] += 150 if name == "disc" else 80
+            picture[mine] += 120 if name == "disc" else -60
             box = Box(corners=(x - radius, y - radius, x + radius + 1, y + radius + 1))
             annotations.append(
                 Annotation(
