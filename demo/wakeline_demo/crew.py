@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,9 +111,3 @@ def told(
         "number": number,
         "expert": expert,
     }
-
-
-async def dismissed(crews: Iterable[Crew]) -> None:
-    """Send several crews home."""
-    for crew in crews:
-        await crew.dismiss()

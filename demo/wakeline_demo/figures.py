@@ -1,6 +1,6 @@
 """From labels to figures: seconds per image in both arms, their ratio, and intervals (pure)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,11 +80,16 @@ def shares(labels: Sequence[Labeled]) -> dict[str, float]:
     return {name: count / total if total else 0.0 for name, count in counts.items()}
 
 
-def quality(labels: Sequence[Labeled]) -> dict[str, float | None]:
-    """Mean agreement with the truth of each arm's labels, before review."""
-    result: dict[str, float | None] = {}
-    for arm in ("assisted", "control"):
-        values = [x.quality for x in labels if x.arm == arm]
+def quality(labels: Sequence[Labeled]) -> dict[str, float | bool | None]:
+    """Mean agreement of each arm's labels with the truth, before review.
+
+    On the same assets where any were labeled in both arms; ``paired`` says whether.
+    """
+    arms = {arm: [x for x in labels if x.arm == arm] for arm in ("assisted", "control")}
+    both = {x.asset_id for x in arms["assisted"]} & {x.asset_id for x in arms["control"]}
+    result: dict[str, float | bool | None] = {"paired": bool(both)}
+    for arm, found in arms.items():
+        values = [x.quality for x in found if not both or x.asset_id in both]
         result[arm] = float(np.mean(values)) if values else None
     return result
 
@@ -144,8 +149,3 @@ def _interval(draws: NDArray[np.float64]) -> Interval:
         return None
     low, high = np.quantile(draws, (0.025, 0.975))
     return float(low), float(high)
-
-
-def running_total(values: Sequence[float], of: Callable[[float], float] = float) -> list[float]:
-    """Sums so far."""
-    return [float(x) for x in np.cumsum([of(v) for v in values])]

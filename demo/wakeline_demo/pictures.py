@@ -14,7 +14,7 @@ from wakeline_geometry.shapes import Box, Mask, Polygon, Predicted, Shape
 from wakeline_images import read_image
 from wakeline_sdk import AsyncClient
 
-COLOURS = ("#ffd23f", "#3bceac", "#ee4266", "#0ead69", "#a78bfa")
+COLOURS = ("#ffd23f", "#ff4fd8", "#4fc3ff", "#ff7043", "#b388ff")
 SHOWN = 3
 """Images of the report."""
 WIDEST = 480
@@ -29,13 +29,13 @@ async def of_predictions(
     pictures: list[Picture] = []
     for asset_id in sorted(holdout)[:SHOWN]:
         image = by_digest[asset_id.split(":")[1]]
-        versions: dict[str, list[Predicted]] = {}
-        async for prediction in client.predictions.list(asset_id=asset_id):
-            shapes = [Predicted.model_validate(s) for s in prediction["shapes"]]
-            versions[prediction["predictor_version"]] = shapes
-        for version, shapes in versions.items():
-            pictures.append(overlay(image, shapes, folder, f"{image.path.name}: {version}"))
-        pictures.append(overlay(image, image.shapes, folder, f"{image.path.name}: truth"))
+        found = [p async for p in client.predictions.list(asset_id=asset_id)]
+        for prediction in sorted(found, key=lambda p: int(p["serving_epoch"])):
+            shapes = [Predicted.model_validate(shape) for shape in prediction["shapes"]]
+            turn = int(prediction["serving_epoch"]) + 1
+            caption = f"{image.path.name}, turn {turn}: {prediction['predictor']}"
+            pictures.append(overlay(image, shapes, folder, caption))
+        pictures.append(overlay(image, image.shapes, folder, f"{image.path.name}, the truth"))
     return pictures
 
 

@@ -1,4 +1,4 @@
-"""Who knows one service knows all: the same files, the same layers, and names that say something."""
+"""Who knows one service knows all: the same files and layers, and names that say something."""
 
 import re
 import subprocess

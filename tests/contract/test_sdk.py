@@ -53,7 +53,9 @@ async def test_every_path_that_the_sdk_asks_for_is_a_route() -> None:
             routes.add(re.sub(r"\{[^}]*\}", "{}", path).replace(f"/operations/{service}", ""))
     asked = {path.replace("/operations/{}", "") for path in _asked_for()}
     assert len(asked) > 30
-    assert asked - routes == set()
+    for path in asked:
+        form = re.compile(re.escape(path).replace(r"\{\}", "[^/]+"))
+        assert any(form.fullmatch(route) for route in routes), path
 
 
 def _form(model: type[BaseModel]) -> dict[str, Any]:

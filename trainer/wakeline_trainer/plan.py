@@ -121,7 +121,7 @@ def plan(
     return Plan(
         scale=chosen,
         crop=crop,
-        batch=max(2, round(STEP_PIXELS / (crop[0] * crop[1]))),
+        batch=int(np.clip(round(STEP_PIXELS / (crop[0] * crop[1])), 2, 8)),
         tile=TILE,
         overlap=int(np.clip(_multiple(float(np.percentile(sides, 95))), 64, TILE // 2)),
         stride=stride,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-CHUNK = 1 << 20
+CHUNK = 1 << 16
 """Characters that are read at once."""
 
 
@@ -75,7 +75,7 @@ class _Text:
             if self._at < len(self._buffer) or not self._more(CHUNK):
                 break
         found = self._buffer.startswith(character, self._at)
-        self._at += found
+        self._at += len(character) if found else 0
         return found
 
     def expect(self, character: str) -> None:
@@ -90,8 +90,8 @@ class _Text:
         while True:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
-                # A number at the end of what was read may go on behind it.
-                if end < len(self._buffer) or self._ended:
+                # A number may go on behind what was read: 1 is the start of 1.5 and of 1e-7.
+                if end + 2 < len(self._buffer) or self._ended:
                     self._at = end
                     return value
                 self._more(wanted)

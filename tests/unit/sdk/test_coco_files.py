@@ -128,7 +128,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         return peak
 
     peak_of(10)
-    small, large = peak_of(1_000), peak_of(4_000)
+    small, large = peak_of(200), peak_of(1_000)
     assert large < 1.2 * small, (small, large)
 
 
