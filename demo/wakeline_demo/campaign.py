@@ -114,9 +114,7 @@ class Campaign:
             if not batch and not last:
                 break
             worked = await labelers.work("label", batch, done.append)
-            reviewed = await experts.work("review", None, lambda w: self._reviewed(iteration, w))
-            await self._quiet()
-            reviewed += await experts.work("review", None, lambda w: self._reviewed(iteration, w))
+            reviewed = await self._review(iteration, experts)
             if not worked and not reviewed and await self._nothing_left():
                 break
         iteration.labels = await self._joined(done)
@@ -188,21 +186,18 @@ class Campaign:
         counts = await self.client.reviews.status(self.plan.project, STAGE)
         return counts.get("merged", 0)
 
-    async def _quiet(self) -> None:
-        """Wait until review has taken in every label that was submitted."""
+    async def _review(self, iteration: Iteration, experts: Crew) -> int:
+        """Let experts judge until no submitted label is without its verdict."""
+        reviewed = 0
 
-        async def quiet() -> bool:
+        async def judged() -> bool:
+            nonlocal reviewed
+            reviewed += await experts.work("review", None, lambda w: self._reviewed(iteration, w))
             status = await self.client.projects.status(self.plan.project, STAGE)
-            counts = await self.client.reviews.status(self.plan.project, STAGE)
-            backlogs = [
-                await self.client.operations.backlog(name) for name in ("labeling", "review")
-            ]
-            submitted = status["slots"].get("submitted", 0)
-            waiting = counts.get("pending", 0) + counts.get("leased", 0)
-            moving = any(b.outbox_rows for b in backlogs)
-            return not moving and (submitted == 0 or waiting > 0)
+            return not status["slots"].get("submitted")
 
-        await self._until(quiet, 60, "reviews of all submitted labels")
+        await self._until(judged, 120, "a verdict on every submitted label")
+        return reviewed
 
     async def _called(self, model_version: str | None, heuristic: str) -> str:
         """What serves, in words that fit into a table."""

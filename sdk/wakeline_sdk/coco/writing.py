@@ -119,5 +119,5 @@ class CocoWriter:
 
 
 def _append(file: IO[str], before: int, value: Mapping[str, Any]) -> None:
-    file.write(",\n" if before else "\n")
-    json.dump(value, file, ensure_ascii=False)
+    separator = ",\n" if before else "\n"
+    file.write(separator + json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,35 @@
+"""What the SDK is made of: two spellings of one client, and hardly any dependencies."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+SDK = Path(__file__).parents[3] / "sdk"
+PACKAGE = SDK / "wakeline_sdk"
+CLIENT = {"httpx", "pydantic", "pydantic_core", "wakeline_sdk"}
+COMMAND_LINE = CLIENT | {"typer", "rich", "yaml"}
+
+
+def imported_by(path: Path) -> set[str]:
+    """The top-level packages that a module imports, those of Python itself left out."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names)
+
+
+def test_the_client_needs_httpx_and_pydantic_only() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        allowed = COMMAND_LINE if "cli" in path.parts else CLIENT
+        assert imported_by(path) <= allowed, path
+
+
+def test_the_synchronous_client_is_generated_from_the_asynchronous_one() -> None:
+    checked = subprocess.run(
+        [sys.executable, SDK / "generate_sync.py", "--check"], capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr

@@ -1,0 +1,280 @@
+"""What the client does about answers that are lost, late, refused or not the platform's."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wakeline_sdk import (
+    AsyncClient,
+    Client,
+    ConflictError,
+    InvalidRequestError,
+    Predicted,
+    UnavailableError,
+    UnreachableError,
+    Upload,
+)
+from wakeline_sdk._async import transport as async_transport
+from wakeline_sdk._sync import transport
+from wakeline_sdk.shapes import Box
+
+Answer = tuple[int, Any, dict[str, str]] | None
+"""Status, JSON and headers; None hangs up without an answer."""
+
+
+@pytest.fixture(autouse=True)
+def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (transport, async_transport):
+        monkeypatch.setattr(module, "_backoff", lambda attempt: 0.01)
+
+
+class Server:
+    """A real HTTP server on loopback that answers as a test says, and remembers what it got."""
+
+    def __init__(self, answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                body = self._body()
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                if self.path == "/v1/services":
+                    names = ("ingest", "labeling", "review", "prediction", "training")
+                    self._send(200, dict.fromkeys(names, server.url), {})
+                    return
+                server.requests.append((self.command, self.path, headers, body))
+                answered = answer(self.command, self.path, body, headers)
+                if answered is None:
+                    self.close_connection = True
+                    return
+                self._send(*answered)
+
+            do_GET = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815
+
+            def _body(self) -> bytes:
+                if self.headers.get("Transfer-Encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = b""
+                while size := int(self.rfile.readline(), 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+
+            def _send(self, status: int, value: Any, headers: dict[str, str]) -> None:
+                data = value if isinstance(value, bytes) else json.dumps(value).encode()
+                self.send_response(status)
+                for key, one in {"Content-Length": str(len(data)), **headers}.items():
+                    self.send_header(key, one)
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, format: str, *args: Any) -> None: ...
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def start(self) -> None:
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+    @property
+    def keys(self) -> list[str | None]:
+        """The idempotency key of each request."""
+        return [headers.get("idempotency-key") for _, _, headers, _ in self.requests]
+
+
+@contextmanager
+def serving(answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> Iterator[Server]:
+    server = Server(answer)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+class Ledger:
+    """Adds people in effect once for a key, and loses its first answers."""
+
+    def __init__(self, lost: int) -> None:
+        self.added: dict[str, dict[str, Any]] = {}
+        self._lost = lost
+
+    def __call__(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        key = headers["idempotency-key"]
+        number = len(self.added)
+        person = {**json.loads(body), "person_id": f"p{number}", "email": None}
+        answer = self.added.setdefault(key, person)
+        self._lost -= 1
+        return None if self._lost >= 0 else (201, answer, {})
+
+
+def test_an_answer_that_is_lost_after_the_commit_has_its_effect_once() -> None:
+    ledger = Ledger(lost=2)
+    with serving(ledger) as server, Client(server.url, "t") as client:
+        first = client.people.create("Ann", team_id="a", roles=["labeler"])
+        second = client.people.create("Bob", team_id="a", roles=["labeler"])
+    assert (first.person_id, second.person_id) == ("p0", "p1")
+    assert len(ledger.added) == 2
+    assert len(server.requests) == 4
+    assert len(set(server.keys[:3])) == 1
+    assert server.keys[3] not in server.keys[:3], "another request needs another key"
+
+
+async def test_the_asynchronous_client_repeats_with_the_same_key_too() -> None:
+    ledger = Ledger(lost=1)
+    with serving(ledger) as server:
+        async with AsyncClient(server.url, "t") as client:
+            await client.people.create("Ann", team_id="a", roles=["labeler"])
+    assert len(ledger.added) == 1
+    assert len(server.requests) == 2
+
+
+def test_a_file_is_sent_from_its_start_again(tmp_path: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(b"pixels" * 50_000)
+    seen = iter([None, (503, {"code": "store-unavailable"}, {"Retry-After": "0"})])
+    stored = {"asset_id": "d:1", "digest": "1", "width": 1, "height": 1, "duplicate": False}
+
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        return next(seen, (201, stored, {}))
+
+    with serving(answer) as server, Client(server.url, "t") as client:
+        client.datasets.upload("d", Upload(image, group="g", file_name="day/a.png"))
+    assert len(server.requests) == 3
+    assert len(set(server.keys)) == 1
+    for _, _, _, body in server.requests:
+        assert body.count(b"pixels") == 50_000
+        assert b"day/a.png" in body
+
+
+def test_a_platform_that_stays_overloaded_is_told_after_the_last_attempt() -> None:
+    problem = {"code": "too-much-waits", "detail": "the outbox is full"}
+    with (
+        serving(lambda *_: (429, problem, {"Retry-After": "0"})) as server,
+        Client(server.url, "t", attempts=3) as client,
+        pytest.raises(UnavailableError, match="the outbox is full"),
+    ):
+        client.datasets.get("d")
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 500])
+def test_a_refusal_is_not_repeated(status: int) -> None:
+    with (
+        serving(lambda *_: (status, {"code": "no"}, {})) as server,
+        Client(server.url, "t") as client,
+        pytest.raises(Exception, match="no"),
+    ):
+        client.datasets.get("d")
+    assert len(server.requests) == 1
+
+
+def test_an_error_lists_what_is_wrong_and_keeps_the_code() -> None:
+    problem = {
+        "code": "invalid-request",
+        "detail": "the request is not valid in 1 place",
+        "errors": [{"loc": ["body", "stages", 0, "team"], "msg": "Field required"}],
+    }
+    with (
+        serving(lambda *_: (422, problem, {})) as server,
+        Client(server.url, "t") as client,
+        pytest.raises(InvalidRequestError) as caught,
+    ):
+        client.projects.apply({"project": "p"})
+    assert caught.value.code == "invalid-request"
+    assert "body.stages.0.team: Field required" in str(caught.value)
+
+
+def test_what_is_no_wakeline_and_what_is_not_there_are_told_apart() -> None:
+    with serving(lambda *_: (200, b"<html>", {})) as server:
+        with (
+            Client(f"{server.url}/other", "t") as client,
+            pytest.raises(UnreachableError, match="is not Wakeline"),
+        ):
+            client.datasets.get("d")
+        with (
+            Client(server.url, "t") as client,
+            pytest.raises(UnreachableError, match="runs no service 'lineage'; it runs: ingest"),
+        ):
+            client.operations.backlog("lineage")
+    with (
+        Client(server.url, "t", attempts=2) as client,
+        pytest.raises(UnreachableError, match="no answer from"),
+    ):
+        client.datasets.get("d")
+
+
+def test_names_stay_one_segment_of_the_path() -> None:
+    conflict = (409, {"code": "no", "detail": "no"}, {})
+    with serving(lambda *_: conflict) as server, Client(server.url, "t") as client:
+        with pytest.raises(ConflictError):
+            client.assets.get("sea:ab/../c?d")
+        assert server.requests[0][1] == "/v1/assets/sea%3Aab%2F..%2Fc%3Fd"
+
+
+def test_every_page_of_a_list_is_read() -> None:
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        team = {"name": "n", "kind": "internal", "cost_per_hour": 1, "version": 1}
+        if "cursor=second" in path:
+            return 200, {"items": [{**team, "team_id": "b"}], "next": None}, {}
+        return 200, {"items": [{**team, "team_id": "a"}], "next": "second"}, {}
+
+    with serving(answer) as server, Client(server.url, "t") as client:
+        assert [team.team_id for team in client.teams.list()] == ["a", "b"]
+
+
+def predicted(corners: tuple[float, float, float, float], name: str = "1") -> Predicted:
+    return Predicted(id=name, class_name="hull", geometry=Box(corners=corners))
+
+
+def test_shapes_that_no_platform_takes_do_not_spoil_the_batch() -> None:
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        items = json.loads(body)["items"]
+        return 201, {"items": [{**item, "status": "stored"} for item in items]}, {}
+
+    good = predicted((0, 0, 2, 2))
+    with serving(answer) as server, Client(server.url, "t") as client:
+        reports = client.predictions.upload(
+            "p",
+            "s",
+            {
+                "sea:1": [good],
+                "sea:2": [predicted((0, 0, float("nan"), 2))],
+                "sea:3": [good, good],
+                "sea:4": [predicted((3, 0, 2, 2))],
+            },
+        )
+        assert len(server.requests) == 1
+    told = {report.asset_id: report.detail for report in reports if report.status == "refused"}
+    assert sorted(told) == ["sea:2", "sea:3", "sea:4"]
+    assert "two" not in str(told)
+    assert told["sea:3"] == "2 shapes have the id '1'"
+
+
+def test_many_predictions_go_in_requests_below_the_limits() -> None:
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        items = json.loads(body)["items"]
+        assert len(items) <= 1_000
+        assert len(body) < 8_000_000
+        return 201, {"items": [{"asset_id": i["asset_id"], "status": "stored"} for i in items]}, {}
+
+    many = [predicted((0, 0, 2, 2), str(n)) for n in range(5)]
+    with serving(answer) as server, Client(server.url, "t") as client:
+        pairs = ((f"sea:{n}", many) for n in range(1_100))
+        reports = client.predictions.upload("p", "s", pairs)
+        assert len(server.requests) == 3
+    assert [report.asset_id for report in reports] == [f"sea:{n}" for n in range(1_100)]
