@@ -24,7 +24,10 @@ PIXEL_STEPS = 60
 """Steps for which it is."""
 
 WARM_UP = 10
-"""Steps until the highest rate is reached; they also measure how long a step takes."""
+"""Steps until the highest rate is reached."""
+
+HOLD = 0.4
+"""Share of a run at the highest rate. It also measures how many steps the rest has time for."""
 
 DECAY = 0.97
 """Of the moving average of the weights, which is what a run delivers."""
@@ -117,15 +120,16 @@ class Training:
         began = time.monotonic() - progress.seconds
         if progress.step == 0:
             self._learn_pixels()
-        first = time.monotonic()
+        first, resumed = time.monotonic(), progress.step
         while progress.of is None or progress.step < progress.of:
             self._note(self._step(progress.step))
             now = time.monotonic()
             progress.seconds = now - began
-            if progress.of is None and progress.step >= WARM_UP:
-                a_step = (now - first) / progress.step
-                left = budget.seconds - progress.seconds
-                progress.of = progress.step + max(0, int(left / a_step - budget.after))
+            if progress.of is None:
+                a_step = (now - first) / (progress.step - resumed)
+                # What comes after training is taken off first, as it takes longer where steps do.
+                if progress.seconds >= HOLD * (budget.seconds - budget.after * a_step):
+                    progress.of = max(progress.step, round(progress.step / HOLD))
             after_step(progress)
             if should_stop():
                 raise TerminatedError
@@ -175,9 +179,9 @@ class Training:
 
 
 def pace(step: int, of: int | None) -> float:
-    """The share of the highest learning rate at a step: up in ``WARM_UP`` steps, down a cosine."""
+    """The share of the highest rate at a step: up for ``WARM_UP`` steps, held, down a cosine."""
     if step < WARM_UP:
         return (step + 1) / WARM_UP
-    if of is None or of <= WARM_UP:
+    if of is None or step <= HOLD * of:
         return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (step - WARM_UP) / (of - WARM_UP)))
+    return 0.5 * (1 + math.cos(math.pi * (step - HOLD * of) / (of - HOLD * of)))

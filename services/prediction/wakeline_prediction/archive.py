@@ -54,9 +54,7 @@ class BlobArchive:
         async def keep() -> PredictionSet:
             kept = await keep_shapes(self._blobs, PREDICTIONS, shapes)
             # As it is: to validate hundreds of masks again would hold up the event loop.
-            return PredictionSet.model_construct(
-                count=kept.count, items=kept.items, blob=kept.blob
-            )
+            return PredictionSet.model_construct(count=kept.count, items=kept.items, blob=kept.blob)
 
         return await (patiently(keep) if wait else keep())
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pytest
 
 from wakeline_geometry.masks import encode
+from wakeline_prediction.wiring import service
+from wakeline_process.processes import Kind
 from wakeline_testing import Scope
-from wakeline_testing.running import Publisher, RunningService
+from wakeline_testing.running import Publisher, RunningService, running
 
 from .kit import (
     OWN,
@@ -22,6 +25,7 @@ from .kit import (
     opened,
     publication,
     register,
+    settings,
 )
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
@@ -196,6 +200,28 @@ async def test_a_repeated_request_is_answered_as_before(
     second = await engineer.post(URL, json=body, headers=key)
     assert first.json() == second.json()
     assert await prediction.database["uploads"].count_documents({}) == 1
+
+
+async def test_bulk_requests_wait_while_too_much_waits_to_be_sent(stocked: Scope) -> None:
+    async with running(service(settings(stocked)), stocked, Kind.SERVE) as serving:
+        long_ago = datetime.now(UTC) - timedelta(minutes=2)
+        await serving.database["outbox"].insert_one({"key": "a", "sequence": 1, "time": long_ago})
+        answer = await serving.client("engineer").post(URL, json=upload(item("pictures:a")))
+        assert (answer.status_code, answer.json()["code"]) == (429, "backlog")
+        assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_a_model_without_a_name_is_plainly_external(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)), opened(shown))
+    await prediction.settled()
+    body = upload(item(shown.asset_id, shape()), predictor="external")
+    assert (await prediction.client("engineer").post(URL, json=body)).status_code == 201
+    await prediction.settled()
+    (said,) = await completed(stocked)
+    assert said.predictor == "external"
 
 
 async def test_what_was_predicted_can_be_read_page_by_page(

@@ -44,15 +44,18 @@ pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 
 @asynccontextmanager
-async def runtime_of(scope: Scope, name: str = "prediction") -> AsyncIterator[Runtime]:
+async def runtime_of(scope: Scope) -> AsyncIterator[Runtime]:
     """A service's stores without its loops, so that a test decides what happens when."""
-    wanted = settings(scope, mongo=scope.mongo(name))
-    async with open_runtime(service(wanted)) as runtime:
+    async with open_runtime(service(settings(scope))) as runtime:
         await migrate(runtime.database, MIGRATIONS)
-        for collection in await runtime.database.list_collection_names():
-            if collection != "migrations":
-                await runtime.database[collection].delete_many({})
         yield runtime
+
+
+async def clear(runtime: Runtime) -> None:
+    """Begin anew."""
+    for collection in await runtime.database.list_collection_names():
+        if collection != "migrations":
+            await runtime.database[collection].delete_many({})
 
 
 @dataclass
@@ -177,10 +180,11 @@ async def test_any_interleaving_with_redeliveries_gives_one_state(stocked: Scope
     shown = [await ingest(stocked, f"a{n}") for n in range(6)]
     envelopes = _history(publisher, shown)
     hashes, asked = set(), set()
-    for seed in range(200):
-        async with runtime_of(stocked, f"run{seed % 4}") as runtime:
+    async with runtime_of(stocked) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        for seed in range(200):
+            await clear(runtime)
             random = Random(seed)
-            processor = Processor(handlers, runtime.stores)
             await replayed(processor, interleaved(envelopes, random), random)
             assert await runtime.database["parked"].count_documents({}) == 0
             assert await runtime.database["waiting"].count_documents({}) == 0
@@ -198,10 +202,11 @@ async def test_jobs_between_the_events_change_nothing_about_the_end(stocked: Sco
     shown = [await ingest(stocked, f"a{n}") for n in range(4)]
     envelopes = _history(publisher, shown)
     ends = set()
-    for seed in range(12):
-        async with runtime_of(stocked, f"run{seed % 4}") as runtime:
+    async with runtime_of(stocked) as runtime:
+        processor, workers = Processor(handlers, runtime.stores), Workers(runtime)
+        for seed in range(12):
+            await clear(runtime)
             random = Random(seed)
-            processor, workers = Processor(handlers, runtime.stores), Workers(runtime)
             for event in interleaved(envelopes, random):
                 await processor.process([event])
                 if random.random() < 0.3:

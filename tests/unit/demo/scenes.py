@@ -33,9 +33,8 @@ def truth(seed: int, kind: str = "mask") -> list[Shape]:
     random = np.random.default_rng(seed)
     found: list[Shape] = []
     for number, (x, y) in enumerate(((40, 30), (120, 30), (40, 90), (120, 90))):
-        x, y = x + random.uniform(-15, 15), y + random.uniform(-10, 10)
-        radius = float(random.uniform(9, 14))
-        found.append(_round(f"t{number}", CLASSES[number % 2], (x, y, radius), kind))
+        at = (x + random.uniform(-15, 15), y + random.uniform(-10, 10), random.uniform(9, 14))
+        found.append(_round(f"t{number}", CLASSES[number % 2], at, kind))
     return found
 
 

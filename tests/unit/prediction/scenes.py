@@ -33,7 +33,7 @@ def grey_scene(
     """Discs of one brightness on noisy ground, as a stack of one channel."""
     plane = np.where(discs(size, *drawn), level, ground)
     plane = plane + np.random.default_rng(seed).normal(0, noise, size)
-    return np.clip(plane, 0, 1).astype(np.float32)[..., None]
+    return np.asarray(np.clip(plane, 0, 1)[..., None], np.float32)
 
 
 def field(size: tuple[int, int], drawn: Sequence[Disc], *, seed: int = 0) -> NDArray[np.float32]:
@@ -44,7 +44,7 @@ def field(size: tuple[int, int], drawn: Sequence[Disc], *, seed: int = 0) -> NDA
     shade = (0.5 + shade / shade.max())[..., None]
     reflectance = np.where(plants[..., None], [0.08, 0.5], [0.25, 0.3])
     stack = reflectance * shade + random.normal(0, 0.01, (*size, 2))
-    return np.clip(stack, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(stack, 0, 1), np.float32)
 
 
 def iou(a: Bitmap, b: Bitmap) -> float:

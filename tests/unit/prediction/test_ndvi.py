@@ -46,6 +46,6 @@ def test_an_image_without_one_of_the_bands_is_not_for_this_rule(
 
 
 def test_the_index_is_the_plain_one_without_the_term_for_soil() -> None:
-    nir, red = np.float32([[0.6, 0.0]]), np.float32([[0.2, 0.0]])
+    nir, red = np.array([[0.6, 0]], np.float32), np.array([[0.2, 0]], np.float32)
     np.testing.assert_allclose(vegetation_index(nir, red, 0.0), [[0.5, 0.0]], rtol=1e-6)
     assert vegetation_index(nir, red, 0.5)[0, 0] == pytest.approx(1.5 * 0.4 / 1.3)

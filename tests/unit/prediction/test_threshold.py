@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -34,14 +35,24 @@ def test_the_background_is_what_goes_round_however_little_of_it_there_is() -> No
     assert are_dark(-bright, -0.5)
 
 
-def test_a_dim_object_in_the_glow_of_a_bright_one_is_not_lost() -> None:
-    size = (120, 160)
-    glow = 0.25 * np.exp(-np.hypot(*np.mgrid[-60:60, -50:110]) / 40)
-    stack = grey_scene(size, [(50, 60, 16)], level=0.9)
-    stack[..., 0] += glow.astype(np.float32)
-    stack[discs(size, (110, 60, 8)), 0] += 0.25
+def test_objects_in_a_common_haze_are_told_from_it_by_their_surroundings() -> None:
+    rows = [(40 + 26 * x, 40 + 26 * y, 12) for x in range(6) for y in range(4)]
+    stack = grey_scene(SIZE, rows, ground=0.1, level=0.9)
+    haze = cv2.dilate(discs(SIZE, *rows).astype(np.uint8), np.ones((9, 9))) > 0
+    stack[haze, 0] = np.maximum(stack[haze, 0], 0.41)
+    assert segment(stack, ("grey",), ThresholdParameters()).labels.max() == len(rows)
+    assert segment(stack, ("grey",), ThresholdParameters(local=False)).labels.max() == 1
+
+
+def test_a_dim_object_is_outlined_at_half_of_its_own_contrast() -> None:
+    dim = (110, 40, 14)
+    stack = grey_scene(SIZE, [(40, 40, 14)], level=0.95, noise=0.01)
+    slope = np.clip(15 - np.hypot(*np.mgrid[-40:120, -110:110]), 0, 8) / 8
+    stack[..., 0] += (0.45 * slope).astype(np.float32)
     found = segment(stack, ("grey",), ThresholdParameters())
-    assert iou(found.labels == found.labels[60, 110], discs(size, (110, 60, 8))) > 0.5
+    number = found.labels[dim[1], dim[0]]
+    assert number > 0
+    assert iou(found.labels == number, discs(SIZE, (110, 40, 11))) > 0.8
 
 
 def test_an_even_image_has_no_objects() -> None:

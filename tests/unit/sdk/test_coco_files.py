@@ -104,9 +104,8 @@ def test_a_written_file_is_coco_and_says_what_was_left_out(tmp_path: Path) -> No
 def test_a_file_that_could_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out.json"
     out.write_text("the one before")
-    with pytest.raises(RuntimeError), CocoWriter(out, CATEGORIES) as writer:
-        writer.add(IMAGE, [])
-        raise RuntimeError
+    with pytest.raises(KeyError, match="id"), CocoWriter(out, CATEGORIES) as writer:
+        writer.add({"width": 10, "height": 8}, [shape("1", Box(corners=(1, 1, 2, 3)))])
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
     assert out.read_text() == "the one before"
 

@@ -219,7 +219,7 @@ def test_what_is_no_wakeline_and_what_is_not_there_are_told_apart() -> None:
 
 
 def test_names_stay_one_segment_of_the_path() -> None:
-    conflict = (409, {"code": "no", "detail": "no"}, {})
+    conflict: Answer = (409, {"code": "no", "detail": "no"}, {})
     with serving(lambda *_: conflict) as server, Client(server.url, "t") as client:
         with pytest.raises(ConflictError):
             client.assets.get("sea:ab/../c?d")
@@ -260,8 +260,7 @@ def test_shapes_that_no_platform_takes_do_not_spoil_the_batch() -> None:
         )
         assert len(server.requests) == 1
     told = {report.asset_id: report.detail for report in reports if report.status == "refused"}
-    assert sorted(told) == ["sea:2", "sea:3", "sea:4"]
-    assert "two" not in str(told)
+    assert set(told) == {"sea:2", "sea:3", "sea:4"}
     assert told["sea:3"] == "2 shapes have the id '1'"
 
 

@@ -20,7 +20,7 @@ from wakeline_prediction.predictors.thresholds import Plane, local_mean, otsu
 VERSION = "1"
 TAILS = (0.001, 0.999)
 """Quantiles between which the histogram lies: a few hot pixels must not stretch it."""
-REACH = 2.0
+REACH = 1.0
 """The surroundings of a pixel reach this many radii of a large object."""
 
 
@@ -105,14 +105,17 @@ def _standing_out(values: Plane, threshold: float, *, local: bool) -> objects.Fo
     if not local or not found.any():
         return found
     depth = cv2.distanceTransform(found.astype(np.uint8), cv2.DIST_L2, 5)
-    reach = REACH * float(np.quantile(depth[found], 0.98))
+    radius = float(np.quantile(depth[found], 0.98))
+    reach = REACH * radius
     # So wide a mean needs few pixels: it is taken from a smaller image.
     step = max(1, int(reach / 4))
     height, width = values.shape
     size = (max(1, width // step), max(1, height // step))
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     around = cv2.resize(local_mean(np.asarray(small), reach / step), (width, height))
-    return objects.fill_holes((values > threshold) & (values > around))
+    # What encloses more than an object is a ring of objects, and what it encloses is ground.
+    largest = np.pi * radius**2
+    return objects.fill_holes((values > threshold) & (values > around), largest)
 
 
 def _share_of_border(part: objects.Foreground) -> float:
