@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-NAMES = ("cycle",)
+NAMES = ("cycle", "saving")
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ def scene(
     taken = np.zeros((HEIGHT, WIDTH), bool)
     for category, x, y in _places(random):
         plant = _crop(random, x, y) if category == 1 else _weed(random, x, y)
-        plant &= ~ndimage.binary_dilation(taken, iterations=3)
+        plant &= ~taken
         labels, found = ndimage.label(plant)
         if found:
             sizes = ndimage.sum_labels(plant, labels, range(1, found + 1))
@@ -111,8 +111,13 @@ def _places(random: np.random.Generator) -> list[tuple[int, float, float]]:
     ]
     weeds = [
         (2, random.uniform(12, WIDTH - 12), random.uniform(12, HEIGHT - 12))
-        for _ in range(random.integers(3, 7))
+        for _ in range(random.integers(2, 5))
     ]
+    # Some grow right beside a crop: vegetation there is one piece, and only its form tells.
+    for _, x, y in crops:
+        if random.random() < 0.5:
+            angle, distance = random.uniform(0, 2 * np.pi), random.uniform(22, 32)
+            weeds.append((2, x + distance * np.cos(angle), y + distance * np.sin(angle)))
     return crops + weeds
 
 

@@ -75,7 +75,8 @@ class Person:
             steps.append(step)
             if annotation is not None:
                 annotations.append(annotation)
-                if target is not None:
+                # A wrong pre-label that was let through does not stand for the object below it.
+                if target is not None and iou >= EDIT_IOU:
                     served.add(target)
         overlooked = self.errors.miss * (OVERLOOK_FACTOR if served else 1.0)
         for index, wanted in enumerate(truth):

@@ -1,6 +1,7 @@
 """A project's whole configuration: what ``wakeline project apply`` writes and events carry."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +17,34 @@ class Strict(BaseModel):
     """A document that people write: a misspelt key is an error, never silently ignored."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def known_part(model: type[BaseModel], value: Any) -> Any:
+    """A document of a newer release, without what this release does not know.
+
+    People's documents are read strictly; an event's must be readable whoever wrote it.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    kept = {}
+    for name, field in model.model_fields.items():
+        if name in value:
+            inner = _model_in(field.annotation)
+            item = value[name]
+            if inner is None:
+                kept[name] = item
+            elif isinstance(item, Sequence) and not isinstance(item, str):
+                kept[name] = [known_part(inner, one) for one in item]
+            else:
+                kept[name] = known_part(inner, item)
+    return kept
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation holds: itself, optional, or in a tuple."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((m for a in get_args(annotation) if (m := _model_in(a)) is not None), None)
 
 
 class AttributeDefinition(Strict):

@@ -1,8 +1,9 @@
 """Events the labeling service publishes on the topic ``wakeline.labeling``."""
 
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from wakeline_events.base import (
     Asset,
@@ -18,7 +19,7 @@ from wakeline_events.base import (
     TeamId,
     Value,
 )
-from wakeline_events.configuration import ProjectDocument
+from wakeline_events.configuration import ProjectDocument, known_part
 from wakeline_events.shapes import AnnotationSet
 
 Arm = Literal["assisted", "control", "holdout", "benchmark"]
@@ -33,7 +34,7 @@ class ProjectConfigured(Event):
     PRODUCER: ClassVar[ServiceName] = "labeling"
     project_id: ProjectId
     version: int
-    document: ProjectDocument
+    document: Annotated[ProjectDocument, BeforeValidator(partial(known_part, ProjectDocument))]
 
     @property
     def key(self) -> str:

@@ -38,7 +38,7 @@ class InstanceDecoding(Frozen):
     """Objects below this score are not shown."""
     vote_blur: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation in cells by which votes for a centre are smoothed."""
-    valley: Share = 0.2
+    valley: Share = 0.1
     """Two heaps of votes from connected cells are one object if between them lies at least this
     share of the lower one; 0 never parts connected cells."""
     min_cells: Annotated[int, Field(ge=1)] = 4

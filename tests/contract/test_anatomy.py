@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.platform import ROOT, SERVICES
+from tests.contract.services import ROOT, SERVICES
 from wakeline_events.base import ServiceName
 
 FILES = {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.contract.platform import SCHEMAS, SERVICES, consumed_by
+from tests.contract.services import SCHEMAS, SERVICES, consumed_by
 from wakeline_events.base import ServiceName
 from wakeline_events.registry import EVENT_CLASSES, schema_name, topic_of
 

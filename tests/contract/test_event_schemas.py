@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from schemas import generate
 
-from tests.contract.platform import SCHEMAS
+from tests.contract.services import SCHEMAS
 from wakeline_events.base import Event
 from wakeline_events.registry import BY_TYPE, EVENT_CLASSES, schema_name, topic_of
 from wakeline_messaging.envelope import MAX_EVENT_BYTES, Envelope, encode

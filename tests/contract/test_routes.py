@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.contract.platform import SERVICES, app_of, client_of, operations_of
+from tests.contract.services import SERVICES, app_of, client_of, operations_of
 from wakeline_auth import Role
 from wakeline_events.base import ServiceName
 from wakeline_http import routes_without_principal
@@ -111,9 +111,14 @@ async def test_paths_belong_to_one_service_so_that_one_origin_can_route_them(
             assert own.isdisjoint({path for _, path in await operations_of(other)})
 
 
+_REACHED: dict[tuple[ServiceName, Role], set[str]] = {}
+
+
 async def reached(name: ServiceName, role: Role) -> set[str]:
     """The routes whose permission a role has; the requests themselves are nonsense and fail."""
-    found = set()
+    if (name, role) in _REACHED:
+        return _REACHED[name, role]
+    found = _REACHED[name, role] = set()
     async with client_of(name, role) as client:
         for method, path in await operations_of(name):
             response = await client.request(method, _filled(path))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 import wakeline_geometry.shapes as platform_shapes
 import wakeline_sdk.shapes as sdk_shapes
-from tests.contract.platform import ROOT, SCHEMAS, SERVICES, operations_of
+from tests.contract.services import ROOT, SCHEMAS, SERVICES, operations_of
 
 MODELS = (
     *("Box", "Polygon", "Mask", "Point", "Polyline", "Classification"),

@@ -76,12 +76,13 @@ def draw_view(
 ) -> View:
     """Draw a view of ``shape`` (height, width) from a sample."""
     motion = draw_motion(sample, shape, freedom, rng)
-    image = warp(sample.image, motion, shape, "bilinear")
+    channels = len(sample.image)
+    smooth, exact = warp(sample, motion, shape)
     boxes, visible = move_boxes(sample.boxes, motion, shape)
     return View(
-        image=_recolour(image, freedom, rng),
-        coverage=warp(sample.coverage, motion, shape, "bilinear"),
-        ids=warp(sample.ids[None], motion, shape, "nearest")[0].numpy().astype(np.int32),
+        image=_recolour(smooth[:channels], freedom, rng),
+        coverage=smooth[channels:],
+        ids=exact.numpy().astype(np.int32),
         boxes=boxes[visible],
         labels=sample.labels[visible],
     )
@@ -124,20 +125,34 @@ def _draw_centre(
     return np.asarray((box[:2] + box[2:]) / 2 + rng.uniform(-0.5, 0.5, 2) * middle)
 
 
-def warp(
-    planes: NDArray[np.float32] | NDArray[np.int32],
-    motion: Motion,
-    shape: tuple[int, int],
-    mode: str,
-) -> Tensor:
-    """Look at planes (C, H, W) through a motion; 0 outside of them. Shape (C, *shape)."""
+def warp(sample: Sample, motion: Motion, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Look at a sample through a motion; 0 outside of it.
+
+    Only the part that the view shows is read, so that a view of a huge image is as cheap as any.
+
+    Returns
+    -------
+    Tensor, shape (C + K, *shape)
+        Image and coverage, interpolated.
+    Tensor, shape (*shape)
+        Numbers of objects, from the nearest pixel.
+    """
     rows, columns = np.indices(shape) + 0.5
     points = motion.to_source(np.stack([columns.ravel(), rows.ravel()], axis=1))
-    height, width = planes.shape[1:]
-    grid = points * 2 / [width, height] - 1
-    source = torch.from_numpy(np.array(planes, dtype=np.float32))
+    extent = np.array([sample.image.shape[2], sample.image.shape[1]])
+    first = np.clip(np.floor(points.min(axis=0)).astype(int) - 1, 0, extent - 1)
+    last = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, first + 1, extent)
+    part = np.s_[..., first[1] : last[1], first[0] : last[0]]
+    grid = (points - first) * 2 / (last - first) - 1
     at = torch.from_numpy(grid.reshape(1, *shape, 2).astype(np.float32))
-    return grid_sample(source[None], at, mode=mode, padding_mode="zeros", align_corners=False)[0]
+
+    def seen(planes: NDArray[np.float32], mode: str) -> Tensor:
+        source = torch.from_numpy(planes)[None]
+        return grid_sample(source, at, mode=mode, padding_mode="zeros", align_corners=False)[0]
+
+    planes = np.concatenate([sample.image[part], sample.coverage[part]])
+    numbers = np.asarray(sample.ids[part], dtype=np.float32)[None]
+    return seen(planes, "bilinear"), seen(numbers, "nearest")[0]
 
 
 def move_boxes(

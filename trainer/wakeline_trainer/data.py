@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wakeline_geometry.average_precision import CROWD
-from wakeline_geometry.masks import Size, bounding_box, decode, rasterise
+from wakeline_geometry.masks import Size, area, bounding_box, decode, rasterise
 from wakeline_geometry.shapes import Annotation, Box, Mask, Polygon
 from wakeline_images import UnreadableImageError, read_stack
 from wakeline_models.channels import COLOURS, GREY, Stack, brightness, resize, select, standardise
@@ -138,8 +138,8 @@ def _measured(annotation: Annotation, size: Size, label: int) -> ObjectFacts:
     if not rows.size:
         return ObjectFacts(label, 1.0, 1.0, 1.0, 1.0)
     height, width = float(np.ptp(rows) + 1), float(np.ptp(columns) + 1)
-    area, outline = float(bitmap.sum()), _outline(bitmap[rows[0] :, columns[0] :])
-    return ObjectFacts(label, width, height, area, 4 * area / outline)
+    covered, outline = float(bitmap.sum()), _outline(bitmap[rows[0] :, columns[0] :])
+    return ObjectFacts(label, width, height, covered, 4 * covered / outline)
 
 
 def _outline(bitmap: NDArray[np.bool_]) -> float:
@@ -185,9 +185,9 @@ def paint(drawn: Sequence[Annotation], size: Size) -> NDArray[np.int32]:
         0 where nothing is drawn.
     """
     ids = np.zeros(size, np.int32)
-    bitmaps = [decode(rasterise(found.geometry, size)) for found in drawn]
-    for i in sorted(range(len(drawn)), key=lambda i: -int(bitmaps[i].sum())):
-        ids[bitmaps[i]] = i + 1
+    masks = [rasterise(found.geometry, size) for found in drawn]
+    for i in sorted(range(len(masks)), key=lambda i: -area(masks[i])):
+        ids[decode(masks[i])] = i + 1  # one bitmap in memory at a time
     return ids
 
 

@@ -19,6 +19,9 @@ from wakeline_trainer.data import (
 from wakeline_trainer.plan import Plan, plan
 from wakeline_trainer.storage import Storage
 
+LEVELS_FROM = 50
+"""Images that the levels of the channels are taken from, at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -58,7 +61,8 @@ def prepare(
     )
     seen = [load_stack(storage, asset)[1] for asset in train]
     channels = common_channels(seen)
-    levels = statistics(in_channels(storage, asset, channels) for asset in train)
+    few = train[:: -(-len(train) // LEVELS_FROM)]
+    levels = statistics(in_channels(storage, asset, channels) for asset in few)
     samples = (
         make_sample(
             in_channels(storage, asset, channels), asset, parameters.classes, made.scale, levels

@@ -70,6 +70,26 @@ class Budget:
 
 
 @dataclass(slots=True)
+class StepClock:
+    """Finds out how many steps a run has time for."""
+
+    since: tuple[float, int] | None = None
+    """When steps were first timed, and at which step."""
+
+    def steps_in(self, budget: Budget, progress: Progress, now: float) -> int | None:
+        """The steps of the whole run, once ``HOLD`` of its time has shown how long one takes."""
+        if self.since is None:
+            self.since = (now, progress.step)  # the first step also warms up the machine
+            return None
+        a_step = (now - self.since[0]) / (progress.step - self.since[1])
+        # What comes after training is taken off first: it is slow where steps are slow.
+        for_steps = budget.seconds - min(budget.after * a_step, budget.seconds / 2)
+        if progress.step < WARM_UP or progress.seconds < HOLD * for_steps:
+            return None
+        return round(progress.step / HOLD)
+
+
+@dataclass(slots=True)
 class Training:
     """A network in training."""
 
@@ -120,16 +140,13 @@ class Training:
         began = time.monotonic() - progress.seconds
         if progress.step == 0:
             self._learn_pixels()
-        first, resumed = time.monotonic(), progress.step
+        clock = StepClock()
         while progress.of is None or progress.step < progress.of:
             self._note(self._step(progress.step))
             now = time.monotonic()
             progress.seconds = now - began
             if progress.of is None:
-                a_step = (now - first) / (progress.step - resumed)
-                # What comes after training is taken off first, as it takes longer where steps do.
-                if progress.seconds >= HOLD * (budget.seconds - budget.after * a_step):
-                    progress.of = max(progress.step, round(progress.step / HOLD))
+                progress.of = clock.steps_in(budget, progress, now)
             after_step(progress)
             if should_stop():
                 raise TerminatedError

@@ -1,5 +1,6 @@
 """The one command line of Wakeline: the SDK's commands, and those that other packages bring."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -16,7 +17,6 @@ from wakeline_sdk.cli import (
     training,
 )
 from wakeline_sdk.cli.connection import Given
-from wakeline_sdk.cli.failing import fail
 
 PARTS = (datasets, projects, people, labels, predictions, reviews, training, operations)
 
@@ -42,7 +42,7 @@ def main() -> None:
     try:
         build()()
     except ModuleNotFoundError as error:
-        fail(f"this needs {error.name}, which is not installed: `pip install 'wakeline[all]'`")
+        sys.exit(f"this needs {error.name}, which is not installed: `pip install 'wakeline[all]'`")
 
 
 def _given(

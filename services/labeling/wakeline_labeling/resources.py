@@ -8,13 +8,8 @@ from time import monotonic
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-import orjson
-from pydantic import TypeAdapter
-
-from wakeline_blobs import BlobRef as StoredRef
-from wakeline_blobs import Blobs, load_json, store_json
-from wakeline_events.base import BlobRef
-from wakeline_events.shapes import INLINE_BYTES, AnnotationSet, PredictionSet
+from wakeline_blobs import Blobs, keep_shapes, load_shapes
+from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.records import Slot
@@ -27,8 +22,6 @@ REMEMBERED_LEASES = 4_096
 REMEMBERED_SHAPES = 1_024
 
 V = TypeVar("V")
-_ANNOTATIONS: TypeAdapter[tuple[Annotation, ...]] = TypeAdapter(tuple[Annotation, ...])
-_PREDICTED: TypeAdapter[tuple[Predicted, ...]] = TypeAdapter(tuple[Predicted, ...])
 
 
 class BlobShelf:
@@ -38,26 +31,14 @@ class BlobShelf:
         self._blobs = blobs
 
     async def shelve(self, annotations: Sequence[Annotation]) -> AnnotationSet:
-        plain = [annotation.model_dump(mode="json") for annotation in annotations]
-        if len(orjson.dumps(plain)) <= INLINE_BYTES:
-            return AnnotationSet(count=len(plain), items=tuple(annotations))
-        ref = await store_json(self._blobs, "labels", plain)
-        return AnnotationSet(count=len(plain), blob=BlobRef(bucket="labels", **ref.model_dump()))
+        kept = await keep_shapes(self._blobs, "labels", annotations)
+        return AnnotationSet.model_construct(count=kept.count, items=kept.items, blob=kept.blob)
 
     async def annotations(self, stored: AnnotationSet) -> tuple[Annotation, ...]:
-        if stored.blob is None:
-            return stored.items or ()
-        return _ANNOTATIONS.validate_python(await self._load(stored.blob))
+        return await load_shapes(self._blobs, stored, Annotation)
 
     async def predicted(self, stored: PredictionSet) -> tuple[Predicted, ...]:
-        if stored.blob is None:
-            return stored.items or ()
-        return _PREDICTED.validate_python(await self._load(stored.blob))
-
-    async def _load(self, ref: BlobRef) -> object:
-        plain = StoredRef(key=ref.key, digest=ref.digest, bytes=ref.bytes)
-        found: object = await load_json(self._blobs, ref.bucket, plain)
-        return found
+        return await load_shapes(self._blobs, stored, Predicted)
 
 
 class BlobPixels:

@@ -7,9 +7,11 @@ from typing import TypeVar
 import structlog
 
 from wakeline_blobs import (
+    BlobAccessDeniedError,
     BlobMissingError,
     Blobs,
     BlobStoreUnavailableError,
+    BucketMissingError,
     keep_shapes,
     load_shapes,
 )
@@ -25,6 +27,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 ASSETS = "assets"
 PREDICTIONS = "predictions"
+AWAY = (BlobStoreUnavailableError, BlobAccessDeniedError, BucketMissingError)
 _PAUSE = 2.0
 
 
@@ -71,10 +74,13 @@ class BlobArchive:
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Do something with the object store, as often as it takes while the store is away."""
+    """Do something with the object store, as often as it takes while the store is away.
+
+    A bucket or a right that is missing is the operator's to mend, and no fault of an asset's.
+    """
     while True:
         try:
             return await call()
-        except BlobStoreUnavailableError as error:
-            log.warning("waiting for the object store", cause=str(error))
+        except AWAY as error:
+            log.warning("waiting for the object store", cause=f"{type(error).__name__}: {error}")
             await asyncio.sleep(_PAUSE)

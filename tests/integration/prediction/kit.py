@@ -18,6 +18,7 @@ from wakeline_events.labeling import PredictionRequested, ProjectConfigured, Tas
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.training import ModelPublished, ModelRetired
 from wakeline_models import InstanceDecoding, ModelCard, digest_of
+from wakeline_models.channels import brightness
 from wakeline_prediction.settings import Settings
 from wakeline_testing import Scope
 from wakeline_testing.running import published, settings_of
@@ -26,6 +27,8 @@ PROJECT = "spots"
 STAGE = f"{PROJECT}/outline"
 THRESHOLD = {"name": "heuristic.threshold", "parameters": {"polarity": "bright"}}
 OWN = {"name": "own"}
+GROUND, SPOT = brightness(np.array([20 / 255, 220 / 255], np.float32))
+"""What models see of the pictures here: 0 for the ground and 1 for a spot, once standardised."""
 
 
 def settings(scope: Scope, **own: Any) -> Settings:
@@ -149,15 +152,15 @@ def card_of(model: bytes, classes: Sequence[str] = ("spot",)) -> bytes:
         kind="instances",
         classes=tuple(classes),
         channels=("grey",),
-        mean=(0.0,),
-        std=(1.0,),
+        mean=(float(GROUND),),
+        std=(float(SPOT - GROUND),),
         scale=1.0,
         tile=128,
         overlap=32,
         multiple=32,
         stride=1,
         object_size=18,
-        decode=InstanceDecoding(min_cells=20),
+        decode=InstanceDecoding(min_cells=20, valley=0),
         digest=digest_of(model),
         trained_on="0" * 64,
     )

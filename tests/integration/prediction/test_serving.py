@@ -80,6 +80,18 @@ async def test_a_retired_model_gives_the_stage_back_to_its_heuristic_under_a_hig
     assert (await prediction.database["servings"].find_one({}))["epoch"] == 2
 
 
+async def test_an_epoch_never_falls(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    await register(stocked, "v2", bright_model())
+    shown = await ingest(stocked, "a")
+    await others.publish(publication("v2", 2), publication("v1", 1), retirement("v2", 2))
+    await others.publish(configured(OWN, THRESHOLD), opened(shown))
+    await prediction.settled()
+    (said,) = await completed(stocked)
+    assert (said.predictor_version, said.serving_epoch) == ("v2", 2)
+
+
 async def test_weights_that_were_changed_with_their_card_change_the_prelabels(
     stocked: Scope, prediction: RunningService, others: Publisher
 ) -> None:
@@ -91,7 +103,8 @@ async def test_weights_that_were_changed_with_their_card_change_the_prelabels(
     await _until_looked_at_again()
     await others.publish(opened(second))
     await prediction.settled()
-    before, after = await completed(stocked)
+    said = {each.asset_id: each for each in await completed(stocked)}
+    before, after = said[first.asset_id], said[second.asset_id]
     assert len(areas(before)) == 3
     assert areas(before) != areas(after)
     assert max(areas(after)) > 10_000  # the ground is what is dark
@@ -108,7 +121,9 @@ async def test_weights_that_are_not_those_of_their_card_are_refused_loudly(
     await _until_looked_at_again()
     await others.publish(opened(second))
     await prediction.settled()
-    *_, refused = await answers(stocked)
+    said = {each.asset_id: each for each in await answers(stocked)}
+    refused = said[second.asset_id]
+    assert isinstance(said[first.asset_id], PredictionCompleted)
     assert isinstance(refused, PredictionFailed)
     assert (refused.predictor, refused.code) == ("own", "digest-differs")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,6 +93,25 @@ async def test_an_upload_for_an_open_task_takes_the_place_of_a_later_choice(
     await prediction.settled()
     said = [(each.predictor, each.serving_epoch) for each in await completed(stocked)]
     assert said == [("heuristic.threshold", 0), ("external.sam", 0), ("external.sam", 1)]
+
+
+async def test_no_upload_is_overlooked_by_tasks_that_open_at_the_same_moment(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    await others.publish(configured(EXTERNAL, THRESHOLD, kinds=("mask", "polygon")))
+    await prediction.settled()
+    shown = [await ingest(stocked, f"a{n}") for n in range(24)]
+    engineer = prediction.client("engineer")
+    answers, _ = await asyncio.gather(
+        asyncio.gather(
+            *(engineer.post(URL, json=upload(item(each.asset_id, shape()))) for each in shown)
+        ),
+        others.publish(*(opened(each) for each in shown)),
+    )
+    assert {answer.status_code for answer in answers} == {201}
+    await prediction.settled()
+    rows = await prediction.database["targets"].find({}).to_list()
+    assert [row["answer"]["predictor"] for row in rows] == ["external.sam"] * len(shown)
 
 
 async def test_an_upload_listed_behind_the_model_gives_way_to_it(

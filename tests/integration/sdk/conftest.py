@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from wakeline_testing import Scope, Stack
 
-from .platform import Platform, started
+from .services import Platform, started
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from wakeline_sdk import Annotation, Box
 
-from .platform import Platform
+from .services import Platform
 
 SIZE = 64
 
@@ -23,6 +23,15 @@ def images(folder: Path, count: int, seed: int) -> list[Path]:
         path = folder / f"field{number}.png"
         Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(path)
         paths.append(path)
+    return paths
+
+
+def bands(folder: Path, images: list[Path]) -> list[Path]:
+    """A near-infrared band for each image, named alike."""
+    folder.mkdir()
+    paths = [folder / path.name for path in images]
+    for number, path in enumerate(paths):
+        Image.new("L", (SIZE, SIZE), 40 * number).save(path)
     return paths
 
 

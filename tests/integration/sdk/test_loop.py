@@ -24,7 +24,7 @@ from wakeline_sdk.shapes import Point
 
 from . import fields
 from .fields import weed
-from .platform import Platform
+from .services import Platform
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
@@ -225,28 +225,38 @@ async def test_the_synchronous_client_does_all_of_it(platform: Platform, tmp_pat
 async def test_the_asynchronous_client_does_all_of_it_too(
     platform: Platform, tmp_path: Path
 ) -> None:
-    name = "maize"
-    paths = fields.images(tmp_path, 5, seed=4)
+    name, folder = "maize", tmp_path / "images"
+    paths = fields.images(folder, 5, seed=4)
+    bands = fields.bands(folder / "nir", paths)
     async with platform.client("manager", "p-boss") as client:
         await client.datasets.create(name)
         await client.teams.put(name, name="Maizers", cost_per_hour=30)
-        report = await client.datasets.upload_all(name, [Upload(path) for path in paths])
+        report = await client.datasets.upload_folder(name, folder, nir=folder / "nir")
         assert len(report.stored) == 5
         assert [one.path for one in report.files] == paths
-        again = await client.datasets.upload_folder(name, tmp_path)
+        again = await client.datasets.upload_all(name, [Upload(path) for path in paths])
         assert all(one.skipped for one in again.files)
+        assert report.files[0].asset is not None
+        band = await client.assets.band(report.files[0].asset.asset_id, "nir")
+        assert band == bands[0].read_bytes()
         await client.projects.apply(fields.document(name))
+        (version,) = [one async for one in client.projects.versions(name)]
+        assert (version.version, version.by) == (1, "p-boss")
     await platform.settled()
     async with platform.client("labeler", "p-ann", name) as client:
         leases = await client.leases.take(name, "mark", count=5)
+        assert leases[0].asset.bands == ("nir",)
+        assert (await client.leases.band(leases[0], "nir"))[:4] == b"\x89PNG"
         points = [weed(), weed("p1").model_copy(update=AS_POINT)]
         await asyncio.gather(*(client.leases.submit(lease, points) for lease in leases))
         with pytest.raises(ForbiddenError):
             await client.datasets.get(name)
     await platform.settled()
     async with platform.client("reviewer", "p-eve", name) as client:
-        for lease in await client.reviews.take(name, "mark", count=5):
-            await client.reviews.judge(lease, "accept")
+        reviews = await client.reviews.take(name, "mark", count=5)
+        assert (await client.reviews.band(reviews[0], "nir"))[:4] == b"\x89PNG"
+        for review in reviews:
+            await client.reviews.judge(review, "accept")
     await platform.settled()
     async with platform.client("engineer", "p-engineer") as client:
         labels = [one async for one in client.labels.list(name, "mark", "accepted")]
@@ -259,6 +269,15 @@ async def test_the_asynchronous_client_does_all_of_it_too(
     assert done == [1, 2, 3, 4, 5]
     assert (told.images, told.annotations) == (5, 5)
     assert told.left_out == {"COCO cannot hold a point": 5}
+
+    async with platform.client("reviewer", "p-eve", name) as client:
+        later = await client.reviews.correct(labels[0].label_id, [weed(left=30)])
+        assert later.verdict == "corrected"
+    await platform.settled()
+    async with platform.client("engineer", "p-engineer") as client:
+        await client.exchange.export_coco(name, "mark", out)
+    boxes = [one["bbox"] for one in json.loads(out.read_text())["annotations"]]
+    assert sorted(boxes) == [[8, 10, 20, 16]] * 4 + [[30, 10, 20, 16]]
 
 
 AS_POINT: dict[str, Any] = {"class_name": "crop", "geometry": Point(at=(5.0, 5.0))}

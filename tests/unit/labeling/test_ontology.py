@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from tests.unit.labeling.cases import document
 
+from wakeline_events import ontology as rules
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.masks import encode
 from wakeline_geometry.shapes import Shape
@@ -25,7 +26,7 @@ def shape(**changes: Any) -> Shape:
 
 
 def problems(*shapes: Shape) -> list[str]:
-    return ontology.problems_in(shapes, WEEDS, width=100, height=80)
+    return rules.problems_in(shapes, WEEDS, width=100, height=80)
 
 
 def test_what_fits_has_no_problems() -> None:
@@ -59,7 +60,7 @@ def test_two_annotations_need_two_ids() -> None:
 
 
 def test_a_label_has_an_end() -> None:
-    many = [shape(id=str(n)) for n in range(ontology.MAX_ANNOTATIONS + 1)]
+    many = [shape(id=str(n)) for n in range(rules.MAX_ANNOTATIONS + 1)]
     assert problems(*many) == ["a label has at most 5000 annotations, not 5001"]
 
 

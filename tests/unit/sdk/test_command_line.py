@@ -1,5 +1,6 @@
 """The command line without a platform: whom it talks to, and how it fails."""
 
+import importlib
 import json
 import sys
 from collections.abc import Iterator
@@ -138,6 +139,35 @@ def test_commands_of_other_packages_are_there(
     monkeypatch.setitem(sys.modules, "brought", sys.modules[__name__])
     entered(monkeypatch, ("brought", "brought:Brought.register"))
     assert runner.invoke(command_line.build(), ["brought"]).stdout == "here\n"
+
+
+def test_the_stacks_commands_stand_beside_those_of_the_sdk(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered(monkeypatch, ("stack", "wakeline_embedded.commands:register"))
+    result = runner.invoke(command_line.build(), ["status"])
+    assert result.exit_code == 1
+    assert "start one with `wakeline up`" in result.stderr
+
+
+def test_what_a_command_lacks_when_it_runs_is_told_without_a_traceback(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "brought", sys.modules[__name__])
+    entered(monkeypatch, ("brought", "brought:Lacking.register"))
+    monkeypatch.setattr(sys, "argv", ["wakeline", "lacking"])
+    with pytest.raises(SystemExit, match=r"this needs no_such_module.*pip install"):
+        command_line.main()
+
+
+class Lacking:
+    """A package whose command imports what it needs only when it runs."""
+
+    @staticmethod
+    def register(app: typer.Typer) -> None:
+        @app.command()
+        def lacking() -> None:
+            importlib.import_module("no_such_module")
 
 
 def test_commands_of_a_package_that_lacks_something_say_what_to_install(

@@ -28,8 +28,15 @@ def test_the_client_needs_httpx_and_pydantic_only() -> None:
         assert imported_by(path) <= allowed, path
 
 
-def test_the_synchronous_client_is_generated_from_the_asynchronous_one() -> None:
-    checked = subprocess.run(
-        [sys.executable, SDK / "generate_sync.py", "--check"], capture_output=True, text=True
-    )
+def up_to_date(script: str) -> None:
+    command = [sys.executable, str(SDK / script), "--check"]
+    checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_synchronous_client_is_generated_from_the_asynchronous_one() -> None:
+    up_to_date("generate_sync.py")
+
+
+def test_the_reference_page_names_every_command() -> None:
+    up_to_date("describe_commands.py")

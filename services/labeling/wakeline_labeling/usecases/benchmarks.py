@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from wakeline_events.base import Asset
 from wakeline_events.labeling import BenchmarkSet
+from wakeline_events.ontology import problems_in
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.shapes import Annotation
-from wakeline_labeling.domain import names, ontology, opening, submission
+from wakeline_labeling.domain import names, opening, submission
 from wakeline_labeling.domain.opening import Terms
 from wakeline_labeling.domain.records import Benchmark, Stage, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
@@ -129,6 +130,4 @@ async def _open(
 
 
 def _problems(stage: Stage, asset: Asset, item: Item) -> list[str]:
-    return ontology.problems_in(
-        item.annotations, stage.ontology, width=asset.width, height=asset.height
-    )
+    return problems_in(item.annotations, stage.ontology, width=asset.width, height=asset.height)

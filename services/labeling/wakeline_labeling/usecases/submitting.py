@@ -7,6 +7,7 @@ from typing import NamedTuple
 from pydantic import BaseModel
 
 from wakeline_events.labeling import Effort, LabelCompleted, TaskClosed
+from wakeline_events.ontology import problems_in
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry import effort
 from wakeline_geometry.shapes import Annotation
@@ -98,7 +99,7 @@ async def prepare(
     shapes = await shown(uow, desk, shelf, slot) if pinned else ()
 
     def check() -> effort.Effort | None:
-        wrong = ontology.problems_in(submitted, project.document.ontology, **size)
+        wrong = problems_in(submitted, project.document.ontology, **size)
         if wrong:
             raise InvalidAnnotationsError(wrong)
         return submission.measure(shapes, submitted, **size) if pinned else None

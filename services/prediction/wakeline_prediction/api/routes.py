@@ -50,12 +50,12 @@ PredictionLimit = Annotated[
 @router.post(
     "",
     status_code=201,
-    dependencies=[not_behind],
     responses=problems(NoSuchStageError, PredictorNotListedError, TooMuchWaitsError),
 )
 async def upload_predictions(
     upload: UploadIn,
     _: Uploader,
+    behind: Annotated[None, not_behind],
     uow: PredictionReader,
     command: PredictionCommand,
     held: Held,

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,11 +10,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import uvicorn
 
 from wakeline_auth import Role
 from wakeline_embedded import ports
+from wakeline_embedded.ports import HOST
 from wakeline_sdk import AsyncClient, Client
 from wakeline_testing import Scope
 from wakeline_testing.running import ISSUER, SERVICES, RunningService, running, settings_of, settled
@@ -24,7 +22,7 @@ from wakeline_training.settings import TrainerSettings
 
 R = TypeVar("R")
 TRAINER = Path(__file__).parents[1] / "training" / "customer_trainer.py"
-COMMAND_LINE = (sys.executable, "-c", "from wakeline_sdk.cli.app import main; main()")
+COMMAND_LINE = Path(__file__).with_name("command_line.py")
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Platform:
     """The platform as its users see it: a URL and tokens."""
 
     urls: dict[str, str]
+    shell: asyncio.subprocess.Process
     services: dict[str, RunningService] = field(default_factory=dict)
 
     @property
@@ -74,18 +73,14 @@ class Platform:
         return await asyncio.to_thread(done)
 
     async def command(self, *words: str | Path, role: str = "admin", typed: str = "") -> Said:
-        """Run the command line as its user does."""
-        env = {**os.environ, "WAKELINE_URL": self.url, "COLUMNS": "200"}
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND_LINE,
-            *map(str, words),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**env, "WAKELINE_TOKEN": self.token(role, f"p-{role}")},
-        )
-        out, err = await asyncio.wait_for(process.communicate(typed.encode()), 60)
-        said = Said(process.returncode or 0, out.decode(), err.decode())
+        """Run a command in a process of its own."""
+        token = self.token(role, f"p-{role}")
+        env = {"WAKELINE_URL": self.url, "WAKELINE_TOKEN": token, "COLUMNS": "200"}
+        told = {"words": [str(word) for word in words], "typed": typed, "env": env}
+        assert self.shell.stdin is not None
+        assert self.shell.stdout is not None
+        self.shell.stdin.write(json.dumps(told).encode() + b"\n")
+        said = Said(**json.loads(await asyncio.wait_for(self.shell.stdout.readline(), 60)))
         assert "Traceback" not in said.err, said.err
         return said
 
@@ -104,13 +99,10 @@ class Platform:
 async def started(scope: Scope) -> AsyncIterator[Platform]:
     """Start all services and let them be asked over HTTP."""
     first = ports.free_block(len(SERVICES))
-    sockets: dict[str, socket.socket] = {
-        name: socket.create_server(("127.0.0.1", port)) for port, name in enumerate(SERVICES, first)
-    }
-    urls = {name: f"http://127.0.0.1:{one.getsockname()[1]}" for name, one in sockets.items()}
-    platform = Platform(urls)
+    urls = {str(name): f"http://{HOST}:{port}" for port, name in enumerate(SERVICES, first)}
     async with AsyncExitStack() as stack:
-        for name, listening in sockets.items():
+        platform = Platform(urls, await stack.enter_async_context(_shell()))
+        for port, name in enumerate(SERVICES, first):
             settings = import_module(f"wakeline_{name}.settings").Settings
             own: dict[str, Any] = {"services": urls}
             if name == "training":
@@ -119,20 +111,35 @@ async def started(scope: Scope) -> AsyncIterator[Platform]:
             service = build(settings_of(scope, name, settings, **own))
             process = await stack.enter_async_context(running(service, scope))
             platform.services[name] = process
-            await stack.enter_async_context(_listening(process, listening))
+            await stack.enter_async_context(_listening(process, port))
         yield platform
 
 
 @asynccontextmanager
-async def _listening(service: RunningService, on: socket.socket) -> AsyncIterator[None]:
+async def _shell() -> AsyncIterator[asyncio.subprocess.Process]:
+    pipe = asyncio.subprocess.PIPE
+    shell = await asyncio.create_subprocess_exec(
+        sys.executable, str(COMMAND_LINE), stdin=pipe, stdout=pipe, limit=1 << 26
+    )
+    try:
+        yield shell
+    finally:
+        assert shell.stdin is not None
+        shell.stdin.close()
+        await shell.wait()
+
+
+@asynccontextmanager
+async def _listening(service: RunningService, port: int) -> AsyncIterator[None]:
+    app = service.process.app
     server = uvicorn.Server(
-        uvicorn.Config(service.process.app, log_config=None, access_log=False, lifespan="off")
+        uvicorn.Config(app, host=HOST, port=port, log_config=None, access_log=False)
     )
     # Not `serve`, which would take the test run's signal handlers.
-    serving = asyncio.create_task(server._serve(sockets=[on]))
-    url = f"http://127.0.0.1:{on.getsockname()[1]}/health/live"
-    async with httpx.AsyncClient() as client:
-        assert (await client.get(url)).status_code == 200
+    serving = asyncio.create_task(server._serve())
+    while not server.started:
+        assert not serving.done(), f"port {port} was taken meanwhile"
+        await asyncio.sleep(0.01)
     try:
         yield
     finally:

@@ -33,7 +33,9 @@ class StoreAwayError(Exception):
 class Away:
     """A runtime that holds nothing: units of work can be opened, but not asked."""
 
-    stores = SimpleNamespace(open=lambda session: Away())
+    @property
+    def stores(self) -> SimpleNamespace:
+        return SimpleNamespace(open=lambda session: Away(), transactions=Away())
 
     @property
     def resources(self) -> "Away":

@@ -1,0 +1,171 @@
+"""What operators and engineers do: backlogs, events in trouble, runs, models; and lost answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from wakeline_embedded import ports
+from wakeline_sdk import AsyncClient, NotFoundError, Upload
+
+from . import fields
+from .fields import weed
+from .services import Platform
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+
+@asynccontextmanager
+async def forgetful(url: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A wire to a service that is cut before the first answer to a POST has come through."""
+    host, port = url.removeprefix("http://").split(":")
+    cut: list[bytes] = []
+
+    async def carry(client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        while sent := await client.read(1 << 20):
+            writer.write(sent)
+            answer = await reader.read(1 << 20)  # the service has committed
+            if sent.startswith(b"POST") and not cut:
+                cut.append(answer)
+                break
+            back.write(answer)
+        writer.close()
+        back.close()
+
+    port_here = ports.free_port()
+    async with await asyncio.start_server(carry, ports.HOST, port_here):
+        yield f"http://{ports.HOST}:{port_here}", cut
+
+
+async def test_an_answer_that_is_lost_after_the_commit_makes_nobody_twice(
+    platform: Platform,
+) -> None:
+    await fields.team(platform, "lost")
+    token = platform.token("admin", "p-admin")
+    async with (
+        forgetful(platform.urls["labeling"]) as (url, cut),
+        AsyncClient(platform.url, token) as client,
+    ):
+        client._transport._services = {**await client.operations.services(), "labeling": url}
+        person = await client.people.create("Ann", team_id="lost", roles=["labeler"])
+        assert b"201" in cut[0].splitlines()[0], "the service had done it"
+        assert person.person_id.encode() in cut[0]
+        found = [one.person_id async for one in client.people.list("lost")]
+    assert found == [person.person_id]
+
+
+async def test_dead_events_are_shown_retried_and_discarded(platform: Platform) -> None:
+    database = platform.services["review"].database
+    row = {
+        "topic": "t.labeling", "stream": "t.labeling|project:gone", "key": "project:gone",
+        "type": "project.configured", "sequence": 1, "since": datetime.now(UTC), "tries": 5,
+        "cause": "KeyError: 'gone'", "reason": "failed", "next_try": datetime.now(UTC),
+        "data": b'{"project_id": "gone"}',
+    }  # fmt: skip
+    await database["dead"].insert_one({"_id": "event-1", **row})
+    listed = (await platform.done("dead", "list", "--json")).json
+    assert [(one["service"], one["id"], one["cause"]) for one in listed] == [
+        ("review", "event-1", "KeyError: 'gone'")
+    ]
+    table = (await platform.done("dead", "list", "review")).out
+    assert "project.configured" in table
+    shown = (await platform.done("dead", "show", "review", "event-1", "--json")).json
+    assert shown["data"] == '{"project_id": "gone"}'
+    (backlog,) = (await platform.done("backlog", "review", "--json")).json
+    assert backlog["dead"] == 1
+    assert len((await platform.done("backlog", "--json")).json) == 5
+
+    assert (await platform.command("dead", "discard", "review", "event-1", typed="n\n")).code == 1
+    await platform.done("dead", "discard", "review", "event-1", "--yes")
+    assert (await platform.done("dead", "list", "--json")).json == []
+    assert "there is no dead event" in (await platform.done("dead", "list")).out
+    gone = await platform.command("dead", "retry", "review", "event-1")
+    assert (gone.code, gone.err.count("\n")) == (1, 1)
+    assert "no-such-event" in gone.err
+    for kind in ("waiting", "parked"):
+        assert (await platform.done(kind, "list", "--json")).json == []
+    absent = await platform.command("dead", "list", "lineage")
+    assert absent.code == 1
+    assert "runs no service 'lineage'" in absent.err
+
+
+async def test_a_model_is_trained_published_and_rolled_back(
+    platform: Platform, tmp_path: Path
+) -> None:
+    name, count = "oats", 12
+    paths = fields.images(tmp_path, count, seed=6)
+    training = {"trainer": "boxes"}
+    wanted = fields.document(name, training=training, review={"share": 0}, holdout_share=0.5)
+    async with platform.client("admin", "p-admin") as client:
+        await client.datasets.create(name)
+        await client.teams.put(name, name="Oaters")
+        await client.datasets.upload_all(name, [Upload(path) for path in paths])
+        await client.projects.apply(wanted)
+    await platform.settled()
+    async with platform.client("labeler", "p-ann", name) as client:
+        for lease in await client.leases.take(name, "mark", count=50):
+            await client.leases.submit(lease, [weed(), weed("w2", left=30)])
+    await platform.settled()
+    assert "nothing was trained" in (await platform.done("runs", "list", name)).out
+
+    started = ("runs", "start", name, "mark", "--set", "quality=0.9", "--json")
+    run = (await platform.done(*started)).json
+    assert run["parameters"] == {"quality": 0.9}
+    assert run["cause"] == "person"
+    ended = await ended_run(platform, run["run_id"])
+    assert ended["state"] == "completed", ended
+    assert "3 of 3" in (await platform.done("runs", "show", run["run_id"])).out
+    log = (await platform.done("runs", "log", run["run_id"])).out
+    assert log.startswith("attempt 1")
+    (listed,) = (await platform.done("runs", "list", name, "--stage", "mark", "--json")).json
+    assert listed["run_id"] == run["run_id"]
+
+    (model,) = (await platform.done("models", "list", name, "--json")).json
+    assert model["gate"]["verdict"] in ("passed", "underpowered")
+    assert model["serving"]
+    shown = (await platform.done("models", "show", model["model_version"])).out
+    for words in ("gate", "hold-out assets", "ap50", "epoch 1"):
+        assert words in shown
+    back = (await platform.done("models", "rollback", name, "mark")).out
+    assert "is served by its other predictors (epoch 2)" in back
+    published = await platform.done(
+        "models", "publish", model["model_version"], "--force", "--reason", "a test", "--json"
+    )
+    assert (published.json["serving_epoch"], published.json["serving"]) == (
+        3,
+        model["model_version"],
+    )
+    twice = await platform.command("models", "publish", model["model_version"])
+    assert (twice.code, twice.err.count("\n")) == (1, 1)
+
+    (version,) = (await platform.done("dataset-versions", "list", name, "--json")).json
+    out = tmp_path / "manifest.jsonl"
+    await platform.done("dataset-versions", "manifest", version["dataset_version"], "-o", out)
+    lines = out.read_text().splitlines()
+    assert len(lines) == sum(split["assets"] for split in version["splits"].values())
+    printed = (await platform.done("dataset-versions", "manifest", version["dataset_version"])).out
+    assert printed.splitlines() == lines
+
+    again = (await platform.done("runs", "start", name, "mark", "--set", "step_seconds=5")).out
+    second = next(one for one in again.split() if len(one) == 24)
+    cancelled = await platform.done("runs", "cancel", second, "--json")
+    assert cancelled.json["state"] in ("cancelled", "training", "freezing")
+    assert (await ended_run(platform, second))["state"] == "cancelled"
+    async with platform.client("engineer", "p-engineer") as client:
+        frozen = await client.dataset_versions.get(version["dataset_version"])
+        assert frozen.dataset_ids == (name,)
+        with pytest.raises(NotFoundError):
+            await client.runs.get("nothing")
+
+
+async def ended_run(platform: Platform, run_id: str) -> dict[str, object]:
+    async with asyncio.timeout(60):
+        while True:
+            run: dict[str, object] = (await platform.done("runs", "show", run_id, "--json")).json
+            if run["ended_at"] is not None:
+                return run
+            await asyncio.sleep(0.3)
