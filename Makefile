@@ -22,7 +22,7 @@ up down: $(INSTALLED)
 	$(BIN)/wakeline $@
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-unit: $(INSTALLED)
 	$(BIN)/python -m pytest tests/unit tests/contract
