@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from wakeline_geometry import coco
+from wakeline_geometry import coco, masks
 from wakeline_geometry.shapes import Shape
 
 
@@ -63,13 +63,16 @@ def read(path: Path) -> Folder:
             f"{path} is no folder of images with truth: it needs annotations.json (COCO) and "
             f"images/ ({error})"
         ) from error
-    used = {shape.class_name for image in images for shape in image.shapes}
     kinds = {shape.geometry.kind for image in images for shape in image.shapes}
+    kind = "box" if kinds == {"box"} else "mask"
+    if kind == "mask":
+        images = tuple(_as_masks(image) for image in images)
+    used = {shape.class_name for image in images for shape in image.shapes}
     return Folder(
         path=path,
         name=path.name.replace("_", "-").lower(),
         classes=tuple(name for name in names.values() if name in used),
-        kind="box" if kinds == {"box"} else "mask",
+        kind=kind,
         plants=any(c.get("supercategory") == "plant" for c in document["categories"]),
         images=images,
     )
@@ -91,3 +94,13 @@ def _images(path: Path, document: dict[str, list[dict[str, object]]]) -> Iterato
                 if not shape.attributes.get("iscrowd")
             ),
         )
+
+
+def _as_masks(image: TrueImage) -> TrueImage:
+    """An image whose objects are all drawn in one way: as masks."""
+    size = (image.height, image.width)
+    shapes = (
+        shape.model_copy(update={"geometry": masks.rasterise(shape.geometry, size)})
+        for shape in image.shapes
+    )
+    return replace(image, shapes=tuple(shapes))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, select_autoescape
+from rich import box
 from rich.table import Table
 
 from wakeline_demo.campaign import Iteration
@@ -103,22 +104,24 @@ def table(report: dict[str, Any]) -> Table:
     """The table that the demo prints; fits into 100 columns."""
     found = Table(
         title=f"{report['data']}: what each turn cost",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
         caption="Simulated people, effort model "
         f"{report['effort_model']}. s/image: human seconds per image, 95 % interval below. "
         "Shares: of the assisted arm's shapes. AP: of the model made from the labels so far, on "
         "hold-out assets. Hours and cost so far, reviewers included.",
     )
     for column in ("", "pre-labels by", "images", "assisted\ns/image", "control\ns/image", "ratio"):
-        found.add_column(column, justify="right")
+        found.add_column(column, justify="right", overflow="fold")
     for column in (
-        "confirmed edited\ndrawn removed",
+        "confirm edit\ndraw remove",
         "agree-\nment",
         "AP",
         "gate",
-        "hours",
-        "cost",
+        "hours\ncost",
     ):
-        found.add_column(column, justify="right")
+        found.add_column(column, justify="right", overflow="fold")
     for row in report["iterations"]:
         seconds, holdout, gate = row["seconds_per_image"], row["holdout"], row["gate"]
         shares = [f"{100 * share:.0f}" for share in row["shares"].values()]
@@ -133,8 +136,7 @@ def table(report: dict[str, Any]) -> Table:
             _number(row["agreement"], "{:.2f}"),
             _number(holdout and holdout["value"], "{:.2f}"),
             gate["verdict"] if gate else "-",
-            f"{row['hours']:.1f}",
-            f"{row['cost']:.0f}",
+            f"{row['hours']:.1f}\n{row['cost']:.0f}",
         )
     return found
 

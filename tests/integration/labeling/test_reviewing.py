@@ -1,5 +1,6 @@
 """What happens to a label in review, as labeling sees it: rework, experts, closing."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -207,3 +208,12 @@ async def test_two_people_label_a_task_that_wants_two_labels(lab: Lab) -> None:
     assert other["task_id"] == row["_id"]
     assert {leases[0]["slot"], other["slot"]} == {0, 1}
     assert await lab.lease("cid") == []
+
+
+async def test_asking_many_times_at_once_gets_nobody_two_slots_of_one_task(lab: Lab) -> None:
+    await lab.configure(n_labels=4)
+    await lab.ingest(range(7))
+    await lab.no_waiting()
+    answers = await asyncio.gather(*(lab.lease("ann", count=3) for _ in range(8)))
+    tasks = [lease["task_id"] for leases in answers for lease in leases]
+    assert len(tasks) == len(set(tasks)) == 7

@@ -1,0 +1,167 @@
+"""How a pick becomes a lease: races that are lost, repeated requests, benchmarks among the rest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import cycle
+from typing import Any, cast
+
+import pytest
+from tests.unit.labeling.cases import asset, stage, terms
+
+from wakeline_labeling.domain import opening
+from wakeline_labeling.domain.errors import NotAMemberError, NoTaskAvailableError
+from wakeline_labeling.domain.queues import Claim, Labeler, Queue
+from wakeline_labeling.domain.records import Slot, Stage
+from wakeline_labeling.domain.selection import SMALL_QUEUE, Candidate, Coins, Stratum
+from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, UnitOfWork
+from wakeline_labeling.usecases import leasing
+
+ANN = Labeler("ann", "botanists", expert=False)
+PLAIN = opening.open_task(stage(), asset(1), terms()).slots[0]
+
+
+@dataclass
+class FakeSlots:
+    """A queue whose claims end as a test says."""
+
+    waiting: dict[str, int]
+    """Queue -> how many slots wait in it."""
+    outcomes: Iterator[Exception | None] = field(default_factory=lambda: cycle([None]))
+    """What each claim raises; a LookupError stands for a slot that somebody else got."""
+    claims: list[Claim] = field(default_factory=list)
+    before: Slot | None = None
+
+    async def queued(self, queue: str, limit: int = 0) -> int:
+        return self.waiting.get(queue, 0)
+
+    async def candidates(
+        self, queue: Queue, limit: int, within: Stratum | None = None
+    ) -> list[Candidate]:
+        found = [Candidate(f"s{n}", 0, True) for n in range(self.waiting.get(queue.name, 0))]
+        return found[:7] if within else found[:limit]
+
+    async def claim(self, claim: Claim) -> Slot | None:
+        self.claims.append(claim)
+        outcome = next(self.outcomes)
+        if isinstance(outcome, LookupError):
+            return None
+        if outcome is not None:
+            raise outcome
+        return PLAIN
+
+    async def requested(self, request: str) -> Slot | None:
+        return self.before
+
+
+@dataclass
+class FakeUnitOfWork:
+    slots: FakeSlots
+
+
+@dataclass
+class FakeDesk:
+    """Chance that is no chance, and no memory."""
+
+    lane: float = 0.99
+    benchmark: float = 0.99
+
+    def coins(self) -> Coins:
+        return Coins(self.lane, 0.0, 0.0)
+
+    def coin(self) -> float:
+        return self.benchmark
+
+    def length_of(self, queue: str) -> int | None:
+        return None
+
+    def note_length(self, queue: str, length: int) -> None: ...
+
+    def leased(self, slot: Slot) -> None: ...
+
+
+async def lease(
+    slots: FakeSlots, desk: FakeDesk | None = None, key: str | None = None, **policy: Any
+) -> list[Slot]:
+    uow = cast(UnitOfWork, FakeUnitOfWork(slots))
+    at: Stage = stage(**policy)
+    return await leasing.lease_next(uow, cast(Desk, desk or FakeDesk()), at, ANN, 1, key)
+
+
+async def test_whoever_loses_the_first_slot_tries_among_more_and_more_of_the_next() -> None:
+    slots = FakeSlots({"field/weeds": 100}, iter([LookupError(), LookupError(), None]))
+    await lease(slots, uniform_share=0.0)
+    assert [claim.probability for claim in slots.claims] == [1.0, 1 / 2, 1 / 4]
+
+
+async def test_a_task_that_the_person_saw_in_another_slot_is_passed_by() -> None:
+    slots = FakeSlots({"field/weeds": 3}, iter([SeenBeforeError(), None]))
+    assert await lease(slots) == [PLAIN]
+    assert len(slots.claims) == 2
+
+
+async def test_a_repeated_request_gets_what_it_got_even_from_an_empty_queue() -> None:
+    again = FakeSlots({"field/weeds": 3}, iter([RequestRepeatedError()]), before=PLAIN)
+    assert await lease(again, key="k") == [PLAIN]
+    empty = FakeSlots({}, before=PLAIN)
+    assert await lease(empty, key="k") == [PLAIN]
+    assert empty.claims == []
+
+
+async def test_an_empty_queue_says_so() -> None:
+    with pytest.raises(NoTaskAvailableError, match="nothing waits"):
+        await lease(FakeSlots({}))
+
+
+async def test_the_first_of_a_long_queue_is_taken_by_one_write() -> None:
+    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE})
+    await lease(slots, uniform_share=0.1)
+    (claim,) = slots.claims
+    assert claim.slot_id is None
+    assert claim.probability == pytest.approx(0.9 + 0.1 / (10 * SMALL_QUEUE))
+
+
+async def test_a_uniform_pick_from_a_long_queue_knows_its_stratum() -> None:
+    slots = FakeSlots({"field/weeds": 16 * SMALL_QUEUE})
+    await lease(slots, FakeDesk(lane=0.0), uniform_share=0.1)
+    (claim,) = slots.claims
+    assert claim.slot_id == "s0"
+    assert claim.probability == pytest.approx(0.1 / 32 / 7)  # 32 strata, seven slots in this one
+
+
+async def test_benchmarks_are_served_by_their_share_and_weigh_on_the_others() -> None:
+    both = {"field/weeds": 10, "field/weeds#benchmark": 4}
+    chosen = FakeSlots(both)
+    await lease(chosen, FakeDesk(benchmark=0.1), benchmark_share=0.2)
+    assert chosen.claims[0].queue.name == "field/weeds#benchmark"
+    assert chosen.claims[0].probability == pytest.approx(0.2 / 4)
+    passed = FakeSlots(both)
+    await lease(passed, FakeDesk(benchmark=0.3), benchmark_share=0.2, uniform_share=0.0)
+    assert passed.claims[0].probability == pytest.approx(0.8)
+
+
+async def test_benchmarks_alone_are_no_work() -> None:
+    with pytest.raises(NoTaskAvailableError):
+        await lease(FakeSlots({"field/weeds#benchmark": 4}), FakeDesk(benchmark=0.0))
+
+
+async def role(team: str | None, *, labels: bool, expert: bool, **policy: Any) -> Labeler:
+    uow = cast(UnitOfWork, object())
+    return await leasing.labeler_of(
+        uow, stage(**policy), person_id="ann", team_id=team, labels=labels, expert=expert
+    )
+
+
+async def test_a_reviewer_who_does_not_label_gets_only_what_needs_an_expert() -> None:
+    plain = await role("botanists", labels=True, expert=False)
+    assert not plain.only_expert
+    both = await role("botanists", labels=True, expert=True)
+    assert (both.expert, both.only_expert) == (True, False)
+    review = {"review": {"team": "experts"}}
+    assert (await role("experts", labels=False, expert=True, **review)).only_expert
+    assert (await role("botanists", labels=False, expert=True)).only_expert
+
+
+@pytest.mark.parametrize(("team", "expert"), [("experts", False), ("others", True)])
+async def test_who_is_in_no_team_of_the_stage_gets_nothing(team: str, expert: bool) -> None:
+    with pytest.raises(NotAMemberError):
+        await role(team, labels=True, expert=expert, review={"team": "experts"})
