@@ -23,8 +23,8 @@ from .conftest import Lab, box
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
-TASKS = 160
-KILLS = 3
+TASKS = 120
+KILLS = 2
 
 
 def environment(lab: Lab, port: int) -> dict[str, str]:

@@ -23,7 +23,7 @@ from .test_reviewing import accepted, label_of, rejected
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
-RUNS = 60
+RUNS = 40
 
 
 async def history(lab: Lab) -> list[Envelope]:
