@@ -20,28 +20,36 @@ SIDE = 96
 CLASSES = ("disc", "square")
 
 
+def scattered(count: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Places ``(row, column)`` that keep 24 pixels apart and 12 from the border."""
+    places: list[tuple[int, int]] = []
+    while len(places) < count:
+        y, x = (int(at) for at in rng.integers(12, SIDE - 12, 2))
+        if all(max(abs(y - row), abs(x - column)) > 24 for row, column in places):
+            places.append((y, x))
+    return places
+
+
 def draw_asset(folder: Path, number: int, kind: str, rng: np.random.Generator) -> Asset:
     """A noisy picture of bright discs and dark squares, as one line of a manifest."""
     rows, columns = np.indices((SIDE, SIDE))
     picture = rng.normal(90, 6, (SIDE, SIDE))
     annotations = []
-    for row in (24, 72):
-        for column in (24, 72):
-            name = CLASSES[rng.integers(2)]
-            y, x = np.array([row, column]) + rng.integers(-8, 9, 2)
-            radius = int(rng.integers(7, 11))
-            across = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
-            within = (abs(rows - y) <= radius) & (abs(columns - x) <= radius)
-            mine = across if name == "disc" else within
-            picture[mine] += 120 if name == "disc" else -60
-            box = Box(corners=(x - radius, y - radius, x + radius + 1, y + radius + 1))
-            annotations.append(
-                Annotation(
-                    id=f"{number}-{len(annotations)}",
-                    class_name=name,
-                    geometry=box if kind == "boxes" else encode(mine),
-                )
+    for y, x in scattered(4, rng):
+        name = CLASSES[rng.integers(2)]
+        radius = int(rng.integers(7, 11))
+        across = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+        within = (abs(rows - y) <= radius) & (abs(columns - x) <= radius)
+        mine = across if name == "disc" else within
+        picture[mine] += 120 if name == "disc" else -60
+        box = Box(corners=(x - radius, y - radius, x + radius + 1, y + radius + 1))
+        annotations.append(
+            Annotation(
+                id=f"{number}-{len(annotations)}",
+                class_name=name,
+                geometry=box if kind == "boxes" else encode(mine),
             )
+        )
     path = folder / f"{number}.png"
     Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(path)
     return Asset(
