@@ -61,7 +61,7 @@ async def test_enough_labels_lead_to_a_served_model(scope: Scope) -> None:
         (model,) = (await get(service, "/v1/models?project=weeds"))["items"]
         assert model["serving"]
         assert model["gate"]["verdict"] in {"passed", "underpowered"}
-        assert model["gate"]["comparator"] == "v0"
+        assert model["gate"]["comparator"] == "heuristic.ndvi@v0"
         assert model["gate"]["difference"] > 0.2
         assert model["metrics"]["ap"] > 0.8
         assert model["publications"][0]["by"] is None

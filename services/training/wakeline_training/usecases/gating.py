@@ -145,6 +145,13 @@ async def _served(
     return gate.Served(version=versions.most_common(1)[0][0], shapes=shapes)
 
 
+def _name(answer: Answer) -> str:
+    """A model's version says it all; a rule's is only a number, so the rule is named with it."""
+    if answer.predictor == OWN:
+        return answer.predictor_version
+    return f"{answer.predictor}@{answer.predictor_version}"
+
+
 async def _holdout(archive: Archive, dataset_version: str | None) -> list[HoldoutTruth]:
     assert dataset_version is not None
     return holdout_of(await archive.manifest(manifest_key(dataset_version)))
@@ -205,10 +212,3 @@ async def _decide(uow: TrainingUnitOfWork, situation: Situation, judgement: gate
 
 async def _nothing(_: TrainingUnitOfWork) -> None:
     """The run was cancelled: the job ends without an effect."""
-
-
-def _name(answer: Answer) -> str:
-    """A model's version says it all; a rule's is only a number, so the rule is named with it."""
-    if answer.predictor == "own":
-        return answer.predictor_version
-    return f"{answer.predictor}@{answer.predictor_version}"
