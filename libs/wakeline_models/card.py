@@ -38,9 +38,10 @@ class InstanceDecoding(Frozen):
     """Objects below this score are not shown."""
     vote_blur: Annotated[float, Field(gt=0)] = 1.0
     """Standard deviation in cells by which votes for a centre are smoothed."""
-    valley: Share = 0.1
+    valley: Share = 0.6
     """Two heaps of votes from connected cells are one object if between them lies at least this
-    share of the lower one; 0 never parts connected cells."""
+    share of the lower one; 0 never parts connected cells. Rather high: a fragment too many is
+    removed in seconds, of two merged objects both are drawn anew."""
     min_cells: Annotated[int, Field(ge=1)] = 4
     """Objects of fewer cells are dropped."""
 

@@ -10,9 +10,9 @@ categorization and segmentation with an implicit shape model" (2004).
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.ndimage import find_objects, gaussian_filter, label, map_coordinates, maximum_filter
 from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from wakeline_geometry.masks import encode
@@ -104,9 +104,11 @@ def join(
 ) -> NDArray[np.int32]:
     """Which object each heap of votes belongs to.
 
-    Two neighbours with the same home are of one object if the votes on the straight line between
-    them stay above ``valley`` times the lower peak: the votes of a large object spread, but hardly
-    leave gaps.
+    Heaps flow together as on a sinking waterline: the two with the highest ridge between them
+    first. Two groups with the same home are of one object if the votes on that ridge, a straight
+    line, stay above ``valley`` times the lower group's peak: the votes of a large object spread,
+    but hardly leave gaps. A few stray votes between two objects join one of them, and do not
+    bridge both, because then the ridge is measured against the object's peak and not theirs.
 
     Parameters
     ----------
@@ -133,8 +135,14 @@ def join(
     lowest = map_coordinates(density, np.moveaxis(lines, 3, 0), order=1).min(axis=2)
     one = lowest >= valley * np.minimum(heights[:, None], heights[others])
     rows, columns = np.nonzero(one & (homes[:, None] == homes[others]))
-    links = coo_matrix((np.ones(rows.size), (rows, others[rows, columns])), shape=(count, count))
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int32)
+    groups, tops = DisjointSet(range(count)), heights.copy()
+    for edge in np.argsort(-lowest[rows, columns], kind="stable"):
+        a, b = groups[rows[edge]], groups[others[rows[edge], columns[edge]]]
+        if lowest[rows[edge], columns[edge]] >= valley * min(tops[a], tops[b]):
+            groups.merge(a, b)
+            tops[groups[a]] = max(tops[a], tops[b])
+    roots = [groups[peak] for peak in range(count)]
+    return np.asarray(np.unique(roots, return_inverse=True)[1], dtype=np.int32)
 
 
 def _most_frequent(

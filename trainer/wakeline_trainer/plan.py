@@ -30,7 +30,7 @@ CROP = 192
 STEP_PIXELS = 80_000
 """Working pixels that a training step sees: about 0.15 s on one slow core."""
 
-VOTE_SPREAD = 12.0
+VOTE_SPREAD = 8.0
 """Sides of typical objects are this much longer than their votes are smoothed."""
 
 TILE = 512

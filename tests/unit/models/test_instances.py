@@ -124,3 +124,19 @@ def test_noisy_vectors_do_not_split_a_large_object() -> None:
     shapes = decode(maps, card(vote_blur=2.0), (60, 60))
 
     assert len(shapes) == 1
+
+
+def test_stray_votes_between_two_objects_do_not_bridge_them() -> None:
+    objects = np.zeros((40, 80), np.int32)
+    disc(objects, 1, 20, 22, 18)
+    disc(objects, 2, 20, 58, 18)
+    maps = perfect_maps(objects, [0, 1], 10.0)
+    seam = (slice(18, 23), slice(24, 57))
+    maps[0, *seam], maps[1, *seam] = 0.0, 1.0
+    maps[3:, *seam] = 0.0  # these vote for themselves, all along the way
+
+    shapes = decode(maps, card(vote_blur=2.0), (40, 80))
+
+    large = [bitmap for bitmap in bitmaps(shapes) if bitmap.sum() > 500]
+    assert len(large) == 2
+    assert all((large[i] & (objects == i + 1)).sum() > 700 for i in range(2))
