@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="Data folder; $WAKELINE_HOME or .wakeline if not given."),
+    typer.Option("--home", help="Folder with all data; $WAKELINE_HOME or .wakeline if not given."),
 ]
 
 _HEALTH_WIDTH = 160

@@ -23,8 +23,19 @@ log = structlog.get_logger()
 
 U = TypeVar("U", bound=UnitOfWork[Any])
 R = TypeVar("R")
+CRASHES = 20
+"""A job whose lease was lost this often is given up: it is taken to kill whoever runs it. Attempts
+that end in an error are counted by its kind's own, much lower limit."""
+SUSPECT = 3
+"""From this attempt on a job runs alone, so that it cannot drag others down with it."""
 IDLE = 0.5
 """Seconds between looks for work when there was none."""
+
+
+class JobKillsRunnerError(Exception):
+    """Every process that ran this job ended without a word."""
+
+    code = "job-kills-runner"
 
 
 class LeaseLostError(Exception):
@@ -184,6 +195,9 @@ class JobRunner:
                 if lease is None:
                     await _pause(stop, IDLE)
                     continue
+                if lease.jobs[0].attempt > CRASHES:
+                    await self._give_up(kind, lease)
+                    continue
                 await self._until_done(kind, lease, stop)
             except PyMongoError as error:
                 log.warning("jobs wait", kind=kind.name, cause=f"{type(error).__name__}: {error}")
@@ -219,6 +233,7 @@ class JobRunner:
             )
             if row is None:
                 break
+            due["attempt"] = {"$lt": SUSPECT - 1}
             jobs.append(
                 Job(
                     row_id=row["_id"],
@@ -230,6 +245,8 @@ class JobRunner:
                     correlation=row.get("correlation"),
                 )
             )
+            if row["attempt"] >= SUSPECT:
+                break
         return JobLease(jobs, owner, self._stores, self._resources) if jobs else None
 
     async def _until_done(self, kind: Kind, lease: JobLease[Any, Any], stop: asyncio.Event) -> None:
@@ -298,6 +315,12 @@ class JobRunner:
             ],
         )
 
+    async def _give_up(self, kind: Kind, lease: JobLease[Any, Any]) -> None:
+        for job in lease.jobs:
+            cause = JobKillsRunnerError(f"its process ended {job.attempt - 1} times without a word")
+            log.error("job given up", kind=kind.name, job=job.id, cause=str(cause))
+            await self._again_or_never(kind, lease, job, cause)
+
     async def _again_or_never(
         self, kind: Kind, lease: JobLease[Any, Any], job: Job, cause: Exception
     ) -> None:
@@ -306,7 +329,7 @@ class JobRunner:
             rows = uow.collection("jobs")
             held = {"_id": job.row_id, "owner": lease.owner, "attempt": job.attempt}
             why = f"{type(cause).__name__}: {cause}"[:2_000]
-            if job.attempt < kind.attempts:
+            if job.attempt < kind.attempts and not isinstance(cause, JobKillsRunnerError):
                 later = uow.now + timedelta(seconds=min(60, 2**job.attempt))
                 change = {"state": "queued", "owner": None, "not_before": later, "error": why}
                 rows.update(held, {"$set": change})

@@ -171,12 +171,21 @@ async def measure(runtime: Runtime, stop: asyncio.Event) -> None:
                 count.set(await runtime.database[name].estimated_document_count())
                 first = await runtime.database[name].find_one({}, {"since": 1}, sort=[("since", 1)])
                 oldest.set((now - first["since"]).total_seconds() if first else 0)
+            await _count_jobs(runtime)
         except PyMongoError as error:
             log.warning("gauges wait", cause=type(error).__name__)
         try:
             await asyncio.wait_for(stop.wait(), MEASURE_EVERY)
         except TimeoutError:
             continue
+
+
+async def _count_jobs(runtime: Runtime) -> None:
+    by = {"$group": {"_id": {"kind": "$kind", "state": "$state"}, "n": {"$sum": 1}}}
+    counted = await runtime.database["jobs"].aggregate([by])
+    metrics.jobs.clear()  # a kind and state without jobs has no row to say 0
+    async for row in counted:
+        metrics.jobs.labels(row["_id"]["kind"], row["_id"]["state"]).set(row["n"])
 
 
 def _app(

@@ -24,5 +24,5 @@ def service(settings: Settings | None = None) -> Service[MongoReviewUnitOfWork, 
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
-        checks=lambda resources: {"s3": resources.blobs.check},
+        checks=lambda resources: {"blobs": resources.blobs.check},
     )

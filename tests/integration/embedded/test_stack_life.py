@@ -56,7 +56,7 @@ class Home:
         """Run a command of the command line."""
         # in a thread of its own, because a command may bring its own event loop
         with ThreadPoolExecutor(1) as thread:
-            arguments = [*words, "--data", str(self.folder)]
+            arguments = [*words, "--home", str(self.folder)]
             return thread.submit(CliRunner().invoke, APP, arguments, env=env).result()
 
     def up(self, *words: str) -> str:
@@ -192,7 +192,7 @@ def test_commands_on_a_folder_without_a_stack_say_so(home: Home) -> None:
 
 
 async def test_one_command_brings_every_service_up_for_the_owner_alone(home: Home) -> None:
-    up = (sys.executable, "-c", COMMAND_LINE, "up", "--data", str(home.folder))
+    up = (sys.executable, "-c", COMMAND_LINE, "up", "--home", str(home.folder))
     hasty = [await asyncio.create_subprocess_exec(*up) for _ in range(2)]
     ends = [await asyncio.wait_for(one.wait(), 200) for one in hasty]
     assert ends == [0, 0], "two at once are no trouble"
