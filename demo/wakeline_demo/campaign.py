@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from wakeline_demo.figures import Arms, Labeled, compare, shares
 from wakeline_demo.folders import Folder
 from wakeline_demo.plan import STAGE, Plan
 from wakeline_sdk import AsyncClient, Upload, WakelineError
-from wakeline_sdk.models import FileReport, ModelVersion, Run
+from wakeline_sdk.models import FileReport, LabelRecord, ModelVersion, Run
 
 Mint = Callable[[str, str, str], str]
 """(person id, role, team id) -> token."""
@@ -29,8 +29,11 @@ class Iteration:
 
     n: int
     predictor: str
+    works: list[Work] = field(default_factory=list)
+    """What labelers did in this turn."""
     labels: list[Labeled] = field(default_factory=list)
-    images: int = 0
+    """Of the images that were first labeled in this turn. The other half of a pair may be made
+    in a later one: it sees no pre-label, so nothing depends on when."""
     labeler_seconds: float = 0.0
     expert_seconds: float = 0.0
     agreements: list[float] = field(default_factory=list)
@@ -40,6 +43,11 @@ class Iteration:
     """So far, all iterations up to this one."""
     cost: float = 0.0
     seed: int = 0
+
+    @property
+    def images(self) -> int:
+        """How many images were first labeled in this turn."""
+        return len({label.asset_id for label in self.labels})
 
     @property
     def arms(self) -> Arms:
@@ -80,6 +88,8 @@ class Campaign:
             for n, quota in enumerate(self.plan.labels_per_iteration, start=1):
                 last = n == self.plan.iterations
                 await self._iterate(n, quota, labelers, experts, last)
+            records = [record async for record in self.client.labels.list(self.plan.project)]
+            attribute(self.iterations, records)
         finally:
             await labelers.dismiss()
             await experts.dismiss()
@@ -87,9 +97,8 @@ class Campaign:
 
     async def _iterate(self, n: int, quota: int, labelers: Crew, experts: Crew, last: bool) -> None:
         status = await self.client.projects.status(self.plan.project, STAGE)
-        predictor = (
-            status["model_version"] or self.plan.document["stages"][0]["predictors"][1]["name"]
-        )
+        heuristic = self.plan.document["stages"][0]["predictors"][1]["name"]
+        predictor = await self._called(status["model_version"], heuristic)
         iteration = Iteration(n=n, predictor=predictor, seed=self.plan.seed)
         self.iterations.append(iteration)
         self.say(f"iteration {n}: people label, shown pre-labels of {predictor}")
@@ -104,48 +113,18 @@ class Campaign:
     async def _label(
         self, iteration: Iteration, quota: int, labelers: Crew, experts: Crew, last: bool
     ) -> None:
-        """Let people label until ``quota`` assets more count, reviews and rework included."""
-        done: list[Work] = []
+        """Let people label until ``quota`` more labels count, reviews and rework included."""
         before = await self._counting()
         while True:
             missing = before + quota - await self._counting()
-            # A pair is two labels of which one counts: its other half is made in the same turn.
-            batch = None if last else max(missing, await self._open_halves())
-            if not batch and not last:
+            if missing <= 0 and not last:
                 break
-            worked = await labelers.work("label", batch, done.append)
+            batch = None if last else missing
+            worked = await labelers.work("label", batch, iteration.works.append)
             reviewed = await self._review(iteration, experts)
             if not worked and not reviewed and await self._nothing_left():
                 break
-        iteration.labels = await self._joined(done)
-        iteration.images = len({label.asset_id for label in iteration.labels})
-        iteration.labeler_seconds = sum(work["seconds"] for work in done)
-
-    async def _joined(self, done: Sequence[Work]) -> list[Labeled]:
-        """What people say they did, joined with what the platform counted."""
-        worked = {work["label_id"]: work for work in done}
-        labels = []
-        async for record in self.client.labels.list(self.plan.project):
-            work = worked.get(record.label_id)
-            if work is None or record.effort.client_seconds is None:
-                continue
-            effort = record.effort
-            labels.append(
-                Labeled(
-                    asset_id=record.asset.asset_id,
-                    arm=record.arm,
-                    seconds=effort.client_seconds or 0.0,
-                    quality=work["quality"],
-                    shares={
-                        "confirmed": effort.confirmed,
-                        "edited": effort.edited,
-                        "drawn": effort.drawn,
-                        "removed": effort.removed,
-                    },
-                    steps=tuple(Step(**step) for step in work["steps"]),
-                )
-            )
-        return labels
+        iteration.labeler_seconds = sum(work["seconds"] for work in iteration.works)
 
     def _reviewed(self, iteration: Iteration, work: Work) -> None:
         iteration.expert_seconds += work["seconds"]
@@ -204,12 +183,6 @@ class Campaign:
         if model_version is None:
             return heuristic
         return f"own model {(await self.client.models.get(model_version)).number}"
-
-    async def _open_halves(self) -> int:
-        """Control halves of pairs whose other half is made."""
-        status = await self.client.projects.status(self.plan.project, STAGE)
-        control = status["arms"].get("control", {})
-        return int(control.get("queued", 0)) if status["paired"] else 0
 
     async def _nothing_left(self) -> bool:
         status = await self.client.projects.status(self.plan.project, STAGE)
@@ -293,3 +266,36 @@ class Campaign:
         raise CampaignError(
             f"waited {limit:g} s for {what}{hint}: `wakeline status` and `wakeline logs` say more"
         )
+
+
+def attribute(iterations: Sequence[Iteration], records: Iterable[LabelRecord]) -> None:
+    """Join what people say they did with what the platform counted, and sort it by turns."""
+    done = {work["label_id"]: (work, turn) for turn in iterations for work in turn.works}
+    labels: dict[str, list[Labeled]] = {}
+    turns: dict[str, Iteration] = {}
+    for record in records:
+        if record.label_id not in done or record.effort.client_seconds is None:
+            continue
+        work, turn = done[record.label_id]
+        asset_id = record.asset.asset_id
+        turns[asset_id] = min(turn, turns.get(asset_id, turn), key=lambda i: i.n)
+        labels.setdefault(asset_id, []).append(_labeled(record, work))
+    for asset_id, turn in turns.items():
+        turn.labels.extend(labels[asset_id])
+
+
+def _labeled(record: LabelRecord, work: Work) -> Labeled:
+    effort = record.effort
+    return Labeled(
+        asset_id=record.asset.asset_id,
+        arm=record.arm,
+        seconds=effort.client_seconds or 0.0,
+        quality=work["quality"],
+        shares={
+            "confirmed": effort.confirmed,
+            "edited": effort.edited,
+            "drawn": effort.drawn,
+            "removed": effort.removed,
+        },
+        steps=tuple(Step(**step) for step in work["steps"]),
+    )

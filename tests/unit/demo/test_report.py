@@ -128,7 +128,7 @@ def _turn(n: int, *, trained: bool = False) -> Iteration:
         for k in range(6)
         for arm, steps in (("assisted", HELPED), ("control", ALONE))
     ]
-    iteration = Iteration(n=n, predictor="heuristic.ndvi", labels=labels, images=6, seed=1)
+    iteration = Iteration(n=n, predictor="heuristic.ndvi", labels=labels, seed=1)
     iteration.agreements = [0.9, 0.8]
     if trained:
         iteration.run, iteration.model = _run(), _model()
