@@ -27,6 +27,20 @@ def draw(wanted: Geometry, iou: float, random: np.random.Generator) -> Geometry:
             return wanted
 
 
+def kept_inside(drawn: Geometry, size: tuple[int, int]) -> Geometry:
+    """What remains of a box or polygon on an image of ``size`` (height, width): tools clip."""
+    limits = np.array([size[1], size[0]], dtype=np.float64)
+    match drawn:
+        case Box():
+            points = np.clip(np.reshape(drawn.corners, (2, 2)), 0, limits)
+            return Box(corners=tuple(points.ravel().tolist()))
+        case Polygon():
+            parts = [np.clip(np.reshape(part, (-1, 2)), 0, limits) for part in drawn.parts]
+            return Polygon(parts=tuple(tuple(part.ravel().tolist()) for part in parts))
+        case _:
+            return drawn
+
+
 def _draw_mask(wanted: Mask, iou: float, random: np.random.Generator) -> Mask:
     """Move the outline by a smooth random field, as far as the IoU says."""
     full = masks.decode(wanted)

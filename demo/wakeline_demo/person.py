@@ -71,7 +71,7 @@ class Person:
             if target is not None and target in served:
                 target, iou = None, 0.0
             wanted = truth[target] if target is not None else None
-            step, annotation = self._decide(index, shown[index], wanted, iou, random)
+            step, annotation = self._decide(index, shown[index], wanted, iou, size, random)
             steps.append(step)
             if annotation is not None:
                 annotations.append(annotation)
@@ -87,7 +87,7 @@ class Person:
                 Annotation(
                     id=f"d{index}",
                     class_name=self._class(wanted.class_name, random),
-                    geometry=self._draw(wanted.geometry, random),
+                    geometry=self._draw(wanted.geometry, size, random),
                 )
             )
         return Outcome(tuple(annotations), tuple(steps))
@@ -108,6 +108,7 @@ class Person:
         shape: Shape,
         wanted: Shape | None,
         iou: float,
+        size: tuple[int, int],
         random: np.random.Generator,
     ) -> tuple[Step, Annotation | None]:
         as_shown = Annotation(
@@ -129,7 +130,7 @@ class Person:
             edited = as_shown.model_copy(
                 update={
                     "class_name": self._class(wanted.class_name, random),
-                    "geometry": self._draw(wanted.geometry, random),
+                    "geometry": self._draw(wanted.geometry, size, random),
                 }
             )
             return Step("edit", drawn, iou), edited
@@ -141,9 +142,11 @@ class Person:
             return str(random.choice(others))
         return name
 
-    def _draw(self, wanted: Geometry, random: np.random.Generator) -> Geometry:
+    def _draw(
+        self, wanted: Geometry, size: tuple[int, int], random: np.random.Generator
+    ) -> Geometry:
         target = self.errors.box_iou if drawn_as(wanted) == "box" else self.errors.mask_iou
-        return hands.draw(wanted, target, random)
+        return hands.kept_inside(hands.draw(wanted, target, random), size)
 
 
 def drawn_as(geometry: Geometry) -> Drawn:

@@ -66,3 +66,23 @@ def test_an_object_at_the_edge_of_the_image_is_drawn_within_it() -> None:
 
 def _iou(one: Geometry, other: Geometry) -> float:
     return float(pairwise_iou([one], [other], SIZE)[0, 0])
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Box(corners=(0, 0, 30, 40)),
+        Box(corners=(70, 50, 100, 60)),
+        Polygon(parts=((0.0, 0.0, 30.0, 0.0, 30.0, 20.0),)),
+    ],
+)
+def test_nobody_draws_beyond_the_image(wanted: Geometry) -> None:
+    for seed in range(20):
+        drawn = hands.kept_inside(hands.draw(wanted, 0.85, luck(seed)), (60, 100))
+        assert isinstance(drawn, Box | Polygon)
+        parts = [drawn.corners] if isinstance(drawn, Box) else drawn.parts
+        points = np.concatenate([np.reshape(part, (-1, 2)) for part in parts])
+        assert points.min() >= 0
+        assert (points <= [100, 60]).all()
+        if isinstance(wanted, Box):
+            assert _iou(drawn, wanted) >= 0.85
