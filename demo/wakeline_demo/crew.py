@@ -88,9 +88,12 @@ class Crew:
                 count += 1
                 done(work)
 
-        async with asyncio.TaskGroup() as group:
-            for member in self.members:
-                group.create_task(one(member))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for member in self.members:
+                    group.create_task(one(member))
+        except* WorkerDiedError as died:
+            raise WorkerDiedError(str(died.exceptions[0])) from died
         return count
 
     async def dismiss(self) -> None:

@@ -1,5 +1,6 @@
 """How a service's processes start, what they share, and how they end."""
 
+from wakeline_process.backlog import BacklogError, NotBehind
 from wakeline_process.commands import Command, command, reader, resources
 from wakeline_process.entry import main
 from wakeline_process.service import (
@@ -10,8 +11,10 @@ from wakeline_process.service import (
 )
 
 __all__ = [
+    "BacklogError",
     "Command",
     "HttpSettings",
+    "NotBehind",
     "Service",
     "ServiceSettings",
     "command",

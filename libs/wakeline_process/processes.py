@@ -23,6 +23,7 @@ from wakeline_messaging import (
     Relay,
     outbox_depth,
 )
+from wakeline_process.backlog import BacklogError
 from wakeline_process.commands import IdempotencyKeyReusedError
 from wakeline_process.kafka_probe import KafkaProbe
 from wakeline_process.operations import operations_router
@@ -188,6 +189,14 @@ async def _count_jobs(runtime: Runtime) -> None:
         metrics.jobs.labels(row["_id"]["kind"], row["_id"]["state"]).set(row["n"])
 
 
+PROBLEMS: Mapping[type[Exception], int] = {
+    IdempotencyKeyReusedError: 422,
+    BacklogError: 429,
+    NoSuchEventError: 404,
+}
+"""What every service may refuse, whatever it is for."""
+
+
 def _app(
     service: Service[Any, Any],
     kind: Kind,
@@ -200,11 +209,7 @@ def _app(
     return create_app(
         service.name,
         routers=routers,
-        problems={
-            **service.problems,
-            IdempotencyKeyReusedError: 422,
-            NoSuchEventError: 404,
-        },
+        problems={**service.problems, **PROBLEMS},
         verifier=Verifier(service.settings.auth),
         readiness=readiness,
         services=service.settings.services,

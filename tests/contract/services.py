@@ -14,9 +14,9 @@ from wakeline_auth import Issuer, Role, Verifier
 from wakeline_events.base import ServiceName
 from wakeline_events.registry import EVENT_CLASSES
 from wakeline_http import create_app, readiness_of
-from wakeline_messaging import NoSuchEventError
 from wakeline_process import Service
 from wakeline_process.operations import operations_router
+from wakeline_process.processes import PROBLEMS
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "schemas"
@@ -67,7 +67,7 @@ def app_of(name: ServiceName) -> FastAPI:
     app = create_app(
         name,
         routers=[*service.routers, operations_router(name)],
-        problems={**service.problems, NoSuchEventError: 404},
+        problems={**service.problems, **PROBLEMS},
         verifier=Verifier(service.settings.auth),
         readiness=readiness_of({}),
         services={},

@@ -46,7 +46,7 @@ from wakeline_ingest.domain.errors import (
 from wakeline_ingest.domain.records import BUCKET, AssetRecord, AssetState, asset_id_of
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
-from wakeline_process import Command, command, reader, resources
+from wakeline_process import BacklogError, Command, NotBehind, command, reader, resources
 
 router = Router(prefix="/v1", tags=["ingest"])
 
@@ -105,6 +105,7 @@ async def get_dataset(dataset_id: DatasetName, _: Viewer, uow: IngestReader) -> 
         InvalidUploadError,
         FileTooLargeError,
         FileRefusedError,
+        BacklogError,
     ),
 )
 @body_limit(None)
@@ -112,6 +113,7 @@ async def upload_asset(
     dataset_id: DatasetName,
     request: Request,
     _: Sender,
+    room: NotBehind,
     command: IngestCommand,
     uow: IngestReader,
     resources: IngestResources,

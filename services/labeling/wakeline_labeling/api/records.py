@@ -20,6 +20,7 @@ from wakeline_labeling.resources import Resources
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import benchmarks
 from wakeline_labeling.usecases.finding import project_of, stage_of
+from wakeline_process import BacklogError, NotBehind
 
 router: APIRouter = Router(prefix="/v1/projects/{project_id}", tags=["labels"])
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,12 +53,16 @@ async def list_labels(
     return Page(items=[await _told(held, label) for label in found], next=following)
 
 
-@router.post("/stages/{stage}/benchmarks", responses=problems(NoSuchProjectError, NoSuchStageError))
+@router.post(
+    "/stages/{stage}/benchmarks",
+    responses=problems(NoSuchProjectError, NoSuchStageError, BacklogError),
+)
 async def set_benchmarks(
     project_id: str,
     stage: str,
     body: BenchmarksIn,
     importer: Importer,
+    room: NotBehind,
     uow: LabelingReader,
     command: LabelingCommand,
     held: Held,

@@ -5,14 +5,12 @@ from wakeline_prediction.domain.errors import (
     NoSuchStageError,
     NothingAskedForError,
     PredictorNotListedError,
-    TooMuchWaitsError,
 )
 
 STATUS: dict[type[Exception], int] = {
     NoSuchStageError: 404,
     PredictorNotListedError: 409,
     NothingAskedForError: 422,
-    TooMuchWaitsError: 429,
     BlobMissingError: 500,
     BlobCorruptError: 500,
 }

@@ -21,7 +21,6 @@ from wakeline_prediction.api.dependencies import (
     PredictionReader,
     Uploader,
     Viewer,
-    not_behind,
 )
 from wakeline_prediction.api.models import (
     ItemOut,
@@ -34,11 +33,11 @@ from wakeline_prediction.domain.errors import (
     NoSuchStageError,
     NothingAskedForError,
     PredictorNotListedError,
-    TooMuchWaitsError,
 )
 from wakeline_prediction.domain.records import UploadedShapes
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_prediction.usecases import uploading
+from wakeline_process import BacklogError, NotBehind
 
 router = Router(prefix="/v1/predictions", tags=["predictions"])
 
@@ -50,12 +49,12 @@ PredictionLimit = Annotated[
 @router.post(
     "",
     status_code=201,
-    responses=problems(NoSuchStageError, PredictorNotListedError, TooMuchWaitsError),
+    responses=problems(NoSuchStageError, PredictorNotListedError, BacklogError),
 )
 async def upload_predictions(
     upload: UploadIn,
     _: Uploader,
-    behind: Annotated[None, not_behind],
+    room: NotBehind,
     uow: PredictionReader,
     command: PredictionCommand,
     held: Held,

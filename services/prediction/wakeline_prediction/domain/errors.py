@@ -49,15 +49,3 @@ class NothingAskedForError(Exception):
 
     def __init__(self) -> None:
         super().__init__("say of what: ?task_id=... or ?asset_id=...")
-
-
-class TooMuchWaitsError(Exception):
-    """More waits here to be sent or predicted than a bulk request may add to."""
-
-    code: ClassVar[str] = "backlog"
-    retry_after: ClassVar[int] = 10
-
-    def __init__(self, rows: int, seconds: float) -> None:
-        super().__init__(
-            f"{rows} events wait to be sent, the oldest for {seconds:.0f} s: try again later"
-        )
