@@ -15,8 +15,8 @@ detectable loss, so about four in five of them should be blocked.
 
 ``--trainer FOLDER`` trains real models instead, by the trainer contract, on a folder of images
 with COCO annotations: one that serves, and for each seed an equal and a shuffled one. Time is
-bounded by ``--seconds`` a model and 2 x seeds + 1 models. Seed s is compared with the equal model
-of seed s - 1, so that no single lucky model decides about all rows.
+bounded by ``--seconds`` a model and 2 x seeds + 1 models. An equal model that passes serves from
+then on, as in life, so that no single lucky model decides about all rows.
 
 How to read the table: ``held back`` counts candidates that would not be published, ``difference``
 is the median change of macro AP, ``detectable`` the median of what the gate says it can detect.
@@ -179,7 +179,8 @@ def on_trained(
         verdicts["shuffled"].append(_ask(truths, other, served, seed))
         equal = _trained(work, honest, data, truths, seconds, threads, seed=seed)
         verdicts["equal"].append(_ask(truths, equal, served, seed))
-        before = equal
+        if verdicts["equal"][-1].verdict != "blocked":
+            before = equal  # as the platform does: it serves from now on
         print(
             f"seed {seed}: shuffled {verdicts['shuffled'][-1].verdict} "
             f"{_signed(verdicts['shuffled'][-1].difference)}, "

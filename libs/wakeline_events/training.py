@@ -66,6 +66,7 @@ class ModelTrained(StageEvent):
     """A run made a model version, and the gate has spoken."""
 
     TYPE: ClassVar[str] = "model.trained"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "training"
     run_id: str
     attempt: int
@@ -73,6 +74,8 @@ class ModelTrained(StageEvent):
     dataset_version: str
     metrics: dict[str, float]
     gate: Gate
+    base_model_version: str | None = None
+    """The version whose weights training began with; since 1.1."""
 
 
 class ModelPublished(StageEvent):

@@ -16,6 +16,9 @@ from wakeline_trainer.data import Sample
 ON_OBJECT = 0.6
 """Share of views that are cut out around an object: empty views teach less."""
 
+PASTED = 0.5
+"""Share of the objects of the other view that are pasted."""
+
 LEAST_VISIBLE = 0.4
 """A box of which less than this share lies in the view is not asked for."""
 
@@ -33,6 +36,8 @@ class Freedom:
     brightness: float = 0.2
     """Standard deviation of the brightness, in standard deviations of the channels."""
     noise: float = 0.03
+    paste: float = 0.0
+    """Share of views that get further objects of their image pasted over them; masks only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def draw_view(
     motion = draw_motion(sample, shape, freedom, rng)
     channels = len(sample.image)
     smooth, exact = warp(sample, motion, shape)
+    if rng.uniform() < freedom.paste:
+        smooth, exact = paste(sample, smooth, exact, shape, freedom, rng)
     boxes, visible = move_boxes(sample.boxes, motion, shape)
     return View(
         image=_recolour(smooth[:channels], freedom, rng),
@@ -86,6 +93,33 @@ def draw_view(
         boxes=boxes[visible],
         labels=sample.labels[visible],
     )
+
+
+def paste(
+    sample: Sample,
+    smooth: Tensor,
+    exact: Tensor,
+    shape: tuple[int, int],
+    freedom: Freedom,
+    rng: np.random.Generator,
+) -> tuple[Tensor, Tensor]:
+    """Put some of the image's objects over a view of it: how to part touching ones is learned
+    from few images only if many touch.
+
+    They come from another view of the same image, so that light and focus fit. Source: Ghiasi et
+    al., "Simple copy-paste is a strong data augmentation method" (CVPR 2021).
+
+    Parameters
+    ----------
+    smooth, exact
+        As ``warp`` gives them; the arguments stay as they are.
+    """
+    over, numbers = warp(sample, draw_motion(sample, shape, freedom, rng), shape)
+    present = np.unique(numbers.numpy())
+    chosen = [number for number in present if number > 0 and rng.uniform() < PASTED]
+    where = torch.isin(numbers, torch.tensor(chosen, dtype=numbers.dtype))
+    apart = len(sample.labels)  # a pasted object is another one than that which it is a copy of
+    return torch.where(where, over, smooth), torch.where(where, numbers + apart, exact)
 
 
 def draw_motion(

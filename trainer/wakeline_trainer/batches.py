@@ -14,6 +14,9 @@ from wakeline_trainer.losses import BoxTargets, InstanceTargets
 from wakeline_trainer.plan import Plan
 from wakeline_trainer.targets import box_targets, vector_targets
 
+PASTE = 0.5
+"""Share of views with masks that get further objects pasted."""
+
 Targets = InstanceTargets | BoxTargets
 
 
@@ -30,7 +33,8 @@ class Batches:
     def draw(self, step: int, device: torch.device) -> tuple[Tensor, Targets]:
         """The images (N, C, h, w) of a step, and what the maps should be."""
         rng = np.random.default_rng((self.seed, step))
-        freedom = Freedom(any_angle=self.kind == "instances")
+        masks = self.kind == "instances"
+        freedom = Freedom(any_angle=masks, paste=PASTE if masks else 0.0)
         views = [
             draw_view(self.samples[index], self.plan.crop, freedom, rng)
             for index in self._turns(step)

@@ -52,6 +52,8 @@ class Parameters(BaseModel):
     kind: Kind
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     seed: int = 0
+    fresh: bool = False
+    """Begin with nothing, even where an earlier run left its weights."""
     max_seconds: Annotated[float, Field(gt=0)] = 60
     """Wall time of the whole run, evaluation included."""
     threads: Annotated[int, Field(ge=1)] = 1
@@ -84,6 +86,8 @@ class RunSettings(BaseSettings):
     dataset_uri: str
     output_uri: str
     checkpoint_uri: str
+    base_uri: str | None = None
+    """What an earlier run left: its weights are where this one begins, if they fit."""
     parameters: Parameters
     s3: S3Settings | None = None
 

@@ -12,6 +12,7 @@ from wakeline_models.card import BoxDecoding, InstanceDecoding, ModelCard, diges
 from wakeline_models.inference import Model
 from wakeline_models.windows import Maps
 from wakeline_trainer import export
+from wakeline_trainer.base import CARD, WEIGHTS, to_bytes
 from wakeline_trainer.contract import Asset, Parameters, json_line
 from wakeline_trainer.data import Sample, in_channels
 from wakeline_trainer.evaluation import CALIBRATED_ON, holdout_metrics, least_score
@@ -82,7 +83,8 @@ def deliver(
     return Outcome(
         artefacts={
             "model.onnx": onnx,
-            "card.json": card.model_dump_json(indent=1).encode(),
+            CARD: card.model_dump_json(indent=1).encode(),
+            WEIGHTS: to_bytes(network.state_dict()),
             "predictions.jsonl": _lines(predictions),
         },
         metrics={"holdout": holdout_metrics(predictions), "onnx_max_difference": difference},

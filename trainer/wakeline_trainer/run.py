@@ -12,6 +12,7 @@ from types import FrameType
 import torch
 
 from wakeline_models.card import ModelCard
+from wakeline_trainer.base import load_base
 from wakeline_trainer.batches import Batches
 from wakeline_trainer.checkpoint import Checkpoints
 from wakeline_trainer.contract import BadInputError, RunSettings, json_line, read_manifest
@@ -69,7 +70,8 @@ class Attempt:
         manifest = self._read_manifest()
         dataset = hashlib.sha256(manifest).hexdigest()
         with tempfile.TemporaryDirectory(prefix="wakeline-trainer-") as scratch:
-            data = prepare(self._storage, parameters, read_manifest(manifest), Path(scratch))
+            base = load_base(self._storage, None if parameters.fresh else self._settings.base_uri)
+            data = prepare(self._storage, parameters, read_manifest(manifest), Path(scratch), base)
             card = blank_card(data, parameters, dataset)
             training = self._training(data, card, device)
             network = self._train(training, data, dataset)
@@ -81,6 +83,7 @@ class Attempt:
             "stopped": progress.stopped,
             "loss": progress.loss,
             "device": device.type,
+            "began_with": data.base.card.digest if data.base else None,
             "seconds": round(time.monotonic() - self._began, 3),
             "plan": asdict(data.plan),
         }
@@ -102,16 +105,19 @@ class Attempt:
     def _training(self, data: Prepared, card: ModelCard, device: torch.device) -> Training:
         parameters, plan, classes = self._parameters, data.plan, len(card.classes)
         masks = card.kind == "instances"
+        network = MapNetwork(card.kind, len(card.channels), classes)
+        warm = data.base is not None and data.base.put_into(network)
         return Training(
-            MapNetwork(card.kind, len(card.channels), classes),
+            network,
             InstanceLoss(torch.tensor(plan.class_weights, device=device)) if masks else BoxLoss(),
             Batches(data.samples, plan, card.kind, classes, parameters.seed),
             device,
-            Progress(of=parameters.steps),
+            Progress(of=parameters.steps, warm=warm),
         )
 
     def _train(self, training: Training, data: Prepared, dataset: str) -> torch.nn.Module:
-        fingerprint = f"{dataset} {self._parameters.model_dump_json()}"
+        began_with = data.base.card.digest if data.base else "nothing"
+        fingerprint = f"{dataset} {self._parameters.model_dump_json()} {began_with}"
         checkpoints = Checkpoints(self._storage, self._settings.checkpoint_uri, fingerprint)
         checkpoints.resume(training)
 

@@ -57,6 +57,8 @@ class Progress:
     best_step: int = 0
     stopped: Literal["steps", "plateau", "time"] = "steps"
     """Why the run ends."""
+    warm: bool = False
+    """Whether the network had learned something before the first step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class Training:
         """
         progress = self.progress
         began = time.monotonic() - progress.seconds
-        if progress.step == 0:
+        if progress.step == 0 and not progress.warm:
             self._learn_pixels()
         clock = StepClock()
         while progress.of is None or progress.step < progress.of:

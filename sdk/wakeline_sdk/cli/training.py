@@ -118,6 +118,7 @@ def show_model(session: Session, model: ModelName) -> None:
         "serving": found.serving,
         "run": found.run_id,
         "dataset version": found.dataset_version,
+        "began with": found.base_model or "nothing",
         **{
             f"{name} (served then)": f"{value:.4g} ({found.comparator_metrics.get(name, 0.0):.4g})"
             for name, value in sorted(found.metrics.items())

@@ -38,6 +38,8 @@ class Run(Wire):
     """freezing, training, gating; and in the end completed, failed or cancelled."""
     attempt: int
     dataset_version: str | None
+    base_model: str | None = None
+    """The model version that training began with."""
     progress: dict[str, Any] | None
     """The latest ``step``, ``of``, ``loss`` and ``at`` that the trainer told."""
     metrics: dict[str, Any]
@@ -72,6 +74,8 @@ class ModelVersion(Wire):
     number: int
     run_id: str
     dataset_version: str
+    base_model: str | None = None
+    """The model version that its training began with."""
     metrics: dict[str, float]
     """On the whole hold-out: ``ap``, ``ap50``, ``ap/<class>``, ``mean_iou/<class>``."""
     comparator_metrics: dict[str, float]

@@ -37,7 +37,8 @@ def test_a_run_delivers_a_model_that_learned_and_all_that_the_contract_asks_for(
     assert done.code == Exit.DONE, done.errors
     digests = done.json("done.json")["artefacts"]
     assert set(digests) == {
-        "model.onnx", "card.json", "metrics.json", "predictions.jsonl", "progress.jsonl",
+        "model.onnx", "card.json", "weights.pt", "metrics.json", "predictions.jsonl",
+        "progress.jsonl",
     }  # fmt: skip
     for name, digest in digests.items():
         assert hashlib.sha256((done.output / name).read_bytes()).hexdigest() == digest
@@ -125,3 +126,24 @@ def test_bad_input_is_said_in_a_sentence(
 
     assert done.code == Exit.BAD_INPUT
     assert message in done.errors.strip().splitlines()[-1]
+
+
+def test_a_run_goes_on_from_the_weights_of_an_earlier_one_if_they_fit(make_run: MakeRun) -> None:
+    earlier = make_run("boxes", steps=100)
+    assert earlier.finish().code == Exit.DONE
+    base = {"WAKELINE_BASE_URI": earlier.output(1).as_uri()}
+    few = {**earlier.parameters, "steps": 5, "seed": 4}
+
+    later = Run(earlier.folder / "later", earlier.assets, few, base)
+    fresh = Run(earlier.folder / "fresh", earlier.assets, {**few, "fresh": True}, base)
+    other = Run(earlier.folder / "other", earlier.assets, {**few, "scale": 0.5}, base)
+    found = []
+    for run in (later, fresh, other):
+        run.folder.mkdir()
+        done = run.finish()
+        assert done.code == Exit.DONE, done.errors
+        found.append(done.json("metrics.json"))
+
+    card = ModelCard.model_validate_json((earlier.output(1) / "card.json").read_bytes())
+    assert [metrics["began_with"] for metrics in found] == [card.digest, None, None]
+    assert found[0]["holdout"]["ap50"] > found[1]["holdout"]["ap50"] + 0.2

@@ -91,7 +91,9 @@ def main() -> None:
     artefacts = {
         "model.onnx": f"weights of quality {quality}, attempt {ATTEMPT}".encode(),
         "card.json": b'{"format": "wakeline-model/1"}',
-        "metrics.json": json.dumps({"resumed_at": first, "steps": steps}).encode(),
+        "metrics.json": json.dumps(
+            {"resumed_at": first, "steps": steps, "base": os.environ.get("WAKELINE_BASE_URI")}
+        ).encode(),
         "predictions.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in said),
     }
     for name, content in artefacts.items():

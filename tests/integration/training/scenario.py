@@ -1,5 +1,6 @@
 """Events of a small project: what the other services would tell training."""
 
+import asyncio
 import hashlib
 import json
 import sys
@@ -218,6 +219,14 @@ async def trained(running: RunningService, limit: float = 30, **parameters: Any)
     run_id = await start(running, **parameters)
     await running.settled(limit=limit)
     run: dict[str, Any] = await get(running, f"/v1/runs/{run_id}")
+    return run
+
+
+async def until(running: RunningService, run_id: str, state: str, limit: float = 20) -> Any:
+    """Wait until a run has reached a state."""
+    async with asyncio.timeout(limit):
+        while (run := await get(running, f"/v1/runs/{run_id}"))["state"] != state:
+            await asyncio.sleep(0.05)
     return run
 
 

@@ -9,21 +9,23 @@ import pytest
 from wakeline_blobs import BlobAccessDeniedError, Blobs
 from wakeline_messaging import JobLease
 from wakeline_testing import Scope
-from wakeline_testing.running import Publisher, RunningService, running
+from wakeline_testing.running import Publisher, running
 from wakeline_training.usecases import asking
 
 from . import scenario
-from .scenario import STAGE_ID, accepted, configured, get, labels, predicted, trained, training
+from .scenario import (
+    STAGE_ID,
+    accepted,
+    configured,
+    get,
+    labels,
+    predicted,
+    trained,
+    training,
+    until,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
-
-
-async def until(running: RunningService, run_id: str, state: str, limit: float = 20) -> Any:
-    """Wait until a run has reached a state."""
-    async with asyncio.timeout(limit):
-        while (run := await get(running, f"/v1/runs/{run_id}"))["state"] != state:
-            await asyncio.sleep(0.05)
-    return run
 
 
 def alive(pid: int) -> bool:
@@ -49,7 +51,7 @@ async def test_enough_labels_lead_to_a_served_model(scope: Scope) -> None:
         (run,) = (await get(service, "/v1/runs?project=weeds&stage=outline"))["items"]
         assert (run["state"], run["cause"], run["attempt"]) == ("completed", "labels", 1)
         assert run["progress"]["step"] == run["progress"]["of"] == 3
-        assert run["metrics"] == {"resumed_at": 0, "steps": 3}
+        assert run["metrics"] == {"resumed_at": 0, "steps": 3, "base": None}
 
         version = await get(service, f"/v1/dataset-versions/{run['dataset_version']}")
         lines = await scenario.manifest(service, run["dataset_version"])
@@ -148,7 +150,7 @@ async def test_a_trainer_that_fails_goes_on_from_its_checkpoint_and_only_the_las
         run = await until(service, run_id, "completed", limit=40)
         await service.settled()
         assert run["attempt"] == 3
-        assert run["metrics"] == {"resumed_at": 2, "steps": 5}
+        assert run["metrics"] == {"resumed_at": 2, "steps": 5, "base": None}
         assert run["model_version"] == f"{run_id}.3"
     kinds = [kind for kind, _ in await scenario.told(scope)]
     assert kinds.count("training.started") == 3

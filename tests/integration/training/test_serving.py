@@ -11,7 +11,7 @@ from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running
 
 from . import scenario
-from .scenario import configured, failed, get, labels, predicted, trained, training
+from .scenario import configured, failed, get, labels, predicted, told, trained, training, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 BODY = {"project": "weeds", "stage": "outline"}
@@ -33,6 +33,30 @@ async def post(
     async with service.client("engineer", person_id="p-engineer") as client:
         response = await client.post(path, json=body)
         return response.status_code, response.json()
+
+
+async def test_training_begins_with_what_serves_or_else_with_the_latest(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await prepared(service, publisher)
+        first = await trained(service, quality=0.05)
+        assert (first["base_model"], first["metrics"]["base"]) == (None, None)
+        assert first["gate"]["verdict"] == "blocked"
+        good = await trained(service, quality=0.95)
+        assert good["base_model"] == first["model_version"]  # its own model does not serve
+        run_id = await scenario.start(service, quality=0.05, failing_attempts=1)
+        bad = await until(service, run_id, "completed")
+        assert (bad["base_model"], bad["attempt"]) == (good["model_version"], 2)
+        left = f"runs/{good['run_id']}/{good['attempt']}/"
+        assert bad["metrics"]["base"].endswith(left)
+        after = await trained(service, quality=0.9)
+        assert after["base_model"] == good["model_version"]
+        afresh = await trained(service, quality=0.9, fresh=True)
+        assert (afresh["base_model"], afresh["metrics"]["base"]) == (None, None)
+        model = await get(service, f"/v1/models/{after['model_version']}")
+        assert model["base_model"] == good["model_version"]
+    bases = [data["base_model_version"] for kind, data in await told(scope) if "trained" in kind]
+    assert bases == [None, first["model_version"], *[good["model_version"]] * 2, None]
 
 
 async def test_publish_force_roll_back_and_retire(scope: Scope) -> None:

@@ -58,3 +58,15 @@ def test_an_image_smaller_than_the_view_is_surrounded_by_the_mean() -> None:
 
     assert view.image[0, 0, 0] == 0.0
     assert len(view.boxes) == 1
+
+
+def test_what_is_pasted_over_a_view_is_another_object() -> None:
+    more = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        view = draw_view(sample(), (64, 64), Freedom(**STILL, paste=1.0), rng)
+        np.testing.assert_allclose(view.image[0], view.coverage[0], atol=1e-6)
+        disagreement = (view.ids > 0) != (view.coverage[0].numpy() > 0.5)
+        assert disagreement.mean() < 0.03
+        more += set(np.unique(view.ids)) == {0, 1, 2}
+    assert more > 3

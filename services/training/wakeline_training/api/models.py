@@ -48,6 +48,7 @@ class RunOut(Out):
     state: State
     attempt: int
     dataset_version: str | None
+    base_model: str | None
     progress: Progress | None
     metrics: dict[str, Any]
     """The trainer's own."""
@@ -81,6 +82,7 @@ class ModelOut(Out):
     run_id: str
     attempt: int
     dataset_version: str
+    base_model: str | None
     metrics: dict[str, float]
     comparator_metrics: dict[str, float]
     reported: dict[str, Any]

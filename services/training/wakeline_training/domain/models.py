@@ -56,6 +56,8 @@ class ModelVersion(BaseModel):
     number: int
     """That of its run."""
     dataset_version: str
+    base_model: str | None = None
+    """The version that its training began with."""
     metrics: dict[str, float]
     """Measured by the gate on the whole hold-out; see ``gate.flat_metrics``."""
     reported: dict[str, Any] = Field(default_factory=dict)

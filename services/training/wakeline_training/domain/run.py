@@ -78,6 +78,8 @@ class Run(BaseModel):
     attempt: int = 0
     """The current one; 0 before the first. Only what it made counts."""
     dataset_version: str | None = None
+    base_model: str | None = None
+    """The version whose weights every attempt begins with; None: from nothing."""
     progress: Progress | None = None
     reported: dict[str, Any] = Field(default_factory=dict)
     """The trainer's own ``metrics.json``."""

@@ -185,6 +185,7 @@ async def _decide(uow: TrainingUnitOfWork, situation: Situation, judgement: gate
         project_id=run.project_id,
         number=run.number,
         dataset_version=run.dataset_version,
+        base_model=run.base_model,
         metrics=gate.flat_metrics(judgement.candidate, judgement.interval),
         comparator_metrics=gate.flat_metrics(judgement.comparator),
         reported=run.reported,
@@ -200,6 +201,7 @@ async def _decide(uow: TrainingUnitOfWork, situation: Situation, judgement: gate
             attempt=run.attempt,
             model_version=model.model_version,
             dataset_version=model.dataset_version,
+            base_model_version=model.base_model,
             metrics=model.metrics,
             gate=model.gate,
         )

@@ -12,6 +12,7 @@ import structlog
 from wakeline_events.training import TrainingStarted
 from wakeline_training.domain import artefacts
 from wakeline_training.domain.manifest import holdout_of, manifest_key
+from wakeline_training.domain.models import ModelVersion
 from wakeline_training.domain.run import (
     Failure,
     Progress,
@@ -23,6 +24,7 @@ from wakeline_training.domain.run import (
     model_version_of,
     trainer_parameters,
 )
+from wakeline_training.domain.stage import Stage
 from wakeline_training.ports import Archive, Launcher, Order, Outcome, Steps, TrainingUnitOfWork
 from wakeline_training.settings import TrainerSettings
 from wakeline_training.usecases import asking
@@ -114,9 +116,19 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
             return
         stage = await asking.stage_of(uow, run.stage_id)
         assert run.dataset_version is not None
+        parameters = trainer_parameters(
+            stage.training,
+            stage.ontology,
+            number=run.number,
+            threads=training.settings.threads,
+            max_seconds=training.settings.max_seconds,
+            asked=run.parameters,
+        )
+        base = await _base(uow, stage, run, fresh=bool(parameters.get("fresh")))
         run = run.model_copy(
             update={
                 "attempt": run.attempt + 1,
+                "base_model": base.model_version if base else None,
                 "started_at": run.started_at or uow.now,
                 "progress": None,
             }
@@ -130,24 +142,39 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
                 dataset_version=run.dataset_version,
             )
         )
-        parameters = trainer_parameters(
-            stage.training,
-            stage.ontology,
-            number=run.number,
-            threads=training.settings.threads,
-            max_seconds=training.settings.max_seconds,
-            asked=run.parameters,
-        )
-        begun = run, _order(run, training, parameters)
+        begun = run, _order(run, base, training, parameters)
 
     await steps.transaction(body)
     return begun
 
 
-def _order(run: Run, training: Training, parameters: dict[str, Any]) -> Order:
+async def _base(
+    uow: TrainingUnitOfWork, stage: Stage, run: Run, *, fresh: bool
+) -> ModelVersion | None:
+    """What training begins with: the model that serves, or else the stage's latest.
+
+    A group that was trained on never becomes hold-out, so nothing leaks. All attempts of a run
+    begin alike.
+    """
+    if fresh:
+        return None
+    if run.attempt > 0:
+        return await uow.models.get(run.base_model) if run.base_model else None
+    if stage.serving:
+        return await uow.models.get(stage.serving)
+    latest = await uow.models.page({"stage_id": stage.stage_id}, None, 1)
+    return latest[0] if latest else None
+
+
+def _order(
+    run: Run, base: ModelVersion | None, training: Training, parameters: dict[str, Any]
+) -> Order:
     assert run.dataset_version is not None
     uri = training.archive.uri
     seconds = float(parameters["max_seconds"])
+    begins_with = (
+        {"WAKELINE_BASE_URI": uri(attempt_prefix(base.run_id, base.attempt))} if base else {}
+    )
     return Order(
         run_id=run.run_id,
         attempt=run.attempt,
@@ -157,6 +184,7 @@ def _order(run: Run, training: Training, parameters: dict[str, Any]) -> Order:
             "WAKELINE_DATASET_URI": uri(manifest_key(run.dataset_version)),
             "WAKELINE_OUTPUT_URI": uri(attempt_prefix(run.run_id, run.attempt)),
             "WAKELINE_CHECKPOINT_URI": uri(checkpoint_prefix(run.run_id)),
+            **begins_with,
             "WAKELINE_PARAMETERS": json.dumps(parameters, sort_keys=True),
             **training.store_environment,
         },
