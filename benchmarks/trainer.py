@@ -4,7 +4,8 @@ Trains as the platform does, by the trainer contract in a process of its own, on
 folder (COCO annotations, ``images/``, optionally ``nir/``), and predicts a hold-out that stays the
 same for every N. ``ratio`` is the human time that ``effort-1`` gives for the hold-out with these
 pre-labels, over drawing everything; people here make no errors. ``--shuffled`` trains on the labels
-of other images, which must make everything worse.
+of other images, which must make everything worse; with ``--warm`` each number of images begins with
+the model of the number before, as the turns of a project do.
 """
 
 import argparse
@@ -38,29 +39,34 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="wall time of a run")
     parser.add_argument("--seed", type=int, default=0, help="of the training; the split is fixed")
     parser.add_argument("--shuffled", action="store_true")
+    parser.add_argument("--warm", action="store_true")
     given = parser.parse_args()
     print(f"{'folder':28} images   ratio      AP    AP50  steps  seconds")
     for path in given.folders:
         folder = folders.read(path)
         train, holdout = split(folder)
-        for count in given.images or (len(train) // 3, 2 * len(train) // 3):
-            assets = [*as_assets(train[:count], "train"), *as_assets(holdout, "holdout")]
-            if given.shuffled:
-                assets = shuffled(assets)
-            parameters = {
-                "kind": "boxes" if folder.kind == "box" else "instances",
-                "classes": folder.classes,
-                "seed": given.seed,
-                "max_seconds": given.seconds,
-            }
-            metrics, predicted = train_model(assets, parameters)
-            ratio = time_ratio(assets, predicted, folder.kind)
-            found = metrics["holdout"]
-            print(
-                f"{folder.name:28} {count:6}  {ratio:6.2f}  {found['ap']:6.3f}  "
-                f"{found['ap50']:6.3f} {metrics['steps']:6}  {metrics['seconds']:7.1f}",
-                flush=True,
-            )
+        counts = given.images or (len(train) // 3, 2 * len(train) // 3)
+        with tempfile.TemporaryDirectory() as work:
+            runs = [Path(work) / str(count) for count in counts]
+            bases = [None, *runs[:-1]] if given.warm else [None] * len(runs)
+            for count, run, base in zip(counts, runs, bases, strict=True):
+                assets = [*as_assets(train[:count], "train"), *as_assets(holdout, "holdout")]
+                if given.shuffled:
+                    assets = shuffled(assets)
+                parameters = {
+                    "kind": "boxes" if folder.kind == "box" else "instances",
+                    "classes": folder.classes,
+                    "seed": given.seed,
+                    "max_seconds": given.seconds,
+                }
+                metrics, predicted = train_model(run, assets, parameters, base)
+                ratio = time_ratio(assets, predicted, folder.kind)
+                found = metrics["holdout"]
+                print(
+                    f"{folder.name:28} {count:6}  {ratio:6.2f}  {found['ap']:6.3f}  "
+                    f"{found['ap50']:6.3f} {metrics['steps']:6}  {metrics['seconds']:7.1f}",
+                    flush=True,
+                )
 
 
 def split(folder: folders.Folder) -> tuple[list[folders.TrueImage], list[folders.TrueImage]]:
@@ -98,30 +104,30 @@ def shuffled(assets: Sequence[Asset]) -> list[Asset]:
 
 
 def train_model(
-    assets: Sequence[Asset], parameters: dict[str, Any]
+    folder: Path, assets: Sequence[Asset], parameters: dict[str, Any], base: Path | None = None
 ) -> tuple[dict[str, Any], dict[str, list[Predicted]]]:
-    """Run the trainer, and return its metrics and its predictions on the hold-out."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        manifest = folder / "manifest.jsonl"
-        manifest.write_text("".join(asset.model_dump_json() + "\n" for asset in assets))
-        environment = {
-            "OMP_NUM_THREADS": "1",
-            "WAKELINE_RUN_ID": hashlib.sha256(manifest.read_bytes()).hexdigest()[:16],
-            "WAKELINE_ATTEMPT": "1",
-            "WAKELINE_DATASET_URI": manifest.as_uri(),
-            "WAKELINE_OUTPUT_URI": (folder / "output").as_uri(),
-            "WAKELINE_CHECKPOINT_URI": (folder / "checkpoints").as_uri(),
-            "WAKELINE_PARAMETERS": json.dumps(parameters),
-        }
-        command = ["nice", "-n", "10", sys.executable, "-m", "wakeline_trainer"]
-        subprocess.run(command, env=os.environ | environment, check=True)
-        metrics = json.loads((folder / "output" / "metrics.json").read_text())
-        lines = map(json.loads, (folder / "output" / "predictions.jsonl").read_text().splitlines())
-        return metrics, {
-            line["asset_id"]: [Predicted.model_validate(shape) for shape in line["shapes"]]
-            for line in lines
-        }
+    """Run the trainer in a new folder, and return its metrics and predictions on the hold-out."""
+    folder.mkdir()
+    manifest = folder / "manifest.jsonl"
+    manifest.write_text("".join(asset.model_dump_json() + "\n" for asset in assets))
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "WAKELINE_RUN_ID": hashlib.sha256(manifest.read_bytes()).hexdigest()[:16],
+        "WAKELINE_ATTEMPT": "1",
+        "WAKELINE_DATASET_URI": manifest.as_uri(),
+        "WAKELINE_OUTPUT_URI": (folder / "output").as_uri(),
+        "WAKELINE_CHECKPOINT_URI": (folder / "checkpoints").as_uri(),
+        "WAKELINE_PARAMETERS": json.dumps(parameters),
+        **({"WAKELINE_BASE_URI": (base / "output").as_uri()} if base else {}),
+    }
+    command = ["nice", "-n", "10", sys.executable, "-m", "wakeline_trainer"]
+    subprocess.run(command, env=os.environ | environment, check=True)
+    metrics = json.loads((folder / "output" / "metrics.json").read_text())
+    lines = map(json.loads, (folder / "output" / "predictions.jsonl").read_text().splitlines())
+    return metrics, {
+        line["asset_id"]: [Predicted.model_validate(shape) for shape in line["shapes"]]
+        for line in lines
+    }
 
 
 def time_ratio(assets: Sequence[Asset], predicted: dict[str, list[Predicted]], drawn: str) -> float:
