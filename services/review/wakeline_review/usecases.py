@@ -20,6 +20,7 @@ from wakeline_review.domain.errors import (
     NoSuchReviewError,
     NotAcceptedError,
     NotOnTeamError,
+    OwnLabelError,
     ReviewLeaseExpiredError,
     UnknownStageError,
 )
@@ -142,12 +143,7 @@ async def lease_next(
     UnknownStageError, NotOnTeamError, NoReviewAvailableError
     """
     document = await _project(uow, project_id)
-    try:
-        policy = document.stage(stage_name).review
-    except KeyError:
-        raise UnknownStageError(f"project {project_id} has no stage {stage_name}") from None
-    if policy.team is not None and team_id != policy.team:
-        raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {policy.team}")
+    policy = _policy_for(document, stage_name, team_id)
     length = timedelta(minutes=policy.lease_minutes)
     leased: list[Review] = []
     while len(leased) < count:
@@ -235,10 +231,22 @@ async def judge(
 
 
 async def supersede(
-    uow: ReviewUnitOfWork, label_id: LabelId, person_id: PersonId, annotations: AnnotationSet
+    uow: ReviewUnitOfWork,
+    label_id: LabelId,
+    person_id: PersonId,
+    team_id: str | None,
+    annotations: AnnotationSet,
 ) -> Review:
-    """Correct a label that counts already; later dataset versions hold the new annotations."""
+    """Correct a label that counts already; later dataset versions hold the new annotations.
+
+    Raises
+    ------
+    NoSuchReviewError, NotOnTeamError, OwnLabelError, NotAcceptedError
+    """
     review = await _found(uow, label_id)
+    _policy_for(await _project(uow, review.label.project_id), _stage_name(review), team_id)
+    if review.label.person_id == person_id:
+        raise OwnLabelError(f"label {label_id} is your own: somebody else has to correct it")
     if review.state != "merged":
         raise NotAcceptedError(f"label {label_id} does not count (yet): review it instead")
     corrected = review.model_copy(
@@ -286,6 +294,17 @@ async def _project(uow: ReviewUnitOfWork, project_id: ProjectId) -> ProjectDocum
     if document is None:
         raise UnknownStageError(f"there is no project {project_id}")
     return document
+
+
+def _policy_for(document: ProjectDocument, stage_name: str, team_id: str | None) -> ReviewPolicy:
+    """A stage's review policy, for somebody of the team that reviews it."""
+    try:
+        policy = document.stage(stage_name).review
+    except KeyError:
+        raise UnknownStageError(f"project {document.project} has no stage {stage_name}") from None
+    if policy.team is not None and team_id != policy.team:
+        raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {policy.team}")
+    return policy
 
 
 def _stage_name(review: Review) -> str:

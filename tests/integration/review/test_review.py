@@ -268,6 +268,21 @@ async def test_a_later_correction_supersedes_a_label_that_counts(
     assert [type(e) for e in events] == [LabelAccepted, LabelSuperseded]
 
 
+async def test_nobody_corrects_their_own_label_nor_one_of_another_teams_stage(
+    scope: Scope, review: RunningService
+) -> None:
+    await Publisher(scope).publish(configured(share=0), completed("a", box("1", 10)))
+    await review.settled()
+    url, nothing = "/v1/reviews/task-a.0.1/corrections", {"annotations": []}
+    for person, team, code in (
+        ("p-labeler", "experts", "own-label"),
+        ("p-x", "others", "not-on-team"),
+    ):
+        client = review.client("reviewer", person_id=person, team_id=team)
+        refused = await client.post(url, json=nothing)
+        assert (refused.status_code, refused.json()["code"]) == (403, code)
+
+
 async def test_any_interleaving_gives_one_state(scope: Scope) -> None:
     publisher = Publisher(scope)
     envelopes = [

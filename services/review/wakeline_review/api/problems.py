@@ -7,6 +7,7 @@ STATUS: dict[type[Exception], int] = {
     errors.NoSuchReviewError: 404,
     errors.UnknownStageError: 404,
     errors.NotOnTeamError: 403,
+    errors.OwnLabelError: 403,
     errors.ReviewLeaseExpiredError: 409,
     errors.LastRoundError: 409,
     errors.NotAcceptedError: 409,

@@ -201,7 +201,11 @@ async def list_reviews(
 @reviews.post(
     "/{label_id}/corrections",
     responses=problems(
-        errors.NoSuchReviewError, errors.NotAcceptedError, errors.InvalidAnnotationsError
+        errors.NoSuchReviewError,
+        errors.NotOnTeamError,
+        errors.OwnLabelError,
+        errors.NotAcceptedError,
+        errors.InvalidAnnotationsError,
     ),
 )
 async def correct_later(
@@ -220,7 +224,8 @@ async def correct_later(
 
     async def correct(uow: MongoReviewUnitOfWork) -> VerdictOut:
         kept = review.model_copy(update=changes).final
-        return VerdictOut.of(await usecases.supersede(uow, label_id, reviewer.person_id, kept))
+        done = await usecases.supersede(uow, label_id, reviewer.person_id, reviewer.team_id, kept)
+        return VerdictOut.of(done)
 
     return await command.run(correct, VerdictOut)
 

@@ -16,6 +16,12 @@ class NotOnTeamError(Exception):
     code: ClassVar[str] = "not-on-team"
 
 
+class OwnLabelError(Exception):
+    """Nobody judges a label of their own."""
+
+    code: ClassVar[str] = "own-label"
+
+
 class UnknownStageError(Exception):
     """No such project or stage."""
 
