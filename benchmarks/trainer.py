@@ -35,7 +35,9 @@ def main() -> None:
     """Train on each folder with each number of images, and print a line for each."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.trainer", description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--images", nargs="*", type=int, default=[], help="default: 1/3, then 2/3")
+    parser.add_argument(
+        "--images", nargs="*", type=int, default=[], help="default: 1/4, then 1/2 of them"
+    )
     parser.add_argument("--seconds", type=float, default=60, help="wall time of a run")
     parser.add_argument("--seed", type=int, default=0, help="of the training; the split is fixed")
     parser.add_argument("--shuffled", action="store_true")
@@ -44,29 +46,34 @@ def main() -> None:
     print(f"{'folder':28} images   ratio      AP    AP50  steps  seconds")
     for path in given.folders:
         folder = folders.read(path)
-        train, holdout = split(folder)
-        counts = given.images or (len(train) // 3, 2 * len(train) // 3)
+        counts = given.images or (len(folder.images) // 4, len(folder.images) // 2)
         with tempfile.TemporaryDirectory() as work:
-            runs = [Path(work) / str(count) for count in counts]
-            bases = [None, *runs[:-1]] if given.warm else [None] * len(runs)
-            for count, run, base in zip(counts, runs, bases, strict=True):
-                assets = [*as_assets(train[:count], "train"), *as_assets(holdout, "holdout")]
-                if given.shuffled:
-                    assets = shuffled(assets)
-                parameters = {
-                    "kind": "boxes" if folder.kind == "box" else "instances",
-                    "classes": folder.classes,
-                    "seed": given.seed,
-                    "max_seconds": given.seconds,
-                }
-                metrics, predicted = train_model(run, assets, parameters, base)
-                ratio = time_ratio(assets, predicted, folder.kind)
-                found = metrics["holdout"]
-                print(
-                    f"{folder.name:28} {count:6}  {ratio:6.2f}  {found['ap']:6.3f}  "
-                    f"{found['ap50']:6.3f} {metrics['steps']:6}  {metrics['seconds']:7.1f}",
-                    flush=True,
-                )
+            base = None
+            for count in counts:
+                run = Path(work) / str(count)
+                print(line(folder, count, given, run, base), flush=True)
+                base = run if given.warm else None
+
+
+def line(
+    folder: folders.Folder, count: int, given: argparse.Namespace, run: Path, base: Path | None
+) -> str:
+    """Train on so many images of a folder, and say in a line of the table how good that is."""
+    train, holdout = split(folder)
+    assets = [*as_assets(train[:count], "train"), *as_assets(holdout, "holdout")]
+    parameters = {
+        "kind": "boxes" if folder.kind == "box" else "instances",
+        "classes": folder.classes,
+        "seed": given.seed,
+        "max_seconds": given.seconds,
+    }
+    seen = shuffled(assets) if given.shuffled else assets
+    metrics, predicted = train_model(run, seen, parameters, base)
+    found, ratio = metrics["holdout"], time_ratio(assets, predicted, folder.kind)
+    return (
+        f"{folder.name:28} {count:6}  {ratio:6.2f}  {found['ap']:6.3f}  "
+        f"{found['ap50']:6.3f} {metrics['steps']:6}  {metrics['seconds']:7.1f}"
+    )
 
 
 def split(folder: folders.Folder) -> tuple[list[folders.TrueImage], list[folders.TrueImage]]:
