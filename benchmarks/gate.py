@@ -14,8 +14,8 @@ hard they are, for every model alike, and two equal models differ in luck only. 
 detectable loss, so about four in five of them should be blocked.
 
 ``--trainer FOLDER`` trains real models instead, by the trainer contract, on a folder of images
-with COCO annotations: one that serves, and for each seed an equal and a shuffled one. Time is
-bounded by ``--seconds`` a model and 2 x seeds + 1 models. An equal model that passes serves from
+with COCO annotations: one that serves, and for each seed an equal and a shuffled one, of as many
+steps each, so that a busy machine makes them later and not worse: 2 x seeds + 1 models. An equal model that passes serves from
 then on, as in life, so that no single lucky model decides about all rows.
 
 How to read the table: ``held back`` counts candidates that would not be published, ``difference``
@@ -49,6 +49,8 @@ from wakeline_training.domain.splits import Group
 BLOCKED_AT_LEAST = 19 / 20
 PASSED_AT_LEAST = 16 / 20
 HOLDOUT_SHARE = 0.3
+LONGEST = 1_800
+"""Seconds for one model, on however busy a machine."""
 Said = Mapping[str, tuple[Predicted, ...]]
 
 
@@ -161,7 +163,7 @@ async def measure() -> dict[str, Any]:
 
 
 def on_trained(
-    folder: Path, seeds: int, seconds: int, threads: int, work: Path
+    folder: Path, seeds: int, steps: int, threads: int, work: Path
 ) -> dict[str, list[Gate]]:
     """The gate's verdicts on models that ``wakeline_trainer`` trained."""
     data = folders.read(folder)
@@ -172,12 +174,12 @@ def on_trained(
     truths = holdout_of(honest.read_bytes())
     print(f"{data.name}: {len(rows)} images, {len(truths)} hold-out", file=sys.stderr)
     verdicts: dict[str, list[Gate]] = {"shuffled": [], "equal": []}
-    before = _trained(work, honest, data, truths, seconds, threads, seed=1_000)
+    before = _trained(work, honest, data, truths, steps, threads, seed=1_000)
     for seed in range(seeds):
         served = gate.Served("serving", before)
-        other = _trained(work, shuffled, data, truths, seconds, threads, seed=seed)
+        other = _trained(work, shuffled, data, truths, steps, threads, seed=seed)
         verdicts["shuffled"].append(_ask(truths, other, served, seed))
-        equal = _trained(work, honest, data, truths, seconds, threads, seed=seed)
+        equal = _trained(work, honest, data, truths, steps, threads, seed=seed)
         verdicts["equal"].append(_ask(truths, equal, served, seed))
         if verdicts["equal"][-1].verdict != "blocked":
             before = equal  # as the platform does: it serves from now on
@@ -262,7 +264,7 @@ def _trained(
     manifest: Path,
     data: folders.Folder,
     truths: Sequence[HoldoutTruth],
-    seconds: int,
+    steps: int,
     threads: int,
     seed: int,
 ) -> Said:
@@ -272,7 +274,8 @@ def _trained(
         "kind": "boxes" if data.kind == "box" else "instances",
         "classes": list(data.classes),
         "seed": seed,
-        "max_seconds": seconds,
+        "steps": steps,
+        "max_seconds": LONGEST,
         "threads": threads,
     }
     environment = {
@@ -290,7 +293,7 @@ def _trained(
         env=environment,
         check=True,
         stdout=subprocess.DEVNULL,
-        timeout=3 * seconds + 300,
+        timeout=LONGEST,
     )
     content = (out / artefacts.PREDICTIONS).read_bytes()
     return artefacts.read_predictions(content, {truth.asset_id for truth in truths})
@@ -339,7 +342,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--assets", type=int, default=30, help="hold-out images, generated only")
     parser.add_argument("--trainer", type=Path, metavar="FOLDER", help="train real models on this")
-    parser.add_argument("--seconds", type=int, default=25, help="a trained model may take this")
+    parser.add_argument("--steps", type=int, default=120, help="of training, for each model")
     parser.add_argument("--threads", type=int, default=1)
     asked = parser.parse_args()
     if asked.trainer is None:
@@ -347,7 +350,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory(prefix="wakeline-gate-") as work:
             verdicts = on_trained(
-                asked.trainer, asked.seeds, asked.seconds, asked.threads, Path(work)
+                asked.trainer, asked.seeds, asked.steps, asked.threads, Path(work)
             )
     sys.exit(0 if report(verdicts) else 1)
 
