@@ -14,9 +14,9 @@ hard they are, for every model alike, and two equal models differ in luck only. 
 detectable loss, so about four in five of them should be blocked.
 
 ``--trainer FOLDER`` trains real models instead, by the trainer contract, on a folder of images
-with COCO annotations: one that serves, and for each seed an equal and a shuffled one, of as many
-steps each, so that a busy machine makes them later and not worse: 2 x seeds + 1 models. An equal model that passes serves from
-then on, as in life, so that no single lucky model decides about all rows.
+with COCO annotations: one that serves, and for each seed an equal and a shuffled one. All take
+``--steps`` steps, so a busy machine makes them later and not worse. An equal model that passes
+serves from then on, as in life, so that no single lucky model decides about all rows.
 
 How to read the table: ``held back`` counts candidates that would not be published, ``difference``
 is the median change of macro AP, ``detectable`` the median of what the gate says it can detect.

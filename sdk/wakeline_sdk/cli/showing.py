@@ -9,6 +9,7 @@ import typer
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,8 @@ from rich.text import Text
 T = TypeVar("T")
 Columns = Mapping[str, Callable[[Any], object]]
 """Heading -> what an item shows under it."""
+UNBOUNDED = 10_000
+"""Columns of a terminal wider than any table."""
 
 
 class Display:
@@ -27,6 +30,8 @@ class Display:
     def rows(self, items: Iterable[T], columns: Columns, *, none: str) -> None:
         """Show a list: a table, or a JSON array of which each item is a line.
 
+        Where a table would have to break its words, each item gets a block of its own.
+
         Parameters
         ----------
         none
@@ -35,13 +40,21 @@ class Display:
         if self.as_json:
             self._array(items)
             return
-        table = _table(columns)
-        for item in items:
-            table.add_row(*(_cell(value(item)) for value in columns.values()))
-        if table.row_count:
-            Console().print(table)
-        else:
+        rows = [[_cell(value(item)) for value in columns.values()] for item in items]
+        if not rows:
             typer.echo(none)
+            return
+        console, table = Console(), Table(*columns)
+        for row in rows:
+            table.add_row(*row)
+        anyhow = console.options.update(max_width=UNBOUNDED)
+        if Measurement.get(console, anyhow, table).maximum <= console.width:
+            console.print(table)
+            return
+        for number, row in enumerate(rows):
+            if number:
+                console.print()
+            console.print(_facts(zip(columns, row, strict=True)))
 
     def one(self, item: object, facts: Mapping[str, object] | None = None) -> None:
         """Show one thing: its facts for people, all of it as JSON."""
@@ -49,12 +62,7 @@ class Display:
             typer.echo(json.dumps(_plain(item), indent=1))
             return
         shown = facts if facts is not None else dict(_plain(item))
-        table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for name, value in shown.items():
-            table.add_row(name, _cell(value))
-        Console().print(table)
+        Console().print(_facts((name, _cell(value)) for name, value in shown.items()))
 
     def say(self, line: str) -> None:
         """Tell people, and not programs."""
@@ -100,10 +108,12 @@ def _plain(item: object) -> Any:
     return to_jsonable_python(item)
 
 
-def _table(columns: Columns) -> Table:
-    table = Table()
-    for heading in columns:
-        table.add_column(heading, overflow="fold")
+def _facts(facts: Iterable[tuple[str, Text]]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        table.add_row(name, value)
     return table
 
 

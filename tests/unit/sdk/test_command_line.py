@@ -192,6 +192,18 @@ def test_a_list_is_json_of_a_line_an_item(capsys: pytest.CaptureFixture[str]) ->
         assert len(said.splitlines()) == (len(items) + 2 if items else 1)
 
 
+@pytest.mark.parametrize(("columns", "lines"), [("200", 6), ("30", 5)])
+def test_a_list_that_is_too_wide_for_a_table_is_shown_in_blocks(
+    columns: str, lines: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    shown = {"name": lambda one: one, "digest": lambda one: 2 * one}
+    Display(as_json=False).rows(["a" * 10, "b" * 10], shown, none="nothing")
+    said = capsys.readouterr().out
+    assert "a" * 20 in said, "no word is broken"
+    assert len(said.rstrip().splitlines()) == lines
+
+
 def test_every_command_answers_in_json_too(monkeypatch: pytest.MonkeyPatch) -> None:
     # Commands that other packages add work on this machine, not on a platform.
     monkeypatch.setattr(extensions, "entry_points", lambda group: [])
