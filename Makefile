@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 DATA ?=
 REPORT ?= reports
 LAB ?= ../shared/lab
+# Test files run side by side, each worker with servers of its own: they wait more than they work.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 INSTALLED := $(VENV)/installed
 
 .PHONY: setup demo up down test test-unit test-integration test-lab lint format schemas bench clean
@@ -22,13 +25,13 @@ up down: $(INSTALLED)
 	$(BIN)/wakeline $@
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 test-unit: $(INSTALLED)
-	$(BIN)/python -m pytest tests/unit tests/contract
+	$(PYTEST) tests/unit tests/contract
 
 test-integration: $(INSTALLED)
-	$(BIN)/python -m pytest tests/integration tests/system
+	$(PYTEST) tests/integration tests/system
 
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)

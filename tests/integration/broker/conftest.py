@@ -93,18 +93,23 @@ class Librdkafka:
                 raise confluent_kafka.KafkaException(error)
             offsets.append(message.offset())
 
-        for m in messages:
-            extra: dict[str, Any] = {} if m.timestamp_ms is None else {"timestamp": m.timestamp_ms}
-            producer.produce(
-                topic,
-                m.value,
-                m.key,
-                0,
-                on_delivery=delivered,
-                headers=list(m.headers),
-                **extra,
-            )
-        assert producer.flush(20) == 0, "not everything was acknowledged"
+        try:
+            for m in messages:
+                extra: dict[str, Any] = (
+                    {} if m.timestamp_ms is None else {"timestamp": m.timestamp_ms}
+                )
+                producer.produce(
+                    topic,
+                    m.value,
+                    m.key,
+                    0,
+                    on_delivery=delivered,
+                    headers=list(m.headers),
+                    **extra,
+                )
+            assert producer.flush(20) == 0, "not everything was acknowledged"
+        finally:
+            producer.close()  # it would look for its broker until the end of the run
         return offsets
 
     def _read(self, topic: str, count: int) -> list[Message]:
