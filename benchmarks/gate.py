@@ -1,7 +1,7 @@
-"""Does the gate keep bad models out and let equal ones in? ``python -m benchmarks.gate``.
+"""Does the gate keep bad models out and let equal ones in?
 
-Every seed draws a hold-out and asks the gate of the training service about two candidates against
-the model that serves:
+``python -m benchmarks.gate`` takes options. Every seed draws a hold-out and asks the gate of the
+training service about two candidates against the model that serves:
 
 - ``shuffled``: a model that learned other images' labels. It must be blocked (19 seeds of 20).
 - ``equal``: the same data with another seed. It must pass (16 seeds of 20). It can't always: the
@@ -53,6 +53,8 @@ SERVING = 3
 """Times as many steps are behind the model that serves."""
 LONGEST = 1_800
 """Seconds for one model, on however busy a machine."""
+GOALS = {"shuffled_blocked_of_20": (">=", 19), "equal_blocked_of_20": ("<=", 4)}
+YARDSTICK = "the model that serves"
 Said = Mapping[str, tuple[Predicted, ...]]
 
 

@@ -29,6 +29,13 @@ from wakeline_prediction.predictors.rules import Rule
 
 PEOPLE = 5
 SEED: int = 7
+YARDSTICK = "the same people without pre-labels"
+GOALS = {
+    "right_ratio": ("<", 1.0),
+    "wrong_ratio": (">", 1.0),
+    "empty_ratio": ("==", 1.0),
+    "saving_is_real": ("==", True),
+}
 
 
 async def measure() -> dict[str, Any]:
