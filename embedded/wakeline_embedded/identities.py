@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from wakeline_blobs.access import MATRIX
+from wakeline_blobs.access import MATRIX, SOURCES, reads_sources
 from wakeline_embedded.credentials import Keys
 from wakeline_embedded.seaweed import Identity
 
@@ -27,9 +27,10 @@ def actions_of(service: str, prefix: str = "") -> list[str]:
         for letter in rights
         for action in _ACTIONS[letter]
     }
-    if "?" in prefix:
-        # a name with wildcards means the bucket alone; what is in it has to be named too
-        actions |= {f"{action}/*" for action in actions}
+    if reads_sources(service):
+        actions |= {f"{action}:{prefix}{SOURCES}" for action in _ACTIONS["r"]}
+    # a name with wildcards means the bucket alone; what is in it has to be named too
+    actions |= {f"{action}/*" for action in actions if set("?*") & set(action)}
     return sorted(actions)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +11,14 @@ from importlib.util import find_spec
 from typing import Final
 
 from wakeline_auth.issuer import ISSUER
-from wakeline_blobs import BlobSettings
+from wakeline_blobs import SOURCES, BlobSettings
 from wakeline_embedded import health
 from wakeline_embedded.layout import KINDS, SERVICES, Layout, Ports
 from wakeline_embedded.migrating import database_of
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 
+SOURCES_SETTING: Final = "WAKELINE_INGEST_SOURCE_BUCKETS"
 GRACE: Final = 30.0
 """Seconds a service gets to finish the batch, the request and the job in hand."""
 
@@ -78,6 +80,8 @@ def environment(around: Surroundings, service: str, kind: str) -> dict[str, str]
         "TELEMETRY__SPANS_FILE": str(around.layout.spans(process_name(service, kind))),
         "SERVICES": json.dumps(around.urls),
     }
+    if service == "ingest" and SOURCES_SETTING not in os.environ:
+        settings["SOURCE_BUCKETS"] = json.dumps([SOURCES])
     return {f"WAKELINE_{service.upper()}_{name}": value for name, value in settings.items()}
 
 

@@ -1,6 +1,6 @@
 """The buckets, and the one matrix that says which service may do what in which."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 BUCKETS = ("assets", "labels", "predictions", "datasets", "models")
@@ -25,23 +25,40 @@ MATRIX: Mapping[str, Mapping[str, Rights]] = {
 }
 """Rights of each service in each bucket; what is not here is refused by the store."""
 
+SOURCES = "source-*"
+"""Buckets of images that the embedded stack lets be registered by reference; elsewhere they have
+any names, and the services' own credentials must be given the right to read them."""
+
+
+def reads_sources(service: str) -> bool:
+    """Whether a service reads buckets of sources: who reads images follows references too."""
+    return "r" in MATRIX[service].get("assets", "")
+
+
 _ON_OBJECTS = {
     "r": ("s3:GetObject",),
     "w": ("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:PutObject"),
 }
 
 
-def s3_policy(service: str, prefix: str = "") -> dict[str, Any]:
+def s3_policy(service: str, prefix: str = "", sources: Sequence[str] = ()) -> dict[str, Any]:
     """Return a service's rights as a policy document, in the form that MinIO and AWS take.
 
-    ``prefix`` stands before the buckets' names, as in ``BlobSettings``.
+    ``prefix`` stands before the buckets' names, as in ``BlobSettings``; ``sources`` are the full
+    names of buckets whose objects are registered by reference.
     """
     statements: list[dict[str, Any]] = []
     for bucket, rights in sorted(MATRIX[service].items()):
         arn = f"arn:aws:s3:::{prefix}{bucket}"
         actions = [action for right in rights for action in _ON_OBJECTS[right]]
-        statements += [
-            {"Effect": "Allow", "Action": actions, "Resource": [f"{arn}/*"]},
-            {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]},
-        ]
+        statements += _allowed(arn, actions)
+    for bucket in sources if reads_sources(service) else ():
+        statements += _allowed(f"arn:aws:s3:::{bucket}", _ON_OBJECTS["r"])
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allowed(arn: str, actions: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"Effect": "Allow", "Action": list(actions), "Resource": [f"{arn}/*"]},
+        {"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [arn]},
+    ]

@@ -12,6 +12,12 @@ from typing import Any, BinaryIO, TypeVar, cast
 
 from wakeline_blobs.client import THREADS, connect, connect_for_probe, translated
 from wakeline_blobs.errors import BlobMissingError, BucketMissingError
+from wakeline_blobs.references import (
+    BlobChangedError,
+    SourceBucket,
+    is_reference,
+    parse_reference,
+)
 from wakeline_blobs.settings import BlobSettings
 from wakeline_blobs.streams import BridgedReader
 from wakeline_telemetry import tracing
@@ -43,6 +49,8 @@ class Blobs:
 
     Every method may raise ``BlobStoreUnavailableError`` where the store is away, after bounded
     retries, ``BlobAccessDeniedError`` where the credential may not, and ``BucketMissingError``.
+
+    ``get`` and ``stream`` follow references: who asks for an image need not know where it lies.
     """
 
     def __init__(self, settings: BlobSettings) -> None:
@@ -106,41 +114,30 @@ class Blobs:
         Raises
         ------
         BlobMissingError
-            If there is no such object.
+            If there is no such object; as ``BlobChangedError`` if a reference leads to others.
         """
-
-        name = self._prefix + bucket
 
         def fetch() -> bytes:
             with translated(bucket, key):
-                response = self._client.get_object(bucket_name=name, object_name=key)
-                try:
-                    return bytes(response.read())
-                finally:
-                    response.close()
-                    response.release_conn()
+                return _all_of(self._open(bucket, key))
 
         return await self._in_thread("get", bucket, fetch)
 
     async def stream(
-        self, bucket: str, key: str, offset: int = 0, length: int = 0
+        self, bucket: str, key: str, offset: int = 0, length: int = 0, *, etag: str | None = None
     ) -> AsyncIterator[bytes]:
         """Yield an object's bytes in chunks, from ``offset`` on, ``length`` of them (0: all).
 
         Raises
         ------
         BlobMissingError
-            If there is no such object: at the first step.
+            If there is no such object: at the first step. As ``BlobChangedError`` if it has not
+            this ``etag``, or a reference leads to other bytes than it was made for.
         """
 
         def open_object() -> Any:
             with translated(bucket, key):
-                return self._client.get_object(
-                    bucket_name=self._prefix + bucket,
-                    object_name=key,
-                    offset=offset,
-                    length=length,
-                )
+                return self._open(bucket, key, offset, length, etag)
 
         def read_chunk() -> bytes:
             with translated(bucket, key):
@@ -154,6 +151,42 @@ class Blobs:
             response.close()
             response.release_conn()
 
+    async def fetch(
+        self,
+        bucket: str,
+        key: str,
+        path: Path,
+        *,
+        etag: str | None = None,
+        limit: int | None = None,
+        append: bool = False,
+    ) -> int:
+        """Copy an object to a file of this machine, and return how many bytes came.
+
+        Stops behind ``limit`` bytes: more than that means that there were more.
+
+        Raises
+        ------
+        BlobMissingError
+            As for ``stream``. What came so far stays in the file.
+        """
+
+        def copy() -> int:
+            copied = 0
+            with translated(bucket, key), path.open("ab" if append else "wb") as file:
+                response = self._open(bucket, key, etag=etag)
+                try:
+                    while (limit is None or copied <= limit) and (
+                        chunk := response.read(CHUNK_BYTES)
+                    ):
+                        copied += file.write(chunk)
+                finally:
+                    response.close()
+                    response.release_conn()
+            return copied
+
+        return await self._in_thread("get", bucket, copy)
+
     async def stat(self, bucket: str, key: str) -> BlobInfo:
         """Return what the store knows of an object.
 
@@ -165,8 +198,11 @@ class Blobs:
 
         def ask() -> BlobInfo:
             with translated(bucket, key):
-                found = self._client.stat_object(bucket_name=self._prefix + bucket, object_name=key)
-                return _info(found)
+                where, name, etag = self._followed(bucket, key)
+                found = _info(self._client.stat_object(bucket_name=where, object_name=name))
+                if etag not in (None, found.etag):
+                    raise BlobChangedError(bucket, key)
+                return found
 
         return await self._in_thread("stat", bucket, ask)
 
@@ -183,19 +219,25 @@ class Blobs:
 
         def remove() -> None:
             with translated(bucket, key):
-                self._client.remove_object(bucket_name=self._prefix + bucket, object_name=key)
+                self._client.remove_object(bucket_name=self._named(bucket), object_name=key)
 
         await self._in_thread("delete", bucket, remove)
 
-    async def list(self, bucket: str, prefix: str = "") -> AsyncIterator[BlobInfo]:
-        """Yield every object whose key begins with ``prefix``, in the order of their keys."""
+    async def list(
+        self, bucket: str, prefix: str = "", after: str | None = None
+    ) -> AsyncIterator[BlobInfo]:
+        """Yield every object whose key begins with ``prefix``, those behind ``after``.
+
+        In the store's own order: by key in most, by folder in SeaweedFS, where an ``after`` that
+        is also the name of a folder leaves out what is in it.
+        """
 
         def next_page() -> tuple[BlobInfo, ...]:
             with translated(bucket, prefix):
                 return tuple(_info(each) for each in islice(found, 1_000))
 
         found: Iterator[Any] = self._client.list_objects(
-            bucket_name=self._prefix + bucket, prefix=prefix, recursive=True
+            bucket_name=self._named(bucket), prefix=prefix, recursive=True, start_after=after
         )
         while page := await self._in_thread("list", bucket, next_page):
             for each in page:
@@ -205,7 +247,15 @@ class Blobs:
         """Return a URL by which anyone may read the object until it expires (7 days at most)."""
         return str(
             self._client.presigned_get_object(
-                bucket_name=self._prefix + bucket, object_name=key, expires=expires
+                bucket_name=self._named(bucket), object_name=key, expires=expires
+            )
+        )
+
+    async def presigned_put(self, bucket: str, key: str, expires: timedelta) -> str:
+        """Return a URL by which anyone may write the object until it expires (7 days at most)."""
+        return str(
+            self._client.presigned_put_object(
+                bucket_name=self._named(bucket), object_name=key, expires=expires
             )
         )
 
@@ -214,8 +264,8 @@ class Blobs:
 
         def create() -> None:
             with translated(bucket):
-                if not self._client.bucket_exists(bucket_name=self._prefix + bucket):
-                    self._client.make_bucket(bucket_name=self._prefix + bucket)
+                if not self._client.bucket_exists(bucket_name=self._named(bucket)):
+                    self._client.make_bucket(bucket_name=self._named(bucket))
 
         await self._in_thread("create bucket", bucket, create)
 
@@ -228,8 +278,8 @@ class Blobs:
 
         def ask() -> None:
             with translated(bucket):
-                if not self._probe.bucket_exists(bucket_name=self._prefix + bucket):
-                    raise BucketMissingError(self._prefix + bucket)
+                if not self._probe.bucket_exists(bucket_name=self._named(bucket)):
+                    raise BucketMissingError(self._named(bucket))
 
         await self._run(ask)
 
@@ -246,7 +296,7 @@ class Blobs:
         self, bucket: str, key: str, data: BinaryIO | BridgedReader, length: int, content_type: str
     ) -> None:
         self._client.put_object(
-            bucket_name=self._prefix + bucket,
+            bucket_name=self._named(bucket),
             object_name=key,
             data=cast(BinaryIO, data),  # all that minio wants of it is ``read``
             length=length,
@@ -256,12 +306,44 @@ class Blobs:
             num_parallel_uploads=1,
         )
 
+    def _named(self, bucket: str) -> str:
+        return str(bucket) if isinstance(bucket, SourceBucket) else self._prefix + bucket
+
+    def _followed(self, bucket: str, key: str) -> tuple[str, str, str | None]:
+        """Full name of the bucket, key, and the etag that is asked for, behind any reference."""
+        if not is_reference(bucket, key):
+            return self._named(bucket), key, None
+        found = self._client.get_object(bucket_name=self._named(bucket), object_name=key)
+        reference = parse_reference(key, _all_of(found))
+        return reference.bucket, reference.key, reference.etag
+
+    def _open(
+        self, bucket: str, key: str, offset: int = 0, length: int = 0, etag: str | None = None
+    ) -> Any:
+        where, name, referred = self._followed(bucket, key)
+        wanted = referred or etag
+        return self._client.get_object(
+            bucket_name=where,
+            object_name=name,
+            offset=offset,
+            length=length,
+            request_headers={"If-Match": f'"{wanted}"'} if wanted is not None else None,
+        )
+
     async def _in_thread(self, verb: str, bucket: str, call: Callable[[], _T]) -> _T:
         with tracing.span(f"s3 {verb}", bucket=bucket):
             return await self._run(call)
 
     async def _run(self, call: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+def _all_of(response: Any) -> bytes:
+    try:
+        return bytes(response.read())
+    finally:
+        response.close()
+        response.release_conn()
 
 
 def _info(found: Any) -> BlobInfo:

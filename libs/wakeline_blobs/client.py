@@ -15,6 +15,7 @@ from wakeline_blobs.errors import (
     BlobStoreUnavailableError,
     BucketMissingError,
 )
+from wakeline_blobs.references import BlobChangedError
 from wakeline_blobs.settings import BlobSettings
 
 THREADS = 16
@@ -104,6 +105,8 @@ def translated(bucket: str, key: str = "") -> Iterator[None]:
 def _of_s3(error: S3Error, bucket: str, key: str) -> BlobError:
     if error.code in _MISSING_CODES:
         return BlobMissingError(bucket, key)
+    if error.code == "PreconditionFailed":
+        return BlobChangedError(bucket, key)
     if error.code == "NoSuchBucket":
         return BucketMissingError(bucket)
     if error.code in _DENIED_CODES:

@@ -1,6 +1,7 @@
 """Bytes by URI: a folder of this machine (``file://``) or an object store (``s3://``)."""
 
 import io
+import json
 import os
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,9 @@ from minio import Minio
 from minio.error import S3Error
 
 from wakeline_trainer.contract import BadInputError, S3Settings
+
+REFERENCE = ".ref.json"
+"""Ends the URI of an image that was never copied: the object there says where its bytes lie."""
 
 
 class Store(Protocol):
@@ -54,12 +58,21 @@ class S3Store:
         )
 
     def read(self, uri: str) -> bytes:
-        """The bytes of an object."""
-        bucket, key = _bucket_and_key(uri)
+        """The bytes of an object, or of the one that it refers to."""
+        data = self._get(uri, *_bucket_and_key(uri))
+        if not uri.endswith(REFERENCE):
+            return data
+        found = json.loads(data)
+        return self._get(uri, found["bucket"], found["key"], found["etag"])
+
+    def _get(self, uri: str, bucket: str, key: str, etag: str | None = None) -> bytes:
+        only_this: dict[str, str | list[str] | tuple[str]] | None = None
+        if etag is not None:
+            only_this = {"If-Match": f'"{etag}"'}
         try:
-            response = self._client.get_object(bucket, key)
+            response = self._client.get_object(bucket, key, request_headers=only_this)
         except S3Error as error:
-            if error.code == "NoSuchKey":
+            if error.code in ("NoSuchKey", "PreconditionFailed"):
                 raise FileNotFoundError(uri) from error
             raise
         try:

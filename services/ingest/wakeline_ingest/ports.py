@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wakeline_events.base import AssetId, DatasetId, Event
-from wakeline_ingest.domain.records import AssetRecord, AssetState, Counts, DatasetRecord
+from wakeline_ingest.domain.imports import ImportRecord, ImportState, Line, Outcome
+from wakeline_ingest.domain.records import (
+    AssetRecord,
+    AssetState,
+    Counts,
+    DatasetRecord,
+    Presence,
+)
+from wakeline_ingest.domain.sources import Known, Listed, ObjectState, Place, SourceRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +75,75 @@ class Assets(Protocol):
     """Assets and their fingerprints."""
 
     async def get(self, asset_id: AssetId) -> AssetRecord | None: ...
+    async def several(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, AssetRecord]: ...
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]: ...
     async def page(
         self,
         dataset_id: DatasetId,
         state: AssetState | None,
         digest: str | None,
+        presence: Presence | None,
         after: AssetId | None,
         limit: int,
     ) -> list[AssetRecord]: ...
     def add(self, asset: AssetRecord, fingerprint: Filed) -> None: ...
     def place(self, asset_id: AssetId, group: str, neighbours: Sequence[AssetId]) -> None: ...
+    def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
+        """Note that an asset's bytes are to be had no more."""
+        ...
+
+    def stay(self, asset_id: AssetId) -> None:
+        """Note that an asset's bytes are to be had, after all or again."""
+        ...
+
+
+class Sources(Protocol):
+    """Sources, and what is known of their objects."""
+
+    async def get(self, dataset_id: DatasetId, source_id: str) -> SourceRecord | None: ...
+    async def create(self, source: SourceRecord) -> SourceRecord: ...
+    async def page(
+        self, dataset_id: DatasetId, after: str | None, limit: int
+    ) -> list[SourceRecord]: ...
+    async def begin(self, source: SourceRecord, import_id: str) -> SourceRecord | None:
+        """Begin the next sync, unless one is on its way."""
+        ...
+
+    def end(self, row_id: str, import_id: str) -> None: ...
+    async def known(self, source: SourceRecord, keys: Sequence[str]) -> dict[str, Known]: ...
+    async def missed(self, source: SourceRecord, limit: int) -> list[Known]: ...
+    async def elsewhere(self, asset_id: AssetId, but: Sequence[str]) -> Place | None: ...
+    async def holds(self, place: Place, asset_id: AssetId) -> bool: ...
+    def met(self, source: SourceRecord, keys: Sequence[str]) -> None: ...
+    def put(
+        self, source: SourceRecord, listed: Listed, state: ObjectState, asset_id: AssetId | None
+    ) -> None: ...
+    def lost(self, source: SourceRecord, key: str) -> None: ...
+
+
+class Imports(Protocol):
+    """Imports and their reports."""
+
+    async def get(self, import_id: str) -> ImportRecord | None: ...
+    def add(self, record: ImportRecord) -> None: ...
+    async def page(
+        self, dataset_id: DatasetId, before: tuple[datetime, str] | None, limit: int
+    ) -> list[ImportRecord]: ...
+    def advance(
+        self, import_id: str, cursor: Mapping[str, Any], counts: Mapping[Outcome, int]
+    ) -> None: ...
+    def end(
+        self,
+        import_id: str,
+        state: ImportState,
+        at: datetime,
+        code: str | None = None,
+        message: str | None = None,
+    ) -> None: ...
+    def report(self, import_id: str, line: Line) -> None: ...
+    async def lines(
+        self, import_id: str, outcomes: Sequence[Outcome], after: str | None, limit: int
+    ) -> list[tuple[str, Line]]: ...
 
 
 class IngestUnitOfWork(Protocol):
@@ -89,6 +155,10 @@ class IngestUnitOfWork(Protocol):
     def datasets(self) -> Datasets: ...
     @property
     def assets(self) -> Assets: ...
+    @property
+    def sources(self) -> Sources: ...
+    @property
+    def imports(self) -> Imports: ...
 
     def emit(self, *events: Event) -> None: ...
     def enqueue(
@@ -100,6 +170,9 @@ class IngestUnitOfWork(Protocol):
         priority: int = 0,
         not_before: datetime | None = None,
     ) -> None: ...
+    def dequeue(self, kind: str, job_id: str) -> None:
+        """Take a job back; who runs it notices, and what it stores then is refused."""
+        ...
 
 
 class Library(Protocol):

@@ -21,6 +21,10 @@ class Resources:
     upload_folder: Path | None
     checking: asyncio.Semaphore
     """Held while an image is decoded, so that many uploads don't fill the memory."""
+    source_buckets: tuple[str, ...] = ()
+    """Patterns of the full names of buckets that may be sources."""
+    bucket_prefix: str = ""
+    """Before the names of the platform's own buckets."""
 
 
 class BlobDepot:

@@ -22,3 +22,6 @@ class Settings(ServiceSettings):
     """Images decoded at the same time; each needs up to a few bytes a pixel and channel."""
     upload_folder: Path | None = None
     """Where files lie while they are checked; None: the system's folder for temporary files."""
+    source_buckets: tuple[str, ...] = ()
+    """Full names of buckets, ``*`` for anything, whose objects may be registered by reference.
+    This service's credential, and those of all that read images, must be allowed to read them."""

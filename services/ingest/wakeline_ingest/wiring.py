@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import cv2
 
 from wakeline_blobs import Blobs
+from wakeline_ingest.api import imports
 from wakeline_ingest.api.problems import STATUS
 from wakeline_ingest.api.routes import router
 from wakeline_ingest.checking import CheckPolicy
@@ -27,7 +28,7 @@ def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, 
         settings=chosen,
         unit_of_work=MongoIngestUnitOfWork,
         resources=lambda: open_resources(chosen),
-        routers=(router,),
+        routers=(router, imports.router),
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
@@ -48,4 +49,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             max_file_bytes=settings.max_file_bytes,
             upload_folder=settings.upload_folder,
             checking=asyncio.Semaphore(settings.checks_at_once),
+            source_buckets=settings.source_buckets,
+            bucket_prefix=settings.blobs.prefix,
         )

@@ -7,7 +7,13 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wakeline_events.base import AssetId, DatasetId
-from wakeline_ingest.domain.records import AssetRecord, AssetState, Counts, DatasetRecord
+from wakeline_ingest.domain.records import (
+    AssetRecord,
+    AssetState,
+    Counts,
+    DatasetRecord,
+    Presence,
+)
 from wakeline_ingest.ports import Refusal
 
 DatasetName = Annotated[
@@ -105,6 +111,12 @@ class AssetOut(Out):
     parent: AssetId | None
     metadata: dict[str, Any]
     received_at: datetime
+    by_reference: bool
+    """The bytes lie in the owner's bucket, and were never copied."""
+    presence: Presence
+    """``gone`` or ``superseded``: its source has lost or replaced the bytes of such an asset."""
+    absent_since: datetime | None
+    superseded_by: AssetId | None
 
     @classmethod
     def of(cls, asset: AssetRecord) -> "AssetOut":
@@ -129,6 +141,10 @@ class AssetOut(Out):
             parent=asset.declared.parent,
             metadata=dict(asset.declared.metadata),
             received_at=asset.received_at,
+            by_reference=asset.by_reference,
+            presence=asset.presence,
+            absent_since=asset.absent_since,
+            superseded_by=asset.superseded_by,
         )
 
 

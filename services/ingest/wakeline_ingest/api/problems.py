@@ -6,9 +6,13 @@ from wakeline_ingest.domain.errors import (
     FileRefusedError,
     FileTooLargeError,
     InvalidUploadError,
+    SourceDiffersError,
+    SourceRefusedError,
     UnknownAssetError,
     UnknownDatasetError,
+    UnknownImportError,
     UnknownParentError,
+    UnknownSourceError,
 )
 
 STATUS: dict[type[Exception], int] = {
@@ -19,5 +23,9 @@ STATUS: dict[type[Exception], int] = {
     InvalidUploadError: 422,
     FileTooLargeError: 413,
     FileRefusedError: 422,
+    UnknownSourceError: 404,
+    UnknownImportError: 404,
+    SourceRefusedError: 422,
+    SourceDiffersError: 409,
     BlobMissingError: 404,
 }

@@ -43,7 +43,13 @@ from wakeline_ingest.domain.errors import (
     UnknownDatasetError,
     UnknownParentError,
 )
-from wakeline_ingest.domain.records import BUCKET, AssetRecord, AssetState, asset_id_of
+from wakeline_ingest.domain.records import (
+    BUCKET,
+    AssetRecord,
+    AssetState,
+    Presence,
+    asset_id_of,
+)
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_process import BacklogError, Command, NotBehind, command, reader, resources
@@ -184,13 +190,14 @@ async def list_assets(
     uow: IngestReader,
     state: AssetState | None = None,
     digest: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")] = None,
+    presence: Presence | None = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AssetOut]:
     """List a dataset's assets."""
     await usecases.require_known(uow, dataset_id, None)
     after = decode_cursor(cursor, str)[0] if cursor else None
-    found = await uow.assets.page(dataset_id, state, digest, after, limit)
+    found = await uow.assets.page(dataset_id, state, digest, presence, after, limit)
     return Page(
         items=[AssetOut.of(asset) for asset in found],
         next=encode_cursor(found[-1].asset_id) if len(found) == limit else None,

@@ -73,3 +73,44 @@ class FileRefusedError(Exception):
         super().__init__(message)
         self.code = code
         self.extra: Mapping[str, Any] = {"part": part}
+
+
+class UnknownSourceError(Exception):
+    """The dataset has no such source."""
+
+    code: ClassVar[str] = "unknown-source"
+
+    def __init__(self, source_id: str) -> None:
+        super().__init__(f"there is no source {source_id!r} in this dataset: create it with PUT")
+
+
+class SourceRefusedError(Exception):
+    """A bucket that may not be a source, or cannot be read."""
+
+    code: ClassVar[str] = "source-refused"
+
+
+class SourceDiffersError(Exception):
+    """A source is there already with another bucket or prefix: its assets hang on them."""
+
+    code: ClassVar[str] = "source-differs"
+
+    def __init__(self, source_id: str, what: str) -> None:
+        super().__init__(
+            f"the source {source_id!r} is there already with another {what}: use another name"
+        )
+
+
+class UnknownImportError(Exception):
+    """The dataset has no such import."""
+
+    code: ClassVar[str] = "unknown-import"
+
+    def __init__(self, import_id: str) -> None:
+        super().__init__(f"there is no import {import_id!r} in this dataset")
+
+
+class CopyLostError(Exception):
+    """Another sync has gained or lost a copy of these bytes meanwhile: look again."""
+
+    code: ClassVar[str] = "copy-lost"

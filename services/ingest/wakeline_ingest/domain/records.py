@@ -11,6 +11,9 @@ from wakeline_ingest.domain.errors import AssetDiffersError
 
 AssetState = Literal["received", "ingested"]
 """``received``: stored and checked; ``ingested``: in its group, and told to everyone."""
+Presence = Literal["here", "gone", "superseded"]
+"""Of an asset's bytes: ``gone`` or ``superseded`` if they were never copied and their source has
+lost or replaced them. The asset stays, and so does what was said of it."""
 BUCKET = "assets"
 
 
@@ -79,6 +82,14 @@ class AssetRecord:
     state: AssetState = "received"
     group: str | None = None
     neighbours: tuple[AssetId, ...] = ()
+    presence: Presence = "here"
+    absent_since: datetime | None = None
+    superseded_by: AssetId | None = None
+
+    @property
+    def by_reference(self) -> bool:
+        """Whether the bytes lie in the owner's bucket, and were never copied."""
+        return self.image == reference_key(self.dataset_id, self.digest)
 
 
 def asset_id_of(dataset_id: DatasetId, digest: str) -> AssetId:
@@ -109,6 +120,11 @@ def refuse_difference(
 def image_key(dataset_id: DatasetId, digest: str) -> str:
     """Return where an image's bytes lie."""
     return f"{dataset_id}/{digest[:2]}/{digest}"
+
+
+def reference_key(dataset_id: DatasetId, digest: str) -> str:
+    """Return where it says in which other bucket an image's bytes lie."""
+    return f"{image_key(dataset_id, digest)}.ref.json"
 
 
 def part_key(dataset_id: DatasetId, digest: str, part: str, part_digest: str) -> str:

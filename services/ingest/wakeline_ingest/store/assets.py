@@ -1,10 +1,11 @@
 """Assets and their fingerprints in MongoDB."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from wakeline_events.base import AssetId, DatasetId
-from wakeline_ingest.domain.records import AssetRecord, AssetState, asset_id_of
+from wakeline_ingest.domain.records import AssetRecord, AssetState, Presence, asset_id_of
 from wakeline_ingest.ports import Filed
 from wakeline_ingest.store import documents
 from wakeline_storage import BufferedCollection
@@ -22,6 +23,11 @@ class MongoAssets:
         row = await self._assets.find_one({"_id": asset_id})
         return documents.asset_from(row) if row else None
 
+    async def several(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, AssetRecord]:
+        """Those of the assets that are there."""
+        rows = await self._assets.find({"_id": {"$in": list(asset_ids)}})
+        return {row["_id"]: documents.asset_from(row) for row in rows}
+
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]:
         """Those of the digests whose images are there."""
         names = [asset_id_of(dataset_id, digest) for digest in digests]
@@ -33,6 +39,7 @@ class MongoAssets:
         dataset_id: DatasetId,
         state: AssetState | None,
         digest: str | None,
+        presence: Presence | None,
         after: AssetId | None,
         limit: int,
     ) -> list[AssetRecord]:
@@ -42,6 +49,10 @@ class MongoAssets:
             wanted["state"] = state
         if digest is not None:
             wanted["digest"] = digest
+        if presence in ("gone", "superseded"):
+            wanted |= {"presence": presence, "absent_since": {"$type": "date"}}
+        elif presence == "here":
+            wanted["presence"] = {"$nin": ["gone", "superseded"]}
         if after is not None:
             wanted["_id"] = {"$gt": after}
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
@@ -57,3 +68,18 @@ class MongoAssets:
         placed = {"state": "ingested", "group": group, "neighbours": list(neighbours)}
         self._assets.update({"_id": asset_id}, {"$set": placed})
         self._fingerprints.update({"_id": asset_id}, {"$set": {"group": group}})
+
+    def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
+        """Note that an asset's bytes are to be had no more."""
+        presence: Presence = "superseded" if superseded_by else "gone"
+        change = {"presence": presence, "absent_since": at, "superseded_by": superseded_by}
+        self._assets.update({"_id": asset_id}, {"$set": change})
+
+    def stay(self, asset_id: AssetId) -> None:
+        """Note that an asset's bytes are to be had, after all or again.
+
+        Always a write: of two syncs that each lose one of two copies, one then sees what the
+        other did.
+        """
+        change = {"presence": "here", "absent_since": None, "superseded_by": None}
+        self._assets.update({"_id": asset_id}, {"$set": change, "$inc": {"stays": 1}})

@@ -20,7 +20,7 @@ def of_asset(asset: AssetRecord) -> Document:
 
 def asset_from(document: Document) -> AssetRecord:
     """Return the asset of a document."""
-    fields = dict(document)
+    fields = {name: value for name, value in document.items() if name != "stays"}
     return AssetRecord(
         asset_id=fields.pop("_id"),
         declared=Declared(**fields.pop("declared")),

@@ -3,7 +3,9 @@
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store.assets import MongoAssets
 from wakeline_ingest.store.datasets import MongoDatasets
+from wakeline_ingest.store.imports import MongoImports
 from wakeline_ingest.store.library import MongoLibrary
+from wakeline_ingest.store.sources import MongoSources
 from wakeline_messaging import Scope, UnitOfWork
 
 
@@ -17,3 +19,9 @@ class MongoIngestUnitOfWork(UnitOfWork[Resources]):
         fingerprints = self.collection("fingerprints")
         self.assets = MongoAssets(assets, fingerprints)
         self.library = MongoLibrary(datasets, assets, fingerprints)
+        self.sources = MongoSources(self.collection("sources"), self.collection("objects"))
+        self.imports = MongoImports(self.collection("imports"), self.collection("import_lines"))
+
+    def dequeue(self, kind: str, job_id: str) -> None:
+        """Take a job back; who runs it notices, and what it stores then is refused."""
+        self.collection("jobs").delete({"_id": f"{kind}:{job_id}"})

@@ -1,5 +1,6 @@
 """Where an error meets an HTTP status."""
 
+from wakeline_blobs import BlobMissingError
 from wakeline_labeling.domain import errors
 
 STATUS: dict[type[Exception], int] = {
@@ -18,4 +19,5 @@ STATUS: dict[type[Exception], int] = {
     errors.OrphansLabelsError: 409,
     errors.InvalidProjectError: 422,
     errors.InvalidAnnotationsError: 422,
+    BlobMissingError: 404,
 }

@@ -1,5 +1,6 @@
 """Where an error of review meets an HTTP status."""
 
+from wakeline_blobs import BlobMissingError
 from wakeline_review.domain import errors
 
 STATUS: dict[type[Exception], int] = {
@@ -12,4 +13,5 @@ STATUS: dict[type[Exception], int] = {
     errors.LastRoundError: 409,
     errors.NotAcceptedError: 409,
     errors.InvalidAnnotationsError: 422,
+    BlobMissingError: 404,
 }

@@ -1,6 +1,7 @@
 """The routes of review."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -93,7 +94,7 @@ async def read_image(
 ) -> StreamingResponse:
     """The image of a live lease."""
     asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
-    return _stream(resources, asset.image)
+    return await _stream(resources, asset.image)
 
 
 @leases.get("/{lease_id}/bands/{name}", responses=problems(errors.ReviewLeaseExpiredError))
@@ -104,7 +105,7 @@ async def read_band(
     asset: Asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
     if name not in asset.bands:
         raise errors.NoSuchReviewError(f"this image has no band {name}")
-    return _stream(resources, asset.bands[name])
+    return await _stream(resources, asset.bands[name])
 
 
 @leases.post("/{lease_id}/heartbeat", responses=problems(errors.ReviewLeaseExpiredError))
@@ -276,7 +277,13 @@ async def _keep_draft(
     await command.without_key().run(keep, LeasedIds)
 
 
-def _stream(resources: ReviewResources, key: str) -> StreamingResponse:
-    return StreamingResponse(
-        resources.blobs.stream("assets", key), media_type="application/octet-stream"
-    )
+async def _stream(resources: ReviewResources, key: str) -> StreamingResponse:
+    chunks = resources.blobs.stream("assets", key)
+    first = await anext(chunks, b"")  # a missing object is an error now, not half a response
+
+    async def all_of_it() -> AsyncIterator[bytes]:
+        yield first
+        async for chunk in chunks:
+            yield chunk
+
+    return StreamingResponse(all_of_it(), media_type="application/octet-stream")

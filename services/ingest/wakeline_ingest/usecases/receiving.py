@@ -94,14 +94,23 @@ async def store_bytes(
     declared: Declared,
     checked: Checked,
     now: datetime,
+    reference: bytes | None = None,
 ) -> Arrival:
     """Put the bytes where they stay, before anything says that they are there.
 
     Keys hold digests: whoever does the same again stores the same bytes under the same keys.
+
+    Parameters
+    ----------
+    reference : says where the image's bytes stay, where they are not to be copied
     """
     facts, digest = checked.facts, image.digest
-    key = records.image_key(dataset_id, digest)
-    await depot.put_file(key, image.path, content_type(facts.format))
+    if reference is None:
+        key = records.image_key(dataset_id, digest)
+        await depot.put_file(key, image.path, content_type(facts.format))
+    else:
+        key = records.reference_key(dataset_id, digest)
+        await depot.put(key, reference, "application/json")
     small = records.thumbnail_key(dataset_id, digest)
     await depot.put(small, checked.thumbnail, content_type("JPEG"))
     stored: dict[str, StoredPart] = {}

@@ -1,0 +1,1 @@
+"""What import jobs do outside of any transaction: read bytes, check them, put them in place."""

@@ -1,0 +1,58 @@
+"""From bytes anywhere to an arrival: fetched to a file, hashed, checked, stored."""
+
+import asyncio
+import hashlib
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+
+from wakeline_ingest import usecases
+from wakeline_ingest.checking import check
+from wakeline_ingest.domain.records import Declared
+from wakeline_ingest.ports import SentFile
+from wakeline_ingest.resources import Resources
+
+
+@asynccontextmanager
+async def place_for_file(resources: Resources) -> AsyncIterator[Path]:
+    """A path of this machine for one file, which is gone at the end."""
+    with tempfile.TemporaryDirectory(
+        prefix="wakeline-import-", dir=resources.upload_folder
+    ) as folder:
+        yield Path(folder) / "file"
+
+
+async def hashed(path: Path, name: str) -> SentFile:
+    """Say what a file of this machine is."""
+
+    def read() -> SentFile:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return SentFile(path, name, digest, path.stat().st_size)
+
+    return await asyncio.to_thread(read)
+
+
+async def checked_and_stored(
+    resources: Resources,
+    dataset_id: str,
+    image: SentFile,
+    declared: Declared,
+    now: datetime,
+    reference: bytes | None = None,
+    parts: Mapping[str, SentFile] | None = None,
+) -> usecases.Arrival:
+    """Check an image and put what belongs to it in place.
+
+    Raises
+    ------
+    FileRefusedError
+        If it cannot become an asset.
+    """
+    async with resources.checking:
+        found = await asyncio.to_thread(check, image, parts or {}, "stored", resources.policy)
+    return await usecases.store_bytes(
+        resources.depot, dataset_id, image, parts or {}, declared, found, now, reference
+    )

@@ -1,0 +1,217 @@
+"""Syncing a source: read what the listing says is new, and look for what it does not say."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from wakeline_blobs import BlobChangedError, BlobInfo, BlobMissingError, Reference, SourceBucket
+from wakeline_events.base import AssetId
+from wakeline_ingest.domain.errors import FileRefusedError
+from wakeline_ingest.domain.imports import ImportRecord
+from wakeline_ingest.domain.records import Declared, asset_id_of, reference_key
+from wakeline_ingest.domain.sources import (
+    Known,
+    Listed,
+    Place,
+    SourceRecord,
+    group_of,
+    has_changed,
+    is_image_key,
+    may_end,
+    name_of,
+    object_id_of,
+)
+from wakeline_ingest.importing.reading import checked_and_stored, hashed, place_for_file
+from wakeline_ingest.ports import SentFile
+from wakeline_ingest.resources import Resources
+from wakeline_ingest.store import MongoIngestUnitOfWork
+from wakeline_ingest.usecases import Arrival, syncing
+from wakeline_ingest.usecases.syncing import Met
+from wakeline_messaging import JobLease
+
+CHUNK = 100
+"""Objects between two checkpoints: what a process that dies has to read again at most."""
+MOST_CHARACTERS = 400
+"""Of a file name."""
+JSON = "application/json"
+READS = 8
+"""Objects that are fetched at the same time."""
+
+Lease = JobLease[MongoIngestUnitOfWork, Resources]
+
+
+class Sync:
+    """One attempt at one sync. In memory it has a chunk of the listing, and never more."""
+
+    def __init__(self, lease: Lease, source: SourceRecord, record: ImportRecord) -> None:
+        self._lease = lease
+        self._resources = lease.resources
+        self._source = source
+        self._import_id = record.import_id
+        self._cursor = dict(record.cursor)
+        self._bucket = SourceBucket(source.bucket)
+        self._reading = asyncio.Semaphore(READS)
+
+    async def run(self) -> None:
+        """Go on where the attempt before ended, up to the end of the source.
+
+        Raises
+        ------
+        BlobError
+            If the source cannot be listed: ``BlobStoreUnavailableError`` means later.
+        """
+        if not self._cursor.get("listed"):
+            async for chunk in self._chunks():
+                await self._take(chunk)
+            await self._lease.transaction(self._has_listed)
+        while missed := await self._lease.read().sources.missed(self._source, CHUNK):
+            await self._look_for(missed)
+
+    async def _has_listed(self, uow: MongoIngestUnitOfWork) -> None:
+        uow.imports.advance(self._import_id, {"listed": True}, {})
+
+    async def _chunks(self) -> AsyncIterator[list[Listed]]:
+        chunk: list[Listed] = []
+        blobs, prefix = self._resources.blobs, self._source.prefix
+        async for info in blobs.list(self._bucket, prefix, self._cursor.get("after")):
+            if len(chunk) >= CHUNK and may_end(chunk[-1].key, info.key):
+                yield chunk
+                chunk = []
+            if is_image_key(info.key):
+                chunk.append(_listed(info))
+        if chunk:
+            yield chunk
+
+    async def _take(self, chunk: Sequence[Listed]) -> None:
+        known = await self._lease.read().sources.known(self._source, [one.key for one in chunk])
+        fresh = [one for one in chunk if has_changed(one, known.get(one.key))]
+        found = await asyncio.gather(*(self._met(one, known.get(one.key)) for one in fresh))
+        found = await self._with_places(found)
+        read = {one.key for one in fresh}
+        same = [one.key for one in chunk if one.key not in read]
+
+        async def store(uow: MongoIngestUnitOfWork) -> None:
+            counts = await syncing.register(uow, self._source, self._import_id, found)
+            counts["unchanged"] += len(same)
+            uow.sources.met(self._source, same)
+            uow.imports.advance(self._import_id, {"after": chunk[-1].key}, +counts)
+
+        await self._lease.transaction(store)
+        self._cursor["after"] = chunk[-1].key
+
+    async def _met(self, listed: Listed, known: Known | None) -> Met:
+        async with self._reading, place_for_file(self._resources) as path:
+            limit = self._resources.max_file_bytes
+            if listed.size > limit:
+                why = f"it has {listed.size:,} bytes, more than the {limit:,} that are allowed"
+                return Met(listed, known, None, "file-too-large", why)
+            try:
+                await self._resources.blobs.fetch(
+                    self._bucket, listed.key, path, etag=listed.etag, limit=limit
+                )
+                image = await hashed(path, name_of(self._source, listed.key))
+                arrival = await self._arrival(listed, image)
+            except FileRefusedError as error:
+                return Met(listed, known, None, error.code, str(error))
+            except BlobChangedError:
+                why = "it changed while it was read: the next sync takes it"
+                return Met(replace(listed, etag=""), known, None, "changed-while-read", why)
+            except BlobMissingError:
+                why = "it went while it was to be read"
+                return Met(replace(listed, etag=""), known, None, "gone-while-read", why)
+            return Met(listed, known, arrival)
+
+    async def _arrival(self, listed: Listed, image: SentFile) -> Arrival:
+        dataset_id = self._source.dataset_id
+        asset_id = asset_id_of(dataset_id, image.digest)
+        there = await self._lease.read().assets.get(asset_id)
+        place = self._place(listed)
+        if there is not None:
+            if there.by_reference:
+                await self._point(asset_id, place)
+            return Arrival(there, None)
+        name = name_of(self._source, listed.key)[-MOST_CHARACTERS:]
+        declared = Declared(name, group_of(self._source, listed.key))
+        return await checked_and_stored(
+            self._resources,
+            dataset_id,
+            image,
+            declared,
+            self._lease.read().now,
+            _reference(place, asset_id),
+        )
+
+    async def _look_for(self, missed: Sequence[Known]) -> None:
+        there = await asyncio.gather(*(self._is_there(one.key) for one in missed))
+        late = [one.key for one, found in zip(missed, there, strict=True) if found]
+        gone = [
+            Met(Listed(one.key, one.etag, one.size, one.modified_at), one, None)
+            for one, found in zip(missed, there, strict=True)
+            if not found
+        ]
+        gone = await self._with_places(gone)
+
+        async def store(uow: MongoIngestUnitOfWork) -> None:
+            counts = await syncing.lose(uow, self._source, self._import_id, gone)
+            uow.sources.met(self._source, late)  # a listing may overlook what it raced with
+            uow.imports.advance(self._import_id, {"listed": True}, counts)
+
+        await self._lease.transaction(store)
+
+    async def _is_there(self, key: str) -> bool:
+        async with self._reading:
+            return await self._resources.blobs.exists(self._bucket, key)
+
+    async def _with_places(self, found: Sequence[Met]) -> list[Met]:
+        """Say of assets that are left where else they are to be had, and point to there."""
+        here = {
+            each.arrival.asset.asset_id: self._place(each.listed)
+            for each in found
+            if each.arrival is not None
+        }
+        moving = [object_id_of(self._source.row_id, each.listed.key) for each in found]
+        placed = []
+        for each in found:
+            place = None
+            if each.was is not None and not _stays(each):
+                place = here.get(each.was)
+                place = place or await self._lease.read().sources.elsewhere(each.was, moving)
+                if place is not None:
+                    await self._point(each.was, place)
+            placed.append(replace(each, elsewhere=place))
+        return placed
+
+    def _place(self, listed: Listed) -> Place:
+        object_id = object_id_of(self._source.row_id, listed.key)
+        return Place(object_id, self._source.bucket, listed.key, listed.etag, listed.size)
+
+    async def _point(self, asset_id: AssetId, place: Place) -> None:
+        """Let an asset's reference lead to a place, whatever it led to before."""
+        await self._resources.depot.put(_reference_key(asset_id), _reference(place, asset_id), JSON)
+
+
+def _stays(met: Met) -> bool:
+    return met.arrival is not None and met.arrival.asset.asset_id == met.was
+
+
+def _reference_key(asset_id: AssetId) -> str:
+    dataset_id, _, digest = asset_id.rpartition(":")
+    return reference_key(dataset_id, digest)
+
+
+def _reference(place: Place, asset_id: AssetId) -> bytes:
+    return (
+        Reference(
+            bucket=place.bucket,
+            key=place.key,
+            etag=place.etag,
+            digest=asset_id.rpartition(":")[2],
+            bytes=place.size,
+        )
+        .model_dump_json()
+        .encode()
+    )
+
+
+def _listed(info: BlobInfo) -> Listed:
+    return Listed(info.key, info.etag, info.size, info.modified_at)

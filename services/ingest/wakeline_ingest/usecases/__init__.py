@@ -1,0 +1,29 @@
+"""What the service does: load, decide, store, emit."""
+
+from wakeline_ingest.usecases.receiving import (
+    GROUP_JOB,
+    Arrival,
+    again,
+    content_type,
+    create_dataset,
+    place,
+    plan_groups,
+    receive,
+    refuse,
+    require_known,
+    store_bytes,
+)
+
+__all__ = [
+    "GROUP_JOB",
+    "Arrival",
+    "again",
+    "content_type",
+    "create_dataset",
+    "place",
+    "plan_groups",
+    "receive",
+    "refuse",
+    "require_known",
+    "store_bytes",
+]

@@ -1,0 +1,202 @@
+"""Sources: what a sync makes of the objects that a listing, and then their bytes, showed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain.errors import (
+    CopyLostError,
+    SourceDiffersError,
+    UnknownSourceError,
+)
+from wakeline_ingest.domain.imports import ImportRecord, Line, Outcome
+from wakeline_ingest.domain.sources import (
+    Known,
+    Listed,
+    Place,
+    SourceRecord,
+    name_of,
+    object_id_of,
+)
+from wakeline_ingest.ports import IngestUnitOfWork
+from wakeline_ingest.usecases.receiving import GROUP_JOB, Arrival, require_known
+
+SYNC_JOB = "sync"
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """An object that had to be read, and what came of it."""
+
+    listed: Listed
+    known: Known | None
+    """As it was before."""
+    arrival: Arrival | None
+    code: str | None = None
+    message: str | None = None
+    """Why it cannot be an asset."""
+    elsewhere: Place | None = None
+    """Where the asset that it was is to be had now; its reference says so already."""
+
+    @property
+    def was(self) -> AssetId | None:
+        """The asset that the object was until now."""
+        return self.known.asset_id if self.known and self.known.state == "asset" else None
+
+
+async def create_source(uow: IngestUnitOfWork, wanted: SourceRecord) -> SourceRecord:
+    """Create a source, or return the one that is there.
+
+    Raises
+    ------
+    UnknownDatasetError, SourceDiffersError
+    """
+    await require_known(uow, wanted.dataset_id, None)
+    there = await uow.sources.create(wanted)
+    for what in ("bucket", "prefix", "group_from_folder"):
+        if getattr(there, what) != getattr(wanted, what):
+            raise SourceDiffersError(wanted.source_id, what)
+    return there
+
+
+async def find_source(uow: IngestUnitOfWork, dataset_id: DatasetId, source_id: str) -> SourceRecord:
+    """Return a source of a dataset.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownSourceError
+    """
+    await require_known(uow, dataset_id, None)
+    source = await uow.sources.get(dataset_id, source_id)
+    if source is None:
+        raise UnknownSourceError(source_id)
+    return source
+
+
+async def begin_sync(
+    uow: IngestUnitOfWork, dataset_id: DatasetId, source_id: str, import_id: str
+) -> ImportRecord:
+    """Begin a sync, or return the one that is on its way.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownSourceError
+    """
+    source = await find_source(uow, dataset_id, source_id)
+    if source.active is not None:
+        running = await uow.imports.get(source.active)
+        assert running is not None  # both are written in one transaction
+        return running
+    begun = await uow.sources.begin(source, import_id)
+    assert begun is not None  # read above in the same transaction
+    record = ImportRecord(
+        import_id, dataset_id, "sync", "queued", uow.now, options={"source_id": source_id}
+    )
+    uow.imports.add(record)
+    uow.enqueue(SYNC_JOB, import_id, {"dataset_id": dataset_id, "source_id": source_id})
+    return record
+
+
+async def register(
+    uow: IngestUnitOfWork, source: SourceRecord, import_id: str, found: Sequence[Met]
+) -> Counter[Outcome]:
+    """Write down what became of objects that were read.
+
+    Raises
+    ------
+    CopyLostError
+        If another sync has gained or lost a copy of one of these assets meanwhile.
+    """
+    arrivals = [each.arrival for each in found if each.arrival is not None]
+    there = await uow.assets.several(arrival.asset.asset_id for arrival in arrivals)
+    counts: Counter[Outcome] = Counter()
+    left: list[tuple[Met, AssetId | None]] = []
+    for each in found:
+        line = _registered(uow, source, each, set(there))
+        if each.arrival is not None:
+            there.setdefault(each.arrival.asset.asset_id, each.arrival.asset)
+        if each.was is not None and each.was != line.asset_id:
+            left.append((each, line.asset_id))
+        counts[line.outcome] += 1
+        if line.outcome != "unchanged":
+            uow.imports.report(import_id, line)
+    for each, successor in left:  # once it is written where the others lie
+        await _left(uow, source, each, successor)
+    return counts
+
+
+async def lose(
+    uow: IngestUnitOfWork, source: SourceRecord, import_id: str, missing: Sequence[Met]
+) -> Counter[Outcome]:
+    """Write down that objects are there no more.
+
+    Raises
+    ------
+    CopyLostError
+        As for ``register``.
+    """
+    counts: Counter[Outcome] = Counter()
+    for each in missing:
+        uow.sources.lost(source, each.listed.key)
+        if each.was is None:
+            continue  # it had been refused
+        moved = await _left(uow, source, each, None)
+        outcome: Outcome = "moved" if moved else "gone"
+        counts[outcome] += 1
+        name = name_of(source, each.listed.key)
+        uow.imports.report(import_id, Line(name, outcome, asset_id=each.was))
+    return counts
+
+
+def _registered(uow: IngestUnitOfWork, source: SourceRecord, met: Met, there: set[AssetId]) -> Line:
+    name = name_of(source, met.listed.key)
+    if met.arrival is None:
+        uow.sources.put(source, met.listed, "refused", None)
+        return Line(name, "refused", previous=met.was, code=met.code, message=met.message)
+    asset = met.arrival.asset
+    uow.sources.put(source, met.listed, "asset", asset.asset_id)
+    if asset.asset_id not in there:
+        assert met.arrival.fingerprint is not None  # it was new when it was read, and none leaves
+        uow.assets.add(asset, met.arrival.fingerprint)
+        uow.enqueue(GROUP_JOB, asset.asset_id, {})
+        return Line(name, "changed" if met.was else "new", asset.asset_id, met.was)
+    uow.assets.stay(asset.asset_id)
+    if met.was == asset.asset_id:
+        return Line(name, "unchanged", asset.asset_id)
+    return Line(name, "changed" if met.was else "duplicate", asset.asset_id, met.was)
+
+
+async def _left(
+    uow: IngestUnitOfWork, source: SourceRecord, met: Met, successor: AssetId | None
+) -> bool:
+    """An object is not the asset any more that it was; say whether that is still to be had."""
+    assert met.was is not None
+    asset = await uow.assets.get(met.was)
+    assert asset is not None  # nothing ever leaves a dataset
+    if not asset.by_reference:
+        return True
+    if met.elsewhere is None:
+        own = object_id_of(source.row_id, met.listed.key)
+        if await uow.sources.elsewhere(met.was, [own]):
+            raise CopyLostError(f"another copy of {met.was} has come")
+        uow.assets.leave(met.was, uow.now, successor)
+        return False
+    if not await uow.sources.holds(met.elsewhere, met.was):
+        raise CopyLostError(f"another copy of {met.was} has gone")
+    uow.assets.stay(met.was)
+    return True
+
+
+def end_sync(uow: IngestUnitOfWork, source_row: str, import_id: str) -> None:
+    """End a sync that has seen everything."""
+    uow.sources.end(source_row, import_id)
+    uow.imports.end(import_id, "done", uow.now)
+
+
+def fail_sync(
+    uow: IngestUnitOfWork, source_row: str, import_id: str, code: str, message: str
+) -> None:
+    """End a sync that cannot go on; the next one begins from the start."""
+    uow.sources.end(source_row, import_id)
+    uow.imports.end(import_id, "failed", uow.now, code, message)

@@ -1,0 +1,318 @@
+"""Images that stay in their own bucket: registered by reference, synced again and again."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.integration.ingest.images import Bucket, bucket_of, everything, picture
+from wakeline_blobs import BlobChangedError, Blobs, SourceBucket
+from wakeline_ingest.importing import sync as syncing
+from wakeline_ingest.settings import Settings
+from wakeline_ingest.wiring import service
+from wakeline_process.processes import Kind
+from wakeline_testing import Scope
+from wakeline_testing.running import RunningService, published, running, settings_of
+from wakeline_trainer.contract import S3Settings
+from wakeline_trainer.storage import Storage
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+SET = "/v1/datasets/fields"
+SOURCE = f"{SET}/sources/lake"
+
+
+def settings(scope: Scope) -> Settings:
+    return settings_of(scope, "ingest", Settings, source_buckets=(f"{scope.name}-source-*",))
+
+
+@pytest.fixture
+async def bucket(scope: Scope) -> AsyncIterator[Bucket]:
+    async with bucket_of(scope) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def ingest(scope: Scope) -> AsyncIterator[RunningService]:
+    async with running(service(settings(scope)), scope) as process:
+        yield process
+
+
+@pytest.fixture
+async def client(ingest: RunningService, bucket: Bucket) -> AsyncIterator[httpx.AsyncClient]:
+    async with ingest.client("engineer") as opened:
+        await opened.put(SET, json={})
+        made = await opened.put(SOURCE, json={"bucket": bucket.name, "prefix": "in/"})
+        assert made.status_code == 200, made.text
+        yield opened
+
+
+async def synced(client: httpx.AsyncClient, ingest: RunningService) -> dict[str, Any]:
+    """Sync until the end: the counts, and the report as ``outcome -> names``."""
+    begun = await client.post(f"{SOURCE}/sync")
+    assert begun.status_code == 202, begun.text
+    await ingest.settled()
+    where = f"{SET}/imports/{begun.json()['import_id']}"
+    shown = (await client.get(where)).json()
+    assert shown["state"] == "done", shown
+    lines = await everything(client, f"{where}/lines")
+    by_outcome: dict[str, list[str]] = {}
+    for line in lines:
+        by_outcome.setdefault(str(line["outcome"]), []).append(str(line["name"]))
+    return {
+        "counts": {name: number for name, number in shown["counts"].items() if number},
+        "lines": {outcome: sorted(names) for outcome, names in by_outcome.items()},
+    }
+
+
+async def asset_named(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
+    items = (await client.get(f"{SET}/assets")).json()["items"]
+    (found,) = [item for item in items if item["file_name"] == name]
+    return dict(found)
+
+
+async def test_objects_become_assets_without_being_copied(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket, scope: Scope
+) -> None:
+    for n in range(3):
+        await bucket.put(f"in/john-doe/{n}.png", picture(n))
+    await bucket.put("in/readme.txt", b"no image by its name: left alone")
+    await bucket.put("elsewhere/9.png", picture(9))
+    await bucket.put("in/bad.png", b"<html>no image by its bytes</html>")
+    found = await synced(client, ingest)
+    assert found == {
+        "counts": {"new": 3, "refused": 1},
+        "lines": {"new": [f"john-doe/{n}.png" for n in range(3)], "refused": ["bad.png"]},
+    }
+    events = await published(scope, "ingest")
+    assert len(events) == 3
+    assert not any(b"john" in event.data or b".png" in event.data for event in events)
+
+    asset = await asset_named(client, "john-doe/1.png")
+    assert (asset["by_reference"], asset["presence"]) == (True, "here")
+    url = f"/v1/assets/{quote(asset['asset_id'], safe='')}"
+    image = await client.get(f"{url}/image")
+    assert image.content == picture(1)
+    assert int(image.headers["content-length"]) == len(picture(1))
+    assert (await client.get(f"{url}/thumbnail")).status_code == 200
+    own = [blob async for blob in ingest.process.runtime.resources.blobs.list("assets", "fields/")]
+    assert sorted(blob.key.endswith(".ref.json") for blob in own) == [True] * 3
+    assert sum(blob.size for blob in own) < 3 * 400
+
+
+@pytest.mark.parametrize("reader", ["labeling", "review", "prediction", "training"])
+async def test_who_may_read_images_may_read_what_they_refer_to(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket, scope: Scope, reader: str
+) -> None:
+    await bucket.put("in/0.png", picture(0))
+    await synced(client, ingest)
+    digest = hashlib.sha256(picture(0)).hexdigest()
+    key = f"fields/{digest[:2]}/{digest}.ref.json"
+    async with Blobs(scope.blobs(reader)) as blobs:
+        assert await blobs.get("assets", key) == picture(0)
+        assert b"".join([c async for c in blobs.stream("assets", key)]) == picture(0)
+        await bucket.put("in/0.png", picture(1))
+        with pytest.raises(BlobChangedError):
+            await blobs.get("assets", key)
+
+
+async def test_the_trainer_reads_what_a_manifest_names_by_reference(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket, scope: Scope
+) -> None:
+    await bucket.put("in/0.png", picture(0))
+    await synced(client, ingest)
+    digest = hashlib.sha256(picture(0)).hexdigest()
+    uri = f"s3://{scope.name}-assets/fields/{digest[:2]}/{digest}.ref.json"
+    own = scope.blobs("training")
+    store = Storage(
+        S3Settings(
+            endpoint=own.endpoint,
+            access_key=own.access_key,
+            secret_key=own.secret_key,
+            secure=own.secure,
+        )
+    )
+    assert await asyncio.to_thread(store.read, uri) == picture(0)
+    await bucket.put("in/0.png", picture(1))
+    with pytest.raises(FileNotFoundError):
+        await asyncio.to_thread(store.read, uri)
+
+
+async def test_a_second_sync_reads_nothing_that_is_as_it_was(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
+) -> None:
+    for n in range(3):
+        await bucket.put(f"in/{n}.png", picture(n))
+    await synced(client, ingest)
+    assert await synced(client, ingest) == {"counts": {"unchanged": 3}, "lines": {}}
+
+
+async def test_changed_gone_renamed_and_copied_objects_are_told_apart(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket, scope: Scope
+) -> None:
+    names = ("changed", "gone", "old-name", "twin-1", "same")
+    for n, name in enumerate(names):
+        await bucket.put(f"in/{name}.png", picture(n))
+    await synced(client, ingest)
+    await bucket.put("in/changed.png", picture(100))
+    await bucket.delete("in/gone.png")
+    await bucket.put("in/new-name.png", picture(2))
+    await bucket.delete("in/old-name.png")
+    await bucket.put("in/twin-2.png", picture(3))
+    found = await synced(client, ingest)
+    assert found["lines"] == {
+        "changed": ["changed.png"],
+        "gone": ["gone.png"],
+        "duplicate": ["new-name.png", "twin-2.png"],
+        "moved": ["old-name.png"],
+    }
+    assert found["counts"]["unchanged"] == 2
+
+    gone = await everything(client, f"{SET}/assets", presence="gone")
+    assert [one["file_name"] for one in gone] == ["gone.png"]
+    (was,) = await everything(client, f"{SET}/assets", presence="superseded")
+    new = hashlib.sha256(picture(100)).hexdigest()
+    assert was["superseded_by"] == f"fields:{new}"
+    assert len(await everything(client, f"{SET}/assets", presence="here")) == 4
+    for n, status in ((0, 404), (1, 404), (2, 200), (3, 200), (100, 200)):
+        digest = hashlib.sha256(picture(n)).hexdigest()
+        answer = await client.get(f"/v1/assets/fields%3A{digest}/image")
+        assert answer.status_code == status, n
+
+    await bucket.delete("in/twin-1.png")
+    await bucket.put("in/back.png", picture(1))
+    found = await synced(client, ingest)
+    assert found["lines"] == {"moved": ["twin-1.png"], "duplicate": ["back.png"]}
+    digest = hashlib.sha256(picture(3)).hexdigest()
+    assert (await client.get(f"/v1/assets/fields%3A{digest}/image")).content == picture(3)
+    assert await everything(client, f"{SET}/assets", presence="gone") == []
+
+
+async def test_names_that_swap_their_bytes_lose_no_asset(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
+) -> None:
+    for n in range(2):
+        await bucket.put(f"in/{n}.png", picture(n))
+    await synced(client, ingest)
+    for n in range(2):
+        await bucket.put(f"in/{n}.png", picture(1 - n))
+    assert (await synced(client, ingest))["counts"] == {"changed": 2}
+    for n in range(2):
+        digest = hashlib.sha256(picture(n)).hexdigest()
+        image = await client.get(f"/v1/assets/fields%3A{digest}/image")
+        assert image.content == picture(n)
+    assert len(await everything(client, f"{SET}/assets", presence="here")) == 2
+
+
+async def test_bytes_that_were_uploaded_stay_when_their_twin_in_a_bucket_goes(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
+) -> None:
+    await client.post(f"{SET}/assets", files={"image": ("a.png", picture(0))})
+    await bucket.put("in/a.png", picture(0))
+    assert (await synced(client, ingest))["counts"] == {"duplicate": 1}
+    await bucket.delete("in/a.png")
+    await synced(client, ingest)
+    asset = await asset_named(client, "a.png")
+    assert (asset["presence"], asset["by_reference"]) == ("here", False)
+
+
+async def test_folders_are_groups_where_the_source_says_so(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
+) -> None:
+    more = {"bucket": bucket.name, "prefix": "scans", "group_from_folder": True}
+    where = f"{SET}/sources/scans"
+    assert (await client.put(where, json=more)).status_code == 200
+    for n, key in enumerate(("scans/p1/a.png", "scans/p1/b.png", "scans/p2/a.png")):
+        await bucket.put(key, picture(n))
+    await client.post(f"{where}/sync")
+    await ingest.settled()
+    items = (await client.get(f"{SET}/assets")).json()["items"]
+    assert {i["file_name"]: i["group"] for i in items} == {
+        "p1/a.png": "scans/p1",
+        "p1/b.png": "scans/p1",
+        "p2/a.png": "scans/p2",
+    }
+    differs = await client.put(where, json=more | {"group_from_folder": False})
+    assert (differs.status_code, differs.json()["code"]) == (409, "source-differs")
+
+
+async def test_only_allowed_buckets_that_can_be_read_are_sources(
+    ingest: RunningService, client: httpx.AsyncClient, scope: Scope
+) -> None:
+    for bucket in (f"{scope.name}-assets", "somebody-elses", f"{scope.name}-source-missing"):
+        refused = await client.put(f"{SET}/sources/x", json={"bucket": bucket})
+        assert (refused.status_code, refused.json()["code"]) == (422, "source-refused"), bucket
+    unknown = await client.post(f"{SET}/sources/x/sync")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-source")
+
+
+async def test_a_sync_goes_on_where_a_dead_process_was(
+    scope: Scope, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syncing, "CHUNK", 4)
+    for n in range(18):
+        await bucket.put(f"in/{n:02}.png", picture(n))
+    chosen = settings(scope)
+    real = Blobs.fetch
+    fetched: list[str] = []
+
+    async def dies(self: Blobs, where: str, key: str, *rest: Any, **more: Any) -> int:
+        fetched.append(key)
+        if len(fetched) == 11:  # in the third chunk: two are stored
+            raise asyncio.CancelledError
+        return await real(self, where, key, *rest, **more)
+
+    async with (
+        running(service(chosen), scope, Kind.SERVE) as front,
+        front.client("engineer") as client,
+    ):
+        await client.put(SET, json={})
+        await client.put(SOURCE, json={"bucket": bucket.name, "prefix": "in/"})
+        begun = (await client.post(f"{SOURCE}/sync")).json()
+        again = (await client.post(f"{SOURCE}/sync")).json()
+        assert again["import_id"] == begun["import_id"]
+        with monkeypatch.context() as patched:
+            patched.setattr(Blobs, "fetch", dies)
+            async with running(service(chosen), scope, Kind.RUN):
+                while len(fetched) < 11:
+                    await asyncio.sleep(0.02)
+                await asyncio.sleep(0.2)
+        # as a kill leaves it: leased by nobody that lives
+        await front.database["jobs"].update_many(
+            {"kind": "sync"}, [{"$set": {"state": "running", "not_before": "$$NOW"}}]
+        )
+        before = len(fetched)
+        monkeypatch.setattr(
+            Blobs, "fetch", lambda s, b, k, *r, **m: (fetched.append(k), real(s, b, k, *r, **m))[1]
+        )
+        async with running(service(chosen), scope) as revived:
+            await revived.settled()
+        shown = (await client.get(f"{SET}/imports/{begun['import_id']}")).json()
+        assert (shown["state"], shown["counts"]) == ("done", {"new": 18})
+        assert not {f"in/{n:02}.png" for n in range(8)} & set(fetched[before:])
+        assert (await client.get(SET)).json()["ingested"] == 18
+
+
+async def test_a_cancelled_sync_ends_and_the_next_one_takes_the_rest(
+    scope: Scope, bucket: Bucket
+) -> None:
+    await bucket.put("in/0.png", picture(0))
+    chosen = settings(scope)
+    async with (
+        running(service(chosen), scope, Kind.SERVE) as front,
+        front.client("engineer") as client,
+    ):
+        await client.put(SET, json={})
+        await client.put(SOURCE, json={"bucket": bucket.name, "prefix": "in/"})
+        begun = (await client.post(f"{SOURCE}/sync")).json()
+        ended = await client.post(f"{SET}/imports/{begun['import_id']}/cancel")
+        assert ended.json()["state"] == "cancelled"
+        assert await front.database["jobs"].count_documents({}) == 0
+        async with running(service(chosen), scope) as process:
+            assert (await synced(client, process))["counts"] == {"new": 1}
+        assert len(await everything(client, f"{SET}/imports", limit=1)) == 2
+        assert SourceBucket(bucket.name) == bucket.name
