@@ -4,6 +4,7 @@ from types import TracebackType
 
 from wakeline_sdk._async.datasets import AsyncAssets, AsyncDatasets
 from wakeline_sdk._async.exchange import AsyncExchange
+from wakeline_sdk._async.imports import AsyncImports, AsyncSources
 from wakeline_sdk._async.labeling import AsyncLabels, AsyncLeases
 from wakeline_sdk._async.operations import AsyncOperations
 from wakeline_sdk._async.predictions import AsyncPredictions
@@ -34,6 +35,8 @@ class AsyncClient:
         self._transport = AsyncTransport(url, token, timeout=timeout, attempts=attempts)
         self.datasets = AsyncDatasets(self._transport)
         self.assets = AsyncAssets(self._transport)
+        self.sources = AsyncSources(self._transport)
+        self.imports = AsyncImports(self._transport)
         self.projects = AsyncProjects(self._transport)
         self.teams = AsyncTeams(self._transport)
         self.people = AsyncPeople(self._transport)

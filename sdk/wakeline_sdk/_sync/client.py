@@ -4,6 +4,7 @@ from types import TracebackType
 
 from wakeline_sdk._sync.datasets import Assets, Datasets
 from wakeline_sdk._sync.exchange import Exchange
+from wakeline_sdk._sync.imports import Imports, Sources
 from wakeline_sdk._sync.labeling import Labels, Leases
 from wakeline_sdk._sync.operations import Operations
 from wakeline_sdk._sync.predictions import Predictions
@@ -34,6 +35,8 @@ class Client:
         self._transport = Transport(url, token, timeout=timeout, attempts=attempts)
         self.datasets = Datasets(self._transport)
         self.assets = Assets(self._transport)
+        self.sources = Sources(self._transport)
+        self.imports = Imports(self._transport)
         self.projects = Projects(self._transport)
         self.teams = Teams(self._transport)
         self.people = People(self._transport)

@@ -50,11 +50,21 @@ class Datasets:
             yield Dataset.model_validate(item)
 
     def assets(
-        self, dataset_id: str, state: str | None = None, digest: str | None = None
+        self,
+        dataset_id: str,
+        state: str | None = None,
+        digest: str | None = None,
+        presence: str | None = None,
     ) -> Iterator[AssetRecord]:
-        """The assets of a dataset, or the one with these bytes."""
+        """The assets of a dataset, or the one with these bytes.
+
+        Parameters
+        ----------
+        presence
+            ``here``, or ``gone`` or ``superseded``: those whose bytes their source has no more.
+        """
         where = path("/v1/datasets/{}/assets", dataset_id)
-        wanted = {"state": state, "digest": digest, "limit": 500}
+        wanted = {"state": state, "digest": digest, "presence": presence, "limit": 500}
         for item in self._transport.pages("ingest", where, wanted):
             yield AssetRecord.model_validate(item)
 

@@ -8,6 +8,7 @@ import typer
 from wakeline_sdk.cli import (
     datasets,
     extensions,
+    imports,
     labels,
     operations,
     people,
@@ -18,7 +19,7 @@ from wakeline_sdk.cli import (
 )
 from wakeline_sdk.cli.connection import Given
 
-PARTS = (datasets, projects, people, labels, predictions, reviews, training, operations)
+PARTS = (datasets, imports, projects, people, labels, predictions, reviews, training, operations)
 
 
 def build() -> typer.Typer:

@@ -8,6 +8,7 @@ from wakeline_sdk.models.data import (
     StoredAsset,
     UploadReport,
 )
+from wakeline_sdk.models.imports import Import, ImportLine, Outcome, Source
 from wakeline_sdk.models.operations import Backlog, TroubledEvent
 from wakeline_sdk.models.projects import (
     Applied,
@@ -62,11 +63,14 @@ __all__ = [
     "ExportReport",
     "FileReport",
     "Gate",
+    "Import",
+    "ImportLine",
     "ImportReport",
     "LabelRecord",
     "Lease",
     "LeasedAsset",
     "ModelVersion",
+    "Outcome",
     "Person",
     "PinnedPrelabel",
     "PredictionStatus",
@@ -80,6 +84,7 @@ __all__ = [
     "ReviewRecord",
     "Run",
     "Serving",
+    "Source",
     "SplitCounts",
     "StageStatus",
     "StoredAsset",

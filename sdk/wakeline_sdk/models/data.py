@@ -62,6 +62,12 @@ class AssetRecord(Wire):
     parent: str | None = None
     metadata: dict[str, Any] = {}
     received_at: datetime
+    by_reference: bool = False
+    """The bytes lie in their owner's bucket, and were never copied."""
+    presence: str = "here"
+    """``gone`` or ``superseded``: its source has lost or replaced the bytes of such an asset."""
+    absent_since: datetime | None = None
+    superseded_by: str | None = None
 
 
 class Refusal(Wire):
