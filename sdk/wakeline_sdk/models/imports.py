@@ -31,7 +31,7 @@ class Import(Wire):
     kind: str
     """``sync``, ``archive``, ``urls`` or ``metadata``."""
     state: str
-    """``receiving``, ``queued`` or ``running``; in the end ``done``, ``failed`` or ``cancelled``."""
+    """``receiving``, ``queued`` ``running``; in the end ``done``, ``failed``, ``cancelled``."""
     created_at: datetime
     ended_at: datetime | None = None
     options: dict[str, Any] = {}
