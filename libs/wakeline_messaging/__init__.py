@@ -1,7 +1,7 @@
 """Events in and out of a service: outbox, relay, marks, parking, waiting, dead events, jobs."""
 
 from wakeline_messaging.consumer import EventConsumer
-from wakeline_messaging.dead import NoSuchEventError, TroubledEvents
+from wakeline_messaging.dead import NoSuchEventError, NotNextError, TroubledEvents
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
 from wakeline_messaging.handlers import Handlers
 from wakeline_messaging.indexes import create_indexes
@@ -9,6 +9,7 @@ from wakeline_messaging.jobs import Job, JobLease, JobRunner, Jobs, LeaseLostErr
 from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
 from wakeline_messaging.processing import Processor, Stores
 from wakeline_messaging.relay import Relay, outbox_depth
+from wakeline_messaging.replaying import TopicNotConsumedError
 from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork
 
 __all__ = [
@@ -23,11 +24,13 @@ __all__ = [
     "KafkaSettings",
     "LeaseLostError",
     "NoSuchEventError",
+    "NotNextError",
     "NotYetKnownError",
     "Processor",
     "Relay",
     "Scope",
     "Stores",
+    "TopicNotConsumedError",
     "TroubledEvents",
     "UnitOfWork",
     "UnknownMajorError",

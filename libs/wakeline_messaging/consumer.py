@@ -17,6 +17,7 @@ from wakeline_messaging.envelope import (
 )
 from wakeline_messaging.kafka import KafkaSettings, consumer
 from wakeline_messaging.processing import Processor
+from wakeline_messaging.replaying import Replays
 from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
@@ -50,6 +51,7 @@ class EventConsumer:
         self._group = f"{settings.topic_prefix}.{group}"
         self._topics = topics
         self._processor = processor
+        self._replays = Replays(database)
         self.trouble: str | None = "not started"
         """Why nothing is taken in at the moment; None when all is well."""
 
@@ -75,6 +77,7 @@ class EventConsumer:
             await sweeper
 
     async def _turn(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+        await self._replays.look(client)
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
         if not fetched:
             return

@@ -17,6 +17,12 @@ class NoSuchEventError(Exception):
     code = "no-such-event"
 
 
+class NotNextError(Exception):
+    """Events of its stream that are still here stand before this one."""
+
+    code = "not-next"
+
+
 class TroubledEvents:
     """The events of one service that are not simply handled."""
 
@@ -66,6 +72,36 @@ class TroubledEvents:
             )
             uow.collection("parked").delete({"_id": row_id})
             uow.collection("dead").delete({"_id": row_id})
+            await uow.write()
+
+        await self._transactions.run(body)
+
+    async def skip(self, row_id: str) -> None:
+        """Give up what is lost before a parked event: it and those behind it follow in sequence.
+
+        Raises
+        ------
+        NoSuchEventError
+            If no event is parked under this id.
+        NotNextError
+            If not all that it waits for is lost: an earlier event of its stream is dead or parked.
+        """
+
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._open(session)
+            parked = uow.collection("parked")
+            row = await parked.find_one({"_id": row_id})
+            if row is None:
+                raise NoSuchEventError(f"there is no parked event {row_id}")
+            first = await parked.find_one({"stream": row["stream"]}, sort=[("sequence", 1)])
+            assert first is not None
+            if first["_id"] != row_id or row["reason"] != "early":
+                raise NotNextError(
+                    f"{first['_id']} stands before it, and is {first['reason']}: deal with that"
+                )
+            uow.collection("marks").update(
+                {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"] - 1}}, upsert=True
+            )
             await uow.write()
 
         await self._transactions.run(body)

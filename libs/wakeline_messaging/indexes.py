@@ -18,12 +18,14 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
         [
             IndexModel([("stream", ASCENDING), ("sequence", ASCENDING)]),
             IndexModel([("reason", ASCENDING), ("next_try", ASCENDING)]),
+            IndexModel([("since", ASCENDING)]),
         ]
     )
     await database["waiting"].create_indexes(
         [
             IndexModel([("name", ASCENDING), ("topic", ASCENDING), ("key", ASCENDING)]),
             IndexModel([("next_try", ASCENDING)]),
+            IndexModel([("since", ASCENDING)]),
         ]
     )
     await database["jobs"].create_indexes(
@@ -39,6 +41,6 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     )
     # Collections that a transaction writes first must exist: creating one inside conflicts.
     there = set(await database.list_collection_names())
-    for name in ("streams", "marks", "dead"):
+    for name in ("streams", "marks", "dead", "replays"):
         if name not in there:
             await database.create_collection(name)

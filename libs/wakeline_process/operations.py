@@ -1,17 +1,27 @@
-"""Routes for the operator that every service has: dead, waiting and parked events."""
+"""Routes for the operator that every service has: how far it is, events in trouble, replays."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Request, Response
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wakeline_auth import Permission, Principal
 from wakeline_events.base import ServiceName
 from wakeline_http import Page, Router, problems, require
-from wakeline_messaging import NoSuchEventError, TroubledEvents, outbox_depth
+from wakeline_messaging import (
+    NoSuchEventError,
+    NotNextError,
+    TopicNotConsumedError,
+    TroubledEvents,
+    UnitOfWork,
+    outbox_depth,
+    replaying,
+)
 from wakeline_messaging.dead import Trouble
+from wakeline_process.commands import Command, command
 from wakeline_process.runtime import Runtime
+from wakeline_process.standing import Standings
 
 Operator = Annotated[Principal, Depends(require(Permission.OPERATE))]
 
@@ -40,7 +50,67 @@ class Backlog(BaseModel):
     dead: int
     parked: int
     waiting: int
+    oldest_seconds: dict[Trouble, float]
+    """Age of the oldest dead, parked and waiting event, of those there are."""
     jobs: dict[str, int]
+    lag: dict[str, int] | None
+    """Topic -> events that are not taken in yet; None while no broker answers."""
+    taken_in: int | None
+    """Counts every event taken in, and every replayed one again: two answers give a throughput."""
+    published: int | None
+    """Counts every event sent, likewise."""
+
+
+def _text(value: object) -> object:
+    """A time is written as text: a number is an offset, and never seconds since 1970."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("a time is written as text, with its zone")
+    return value
+
+
+class ReplayIn(BaseModel):
+    """What is to be read again."""
+
+    model_config = ConfigDict(extra="forbid")
+    topic: str
+    """A topic that the service reads; its producer's name is enough."""
+    start: Annotated[
+        Literal["beginning"]
+        | Annotated[int, Field(ge=0, strict=True)]
+        | Annotated[AwareDatetime, BeforeValidator(_text)],
+        Field(alias="from"),
+    ]
+    """``beginning``, an offset of each partition, or a time with its zone."""
+
+
+class ReplayPart(BaseModel):
+    """One partition of a replay."""
+
+    partition: int
+    start: int
+    """The offset that it was turned back to."""
+    until: int
+    """The offset that it had reached before."""
+    state: Literal["asked", "running", "done"]
+
+
+class Replay(BaseModel):
+    """A topic that is read again, or was."""
+
+    id: str
+    topic: str
+    start: Literal["beginning"] | int | datetime
+    asked_at: datetime
+    asked_by: str
+    partitions: list[ReplayPart]
+    """Those that a consumer has turned to so far."""
+    ended_at: datetime | None
+
+
+class ReplayAsked(BaseModel):
+    """The answer to who asks for a replay."""
+
+    id: str
 
 
 def _out(row: dict[str, Any]) -> TroubledEvent:
@@ -57,6 +127,31 @@ def _out(row: dict[str, Any]) -> TroubledEvent:
         name=row.get("name"),
         data=bytes(data).decode(errors="replace") if data is not None else None,
     )
+
+
+def _replay(row: dict[str, Any]) -> Replay:
+    parts = [
+        ReplayPart(
+            partition=int(number),
+            start=part["from"],
+            until=part["until"],
+            state="done" if "done" in part else "running" if "turned" in part else "asked",
+        )
+        for number, part in sorted(row["partitions"].items(), key=lambda item: int(item[0]))
+    ]
+    known = {name: row[name] for name in ("topic", "start", "asked_at", "asked_by", "ended_at")}
+    return Replay(id=row["_id"], partitions=parts, **known)
+
+
+async def _oldest(database: Any) -> dict[Trouble, float]:
+    kinds: tuple[Trouble, ...] = ("dead", "parked", "waiting")
+    ages: dict[Trouble, float] = {}
+    for kind in kinds:
+        dated = {"since": {"$exists": True}}
+        first = await database[kind].find_one(dated, {"since": 1}, sort=[("since", 1)])
+        if first is not None:
+            ages[kind] = max(0.0, (datetime.now(UTC) - first["since"]).total_seconds())
+    return ages
 
 
 def operations_router(service: ServiceName) -> Router:
@@ -77,13 +172,19 @@ def operations_router(service: ServiceName) -> Router:
         counted = await database["jobs"].aggregate(
             [{"$group": {"_id": "$state", "n": {"$sum": 1}}}]
         )
+        standings: Standings = request.app.state.standings
+        standing = await standings.now()
         return Backlog(
             outbox_rows=rows,
             outbox_oldest_seconds=age,
             dead=await database["dead"].count_documents({}),
             parked=await database["parked"].count_documents({}),
             waiting=await database["waiting"].count_documents({}),
+            oldest_seconds=await _oldest(database),
             jobs={row["_id"]: row["n"] async for row in counted},
+            lag=standing.lag if standing else None,
+            taken_in=standing.taken_in if standing else None,
+            published=standing.published if standing else None,
         )
 
     @router.get("/events/{kind}")
@@ -114,5 +215,45 @@ def operations_router(service: ServiceName) -> Router:
         """Let a dead event go for good; those parked behind it follow in sequence."""
         await found.discard(id)
         return Response(status_code=204)
+
+    @router.post(
+        "/parked/skip", status_code=204, responses=problems(NoSuchEventError, NotNextError)
+    )
+    async def skip_lost_events(id: str, operator: Operator, found: Events) -> Response:
+        """Give up the events that a parked one waits for, if they are lost: it follows now."""
+        await found.skip(id)
+        return Response(status_code=204)
+
+    @router.post("/replays", status_code=202, responses=problems(TopicNotConsumedError))
+    async def ask_for_replay(
+        wanted: ReplayIn,
+        operator: Operator,
+        request: Request,
+        command: Annotated[Command[UnitOfWork[Any]], Depends(command)],
+    ) -> ReplayAsked:
+        """Let the running consumers read a topic again; what is known is skipped."""
+        runtime: Runtime = request.app.state.runtime
+        handlers, kafka = runtime.service.handlers, runtime.service.settings.kafka
+        topics = handlers.topics(kafka.topic_prefix) if handlers is not None else []
+
+        async def body(uow: UnitOfWork[Any]) -> ReplayAsked:
+            by = operator.person_id
+            return ReplayAsked(id=replaying.ask(uow, topics, wanted.topic, wanted.start, by))
+
+        return await command.run(body, ReplayAsked)
+
+    @router.get("/replays")
+    async def list_replays(
+        operator: Operator, request: Request, cursor: str | None = None
+    ) -> Page[Replay]:
+        """A page of replays, newest first, with how far each partition is."""
+        bound = {"_id": {"$lt": cursor}} if cursor else {}
+        found = request.app.state.runtime.database["replays"].find(
+            bound, sort=[("_id", -1)], limit=100
+        )
+        rows = await found.to_list()
+        return Page(
+            items=[_replay(row) for row in rows], next=rows[-1]["_id"] if len(rows) == 100 else None
+        )
 
     return router

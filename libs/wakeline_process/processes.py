@@ -19,8 +19,10 @@ from wakeline_messaging import (
     EventConsumer,
     JobRunner,
     NoSuchEventError,
+    NotNextError,
     Processor,
     Relay,
+    TopicNotConsumedError,
     outbox_depth,
 )
 from wakeline_process.backlog import BacklogError
@@ -29,6 +31,7 @@ from wakeline_process.kafka_probe import KafkaProbe
 from wakeline_process.operations import operations_router
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
+from wakeline_process.standing import Standings
 from wakeline_storage import DatabaseIsNewerError, version_of
 from wakeline_telemetry import metrics
 
@@ -89,6 +92,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
             checks |= service.checks(runtime.resources)
         process = Process(runtime, _app(service, kind, checks), asyncio.Event())
         process.app.state.runtime = runtime
+        standings = process.app.state.standings = Standings(service)
         process.parts.append(lambda stop: measure(runtime, stop))
         if kind.does(Kind.RELAY):
             relay = Relay(runtime.database, service.name, settings.kafka)
@@ -111,6 +115,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
             yield process
         finally:
             await probe.close()
+            await standings.close()
 
 
 async def run(service: Service[Any, Any], kind: Kind) -> None:
@@ -193,6 +198,8 @@ PROBLEMS: Mapping[type[Exception], int] = {
     IdempotencyKeyReusedError: 422,
     BacklogError: 429,
     NoSuchEventError: 404,
+    NotNextError: 409,
+    TopicNotConsumedError: 422,
 }
 """What every service may refuse, whatever it is for."""
 

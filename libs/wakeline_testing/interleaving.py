@@ -12,7 +12,9 @@ from bson import BSON
 
 from wakeline_messaging import Envelope, Processor
 
-BOOKKEEPING = frozenset({"outbox", "streams", "marks", "parked", "waiting", "jobs", "idempotency"})
+BOOKKEEPING = frozenset(
+    {"outbox", "streams", "marks", "parked", "waiting", "jobs", "idempotency", "replays"}
+)
 """How a state was reached, not the state."""
 
 

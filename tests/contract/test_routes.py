@@ -55,6 +55,7 @@ NEEDS_NO_KEY = {
 OF_EVERY_SERVICE = {
     "/v1/operations/{}/dead/retry": "a second one finds no dead event",
     "/v1/operations/{}/dead/discard": "a second one finds no dead event",
+    "/v1/operations/{}/parked/skip": "a mark only moves forward",
 }
 """POST routes that take no Idempotency-Key, and why sending them twice does no harm."""
 

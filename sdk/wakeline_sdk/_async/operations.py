@@ -1,9 +1,10 @@
 """For the operator: what is behind, and events that were given up."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import Backlog, TroubledEvent
+from wakeline_sdk.models import Backlog, Replay, TroubledEvent
 from wakeline_sdk.paths import path
 
 
@@ -44,3 +45,32 @@ class AsyncOperations:
         """Let a dead event go for good; those behind it follow in sequence."""
         where = path("/v1/operations/{}/dead/discard", service)
         await self._transport.json(service, "POST", where, params={"id": event_id})
+
+    async def skip(self, service: str, event_id: str) -> None:
+        """Give up the lost events that a parked one waits for; it follows now."""
+        where = path("/v1/operations/{}/parked/skip", service)
+        await self._transport.json(service, "POST", where, params={"id": event_id})
+
+    async def replay(
+        self, service: str, topic: str, start: datetime | int | str = "beginning"
+    ) -> str:
+        """Let a service read a topic again, and return the replay's id; what it knows is skipped.
+
+        Parameters
+        ----------
+        topic
+            Its whole name, or its producer's.
+        start
+            ``beginning``, an offset of every partition, or a time with its zone.
+        """
+        where = path("/v1/operations/{}/replays", service)
+        given = start.isoformat() if isinstance(start, datetime) else start
+        body = {"topic": topic, "from": given}
+        answer = await self._transport.json(service, "POST", where, json=body)
+        return str(answer["id"])
+
+    async def replays(self, service: str) -> AsyncIterator[Replay]:
+        """The replays of a service, newest first."""
+        where = path("/v1/operations/{}/replays", service)
+        async for item in self._transport.pages(service, where):
+            yield Replay.model_validate(item)

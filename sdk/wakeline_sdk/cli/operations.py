@@ -1,5 +1,7 @@
-"""``wakeline backlog`` and ``wakeline dead | waiting | parked``, for the operator."""
+"""``wakeline backlog``, ``dead | waiting | parked`` and ``replay``, for the operator."""
 
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
@@ -7,6 +9,7 @@ import typer
 
 from wakeline_sdk.cli.command import Session, command, group
 from wakeline_sdk.cli.showing import short, when
+from wakeline_sdk.models import Backlog
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Whose event it is.")]
 AnyService = Annotated[
@@ -30,21 +33,92 @@ def register(app: typer.Typer) -> None:
         if kind == "dead":
             command(events, "retry")(retry)
             command(events, "discard")(discard)
+        if kind == "parked":
+            command(events, "skip")(skip)
+    command(app, "replay")(replay)
+    command(app, "replays")(replays)
 
 
-def backlog(session: Session, service: AnyService = None) -> None:
+def backlog(
+    session: Session,
+    service: AnyService = None,
+    over: Annotated[
+        float, typer.Option(min=0, help="Seconds over which events in and out are counted.")
+    ] = 0.0,
+) -> None:
     """Show how far services are behind: what is to be sent, handled, or looked at by a person."""
-    found = [
-        {"service": name, **session.client.operations.backlog(name).model_dump()}
-        for name in _services(session, service)
-    ]
+    names = _services(session, service)
+    before, began = _standings(session, names) if over else {}, time.monotonic()
+    time.sleep(over)
+    found = []
+    for name, now in _standings(session, names).items():
+        row = {"service": name, **now.model_dump()}
+        if over:
+            passed = time.monotonic() - began
+            row["in_per_second"] = _rate(before[name].taken_in, now.taken_in, passed)
+            row["out_per_second"] = _rate(before[name].published, now.published, passed)
+        found.append(row)
     columns = {
         "service": lambda one: one["service"],
+        "lag": _lag,
         "outbox": lambda one: one["outbox_rows"],
         "oldest": lambda one: f"{one['outbox_oldest_seconds']:.1f} s",
-        **{kind: _field(kind) for kind in ("dead", "parked", "waiting", "jobs")},
+        **{kind: _count(kind) for kind in KINDS},
+        "jobs": _field("jobs"),
     }
+    if over:
+        columns |= {"in/s": _field("in_per_second"), "out/s": _field("out_per_second")}
     session.display.rows(found, columns, none="no service runs")
+
+
+def replay(
+    session: Session,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Who is to read again.")],
+    topic: Annotated[str, typer.Option(help="The topic, or the service that publishes on it.")],
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from", help="`beginning`, an offset, or a time such as 2026-03-01T03:00:00Z."
+        ),
+    ] = "beginning",
+) -> None:
+    """Let a running service read a topic again: known events are skipped, lost ones healed."""
+    given = int(start) if start.isdigit() else start
+    asked = session.client.operations.replay(service, topic, given)
+    _done(session, asked, f"is asked for; `wakeline replays {service}` shows how far it is")
+
+
+def replays(session: Session, service: AnyService = None) -> None:
+    """List the replays of a service, or of all, newest first."""
+    found = (
+        {"service": name, **one.model_dump()}
+        for name in _services(session, service)
+        for one in session.client.operations.replays(name)
+    )
+    columns = {
+        "service": _field("service"),
+        "replay": _field("id"),
+        "topic": _field("topic"),
+        "from": _field("start"),
+        "asked": lambda one: when(one["asked_at"]),
+        "by": _field("asked_by"),
+        "partitions": lambda one: Counter(part["state"] for part in one["partitions"]),
+        "ended": lambda one: when(one["ended_at"]),
+    }
+    session.display.rows(found, columns, none="nothing was ever replayed")
+
+
+def skip(
+    session: Session,
+    service: ServiceName,
+    event: EventId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Give up the lost events that a parked one waits for; try `wakeline replay` first."""
+    if not yes:
+        typer.confirm(f"Go on with {event} of {service} without what was before it?", abort=True)
+    session.client.operations.skip(service, event)
+    _done(session, event, "follows now")
 
 
 def retry(session: Session, service: ServiceName, event: EventId) -> None:
@@ -102,6 +176,26 @@ def _events(session: Session, kind: str, service: str | None) -> Iterator[dict[s
 
 def _services(session: Session, service: str | None) -> list[str]:
     return [service] if service is not None else sorted(session.client.operations.services())
+
+
+def _standings(session: Session, names: list[str]) -> dict[str, Backlog]:
+    return {name: session.client.operations.backlog(name) for name in names}
+
+
+def _rate(before: int | None, now: int | None, seconds: float) -> float | None:
+    return None if before is None or now is None else round((now - before) / seconds, 1)
+
+
+def _lag(one: dict[str, Any]) -> object:
+    return "unknown" if one["lag"] is None else sum(one["lag"].values())
+
+
+def _count(kind: str) -> Callable[[dict[str, Any]], object]:
+    def shown(one: dict[str, Any]) -> object:
+        age = one["oldest_seconds"].get(kind)
+        return one[kind] if age is None else f"{one[kind]} ({age:.0f} s)"
+
+    return shown
 
 
 def _field(name: str) -> Callable[[dict[str, Any]], object]:

@@ -9,7 +9,7 @@ from wakeline_sdk.models.data import (
     UploadReport,
 )
 from wakeline_sdk.models.imports import Import, ImportLine, Outcome, Source
-from wakeline_sdk.models.operations import Backlog, TroubledEvent
+from wakeline_sdk.models.operations import Backlog, Replay, ReplayPart, TroubledEvent
 from wakeline_sdk.models.projects import (
     Applied,
     Change,
@@ -79,6 +79,8 @@ __all__ = [
     "ProjectVersion",
     "Publication",
     "Refusal",
+    "Replay",
+    "ReplayPart",
     "ReviewDraft",
     "ReviewLease",
     "ReviewRecord",

@@ -29,5 +29,36 @@ class Backlog(Wire):
     dead: int
     parked: int
     waiting: int
+    oldest_seconds: dict[str, float] = {}
+    """Age of the oldest dead, parked and waiting event, of those there are."""
     jobs: dict[str, int]
     """By state."""
+    lag: dict[str, int] | None = None
+    """Topic -> events that are not taken in yet; None while no broker answers."""
+    taken_in: int | None = None
+    """Counts events taken in, replayed ones again: two answers give a throughput."""
+    published: int | None = None
+    """Counts events sent, likewise."""
+
+
+class ReplayPart(Wire):
+    """One partition of a replay."""
+
+    partition: int
+    start: int
+    until: int
+    """The offset that it had reached before."""
+    state: str
+    """``asked``, ``running`` or ``done``."""
+
+
+class Replay(Wire):
+    """A topic that is read again, or was."""
+
+    id: str
+    topic: str
+    start: int | datetime | str
+    asked_at: datetime
+    asked_by: str
+    partitions: tuple[ReplayPart, ...]
+    ended_at: datetime | None = None
