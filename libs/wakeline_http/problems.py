@@ -8,7 +8,6 @@ from typing import Any, Protocol, cast
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from pymongo.errors import ConnectionFailure, PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from wakeline_http.authentication import ForbiddenError
 from wakeline_http.pages import InvalidCursorError
 from wakeline_http.responses import problem_response
+from wakeline_storage import store_is_away
 from wakeline_telemetry import correlation
 
 CODES_KEY = "x-wakeline-codes"
@@ -148,14 +148,3 @@ def of_unexpected(error: Exception) -> Response:
         "something went wrong here; the operators find it by the correlation id",
         extra=extra,
     )
-
-
-def store_is_away(error: Exception) -> bool:
-    """Whether an error says that a store did not answer, rather than that it refused.
-
-    True for MongoDB's connection errors and timeouts, and for any error whose ``code`` is
-    ``store-unavailable``: so other stores' clients say it.
-    """
-    if isinstance(error, PyMongoError):
-        return isinstance(error, ConnectionFailure) or error.timeout
-    return getattr(error, "code", None) == STORE_UNAVAILABLE

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 
 from wakeline_messaging.processing import Stores
 from wakeline_messaging.unit_of_work import UnitOfWork
-from wakeline_storage import STORE_UNAVAILABLE
+from wakeline_storage import store_is_away
 from wakeline_telemetry import correlation, metrics, tracing
 
 log = structlog.get_logger()
@@ -274,11 +274,11 @@ class JobRunner:
                 await lease.finish(_nothing)
         except LeaseLostError as error:
             log.warning("job lost", kind=kind.name, cause=str(error))
-        except STORE_UNAVAILABLE as error:
-            log.warning("job waits for the store", kind=kind.name, cause=str(error))
-            await asyncio.sleep(1.0)
-            await self._give_back(lease)
         except Exception as cause:
+            if store_is_away(cause):
+                log.warning("job waits for a store", kind=kind.name, cause=str(cause))
+                await self._give_back_patiently(lease)
+                return
             log.error("job failed", kind=kind.name, jobs=[j.id for j in lease.jobs], exc_info=cause)
             for job in lease.jobs:
                 await self._again_or_never(kind, lease, job, cause)
@@ -314,6 +314,15 @@ class JobRunner:
                 }
             ],
         )
+
+    async def _give_back_patiently(self, lease: JobLease[Any, Any]) -> None:
+        """Give jobs back as soon as the database answers, so that the attempt does not count."""
+        while True:
+            await asyncio.sleep(1.0)
+            try:
+                return await self._give_back(lease)
+            except PyMongoError as error:
+                log.warning("jobs wait for the database", cause=type(error).__name__)
 
     async def _give_up(self, kind: Kind, lease: JobLease[Any, Any]) -> None:
         for job in lease.jobs:

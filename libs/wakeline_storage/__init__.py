@@ -7,6 +7,7 @@ from wakeline_storage.transactions import (
     STORE_UNAVAILABLE,
     Transactions,
     TransactionTimeoutError,
+    store_is_away,
 )
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "Transactions",
     "connect",
     "migrate",
+    "store_is_away",
     "version_of",
 ]

@@ -27,17 +27,35 @@ STORE_UNAVAILABLE: tuple[type[Exception], ...] = (
     WTimeoutError,
 )
 """The store is away or too slow: wait for it, and never count it as somebody's failure."""
+UNAVAILABLE_CODE = "store-unavailable"
+"""How every store's client of ours says that its store is away, the object store's included."""
+_OUT_OF_DISK_SPACE = 14031
 
 
 class TransactionTimeoutError(PyMongoError):
     """A transaction met conflicts, or an unsteady store, for longer than its limit."""
 
-    code: ClassVar[str] = "store-unavailable"
+    code: ClassVar[str] = UNAVAILABLE_CODE
     retry_after: ClassVar[int] = 1
 
     def __init__(self, cause: PyMongoError) -> None:
         message = f"gave up after repeated conflicts, the last one: {cause}"
         super().__init__(message, error_labels=("TransientTransactionError",))
+
+
+def store_is_away(error: BaseException) -> bool:
+    """Whether an error says that a store can't answer now, rather than that it refuses.
+
+    True for MongoDB's connection errors, timeouts, conflicts and full disks, and for any error
+    whose ``code`` is ``store-unavailable``.
+    """
+    code = getattr(error, "code", None)
+    if isinstance(error, STORE_UNAVAILABLE) or code == UNAVAILABLE_CODE:
+        return True
+    if not isinstance(error, PyMongoError):
+        return False
+    passing = error.timeout or error.has_error_label("TransientTransactionError")
+    return passing or error.has_error_label("RetryableWriteError") or code == _OUT_OF_DISK_SPACE
 
 
 class Transactions:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from wakeline_blobs import BlobStoreUnavailableError
 from wakeline_messaging import Job, JobRunner, Jobs, UnitOfWork
 from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease
 from wakeline_process.runtime import Runtime, open_runtime
@@ -88,3 +89,28 @@ async def finish(lease: JobLease[UnitOfWork[None], None]) -> None:
         return
 
     await lease.finish(nothing)
+
+
+async def test_a_store_that_is_away_is_no_failure_of_a_job(scope: Scope) -> None:
+    jobs, tries = Jobs(), []
+
+    @jobs.on("work", attempts=1)
+    async def work(lease: JobLease[UnitOfWork[None], None]) -> None:
+        tries.append(lease.job.attempt)
+        if len(tries) < 3:
+            raise BlobStoreUnavailableError("the object store is out of reach")
+
+    @jobs.on_failed("work")
+    async def failed(job: Job, cause: Exception, _: UnitOfWork[None]) -> None:
+        raise AssertionError(f"given up because of {cause}")
+
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, "ant")
+        runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
+        running = asyncio.create_task(runner.run(stop))
+        async with asyncio.timeout(30):
+            while await runtime.database["jobs"].count_documents({}):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
+        assert tries == [1, 1, 1]

@@ -11,6 +11,7 @@ from pymongo.errors import (
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
+    OperationFailure,
     ServerSelectionTimeoutError,
 )
 from starlette.requests import ClientDisconnect
@@ -19,6 +20,7 @@ from starlette.responses import StreamingResponse
 from wakeline_auth import Role
 from wakeline_blobs import BlobStoreUnavailableError
 from wakeline_http import IdempotencyKey, Router, authenticated, problems
+from wakeline_storage import TransactionTimeoutError
 
 STANDARD = {"type", "title", "status", "detail", "code"}
 JSON = {"content-type": "application/json"}
@@ -57,6 +59,8 @@ def client(app_of: Any, clients: Any) -> Any:
         "selection": ServerSelectionTimeoutError("mongo-0.internal:27017"),
         "network": NetworkTimeout("mongo-0.internal:27017"),
         "timeout": ExecutionTimeout("slow", 50),
+        "conflicts": TransactionTimeoutError(OperationFailure("write conflict", 112)),
+        "full": OperationFailure("no space left on device", 14031),
         "duplicate": DuplicateKeyError("E11000"),
         "blobs": BlobStoreUnavailableError("s3.internal"),
         "gone": ClientDisconnect(),
@@ -119,7 +123,9 @@ async def test_a_bug_shows_nothing_but_its_correlation_id(client: Any) -> None:
     assert "hunter2" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["reconnect", "selection", "network", "timeout", "blobs"])
+@pytest.mark.parametrize(
+    "name", ["reconnect", "selection", "network", "timeout", "blobs", "conflicts", "full"]
+)
 async def test_a_store_out_of_reach_asks_to_try_again(client: Any, name: str) -> None:
     answer = await client.get(f"/v1/raise/{name}")
     assert (answer.status_code, answer.json()["code"]) == (503, "store-unavailable")
