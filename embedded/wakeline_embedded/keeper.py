@@ -19,8 +19,9 @@ CHECK_EVERY: Final = 5.0
 _LOOK_AGAIN: Final = 0.1
 """Seconds until the next look at one that isn't."""
 _CHECK_LIMIT: Final = 5.0
-_STEADY: Final = 60.0
-"""A program that ran for so many seconds starts again without delay."""
+_STEADY: Final = 10.0
+"""A program that ran for so many seconds starts again after the shortest pause: one that is killed
+now and then is wanted back, and only one that cannot even start is worth waiting for."""
 _LONGEST_PAUSE: Final = 30.0
 
 

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import fcntl
 import logging
+import os
 import resource
 import signal
 import sys
@@ -33,11 +34,11 @@ def _policy(text: str) -> str:
     return text
 
 
-async def _serve(folder: Path, port: int, fsync: str) -> None:
+async def _serve(folder: Path, port: int, fsync: str, advertised: int | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    broker = Broker(folder, port, fsync)
+    broker = Broker(folder, port, fsync, advertised)
     await broker.start()
     await broker.run(stop)
 
@@ -49,6 +50,12 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder for records and offsets")
     parser.add_argument(
         "--fsync", type=_policy, default="never", help="never, always or group-MILLISECONDS"
+    )
+    parser.add_argument(
+        "--advertised-port",
+        type=int,
+        default=os.environ.get("WAKELINE_BROKER_ADVERTISED_PORT"),
+        help=f"port on {HOST} that clients are told, where they come by a proxy",
     )
     arguments = parser.parse_args()
     logging.basicConfig(
@@ -63,7 +70,9 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"another broker is running on {arguments.data}")
-        asyncio.run(_serve(arguments.data, arguments.port, arguments.fsync))
+        asyncio.run(
+            _serve(arguments.data, arguments.port, arguments.fsync, arguments.advertised_port)
+        )
     return 0
 
 

@@ -43,11 +43,15 @@ Handler = Callable[[Request], Fields | Awaitable[Fields] | None]
 class Broker:
     """One broker over one data folder.
 
-    The fsync policy is ``never``, ``always`` or ``group-MILLISECONDS``; see ``__main__``.
+    The fsync policy is ``never``, ``always`` or ``group-MILLISECONDS``; see ``__main__``. Clients
+    connect again where the broker says it is: at ``advertised``, or else at ``port``.
     """
 
-    def __init__(self, folder: Path, port: int, fsync: str = "never") -> None:
+    def __init__(
+        self, folder: Path, port: int, fsync: str = "never", advertised: int | None = None
+    ) -> None:
         self.port = port
+        self._advertised = advertised
         self.connections: set[Connection] = set()
         self._flusher = Flusher.from_policy(fsync)
         self._topics = Topics(folder, durable=self._flusher.enabled)
@@ -62,7 +66,7 @@ class Broker:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(self), HOST, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
-        node: Fields = {"node_id": 1, "host": HOST, "port": self.port}
+        node: Fields = {"node_id": 1, "host": HOST, "port": self._advertised or self.port}
         parts = (
             RecordApi(self._topics, self._flusher),
             GroupApi(self._topics, self._groups, self._store, self._flusher, node),
