@@ -156,6 +156,18 @@ async def test_somebody_else_may_make_it_again_when_its_labeler_does_not_come(la
     assert again["draft"] is None
 
 
+async def test_what_its_labeler_skips_is_kept_for_nobody(lab: Lab) -> None:
+    await lab.configure()
+    await lab.ingest([1])
+    await lab.no_waiting()
+    await send(lab, rejected(await round_of(lab, "ann")))
+    (again,) = await lab.lease("ann")
+    skip = await lab.person("ann").post(f"/v1/leases/{again['lease_id']}/skip", json={})
+    assert skip.status_code == 200
+    (taken,) = await lab.lease("bob")
+    assert (taken["task_id"], taken["round"]) == (again["task_id"], 2)
+
+
 async def test_the_third_round_is_an_experts(lab: Lab) -> None:
     await lab.configure()
     await add_person(lab, "Rae", "reviewer")

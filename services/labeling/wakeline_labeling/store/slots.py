@@ -112,11 +112,17 @@ class MongoSlots:
     async def release(
         self, slot_id: str, fence: int, person_id: str, *, exclude: bool
     ) -> Slot | None:
-        change: dict[str, Any] = {"$set": {"state": "queued"}, "$unset": {"request": ""}}
+        change: dict[str, Any] = {"state": "queued", "request": "$$REMOVE"}
         if exclude:
-            change["$addToSet"] = {"excluded": person_id}
+            person = literal(person_id)
+            theirs = {"$eq": ["$reserved.person_id", person]}
+            change |= {
+                "excluded": {"$setUnion": ["$excluded", [person]]},
+                # kept for somebody who does not want it, it would be nobody's until then
+                "reserved": {"$cond": [theirs, None, "$reserved"]},
+            }
         live = _live(slot_id, fence, person_id)
-        return maybe(Slot, await self._slots.find_one_and_update(live, change))
+        return maybe(Slot, await self._slots.find_one_and_update(live, [{"$set": change}]))
 
     async def mark_draft(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
         return maybe(
