@@ -9,9 +9,11 @@ LAB ?= ../shared/lab
 # Test files run side by side, each worker with servers of its own: they wait more than they work.
 WORKERS ?= 4
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+KILLS ?= 1000
+FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-lab lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-lab test-faults lint format schemas bench clean
 
 setup: $(INSTALLED)
 
@@ -36,6 +38,10 @@ test-integration: $(INSTALLED)
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)
 	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest" tools/test-lab
+
+# Breaks a platform on purpose for an hour; the same command goes on with a run that was broken off.
+test-faults: $(INSTALLED)
+	$(BIN)/python -m tests.system.faults --home $(FAULTS) --kills $(KILLS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

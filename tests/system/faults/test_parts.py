@@ -1,0 +1,215 @@
+"""The harness's own parts: if these lie, a run proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from tests.system.faults.evidence import Evidence, Told
+from tests.system.faults.inflight import Work
+from tests.system.faults.ledger import Ledger
+from tests.system.faults.roads import Road
+from tests.system.faults.schedule import Rates, faults
+from tests.system.faults.verdict import violations
+from wakeline_embedded.ports import free_port
+
+TARGETS = ("broker", "mongod", "seaweedfs", "labeling-serve", "review-consume")
+
+
+def test_a_seed_gives_the_same_faults_again_and_another_one_others() -> None:
+    def some(seed: int) -> list[object]:
+        return list(islice(faults(seed, TARGETS, Rates(), ("mongod",)), 300))
+
+    assert some(3) == some(3)
+    assert some(3) != some(4)
+
+
+def test_kills_go_round_and_rates_are_kept() -> None:
+    made = list(islice(faults(5, TARGETS, Rates(), ("mongod",)), 4_000))
+    kills = Counter(fault.target for fault in made if fault.kind == "kill")
+    assert max(kills.values()) - min(kills.values()) <= 1
+    kinds = Counter(fault.kind for fault in made)
+    assert set(kinds) == {"kill", "pause", "cut", "slow", "fill"}
+    assert 0.9 < kinds["kill"] / len(made) < 0.97
+    assert {fault.target for fault in made if fault.kind == "fill"} == {"mongod"}
+    assert all(fault.seconds <= Rates().longest for fault in made)
+
+
+def test_without_a_disk_of_its_own_nothing_is_filled() -> None:
+    made = islice(faults(5, TARGETS, Rates(fill=0.5)), 200)
+    assert "fill" not in {fault.kind for fault in made}
+
+
+def test_a_ledger_goes_on_behind_its_last_whole_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = Ledger(path)
+    ledger.write("label", label_id="one")
+    ledger.close()
+    with path.open("ab") as file:
+        file.write(b'{"what": "label", "label_i')
+    again = Ledger(path)
+    again.write("label", label_id="two")
+    again.close()
+    assert [entry["label_id"] for entry in Ledger(path).of("label")] == ["one", "two"]
+
+
+def test_work_belongs_to_the_process_that_has_it_in_hand() -> None:
+    work = Work(requests={"labeling": 2}, outbox={"review": 3}, lag={"training": 5})
+    assert work.of("labeling-serve") == 2
+    assert work.of("labeling-relay") == 0
+    assert work.of("review-relay") == 3
+    assert work.of("training-consume") == 5
+    assert work.of("training-run") == 0
+    assert work.of("mongod") == work.total() == 10
+
+
+async def test_a_road_can_be_slow_and_closed() -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0)
+    road = Road(free_port(), server.sockets[0].getsockname()[1])
+    await road.open()
+    reader, writer = await asyncio.open_connection("127.0.0.1", road.port)
+    writer.write(b"quick")
+    assert await reader.readexactly(5) == b"quick"
+    road.delay = 0.2
+    began = asyncio.get_running_loop().time()
+    writer.write(b"slow!")
+    assert await reader.readexactly(5) == b"slow!"
+    assert asyncio.get_running_loop().time() - began >= 0.4  # there and back
+    await road.close()
+    with pytest.raises(ConnectionError):
+        await reader.readexactly(1) if await reader.read(1) else _gone()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", road.port)
+    server.close()
+
+
+def _gone() -> None:
+    raise ConnectionResetError
+
+
+START = "2026-01-01T00:00:00+00:00"
+LATER = "2026-01-01T00:00:30+00:00"
+TIME = 1767225600.0
+"""START, as the ledger's clock counts."""
+
+
+def _lease(number: int, person: str, start: str, end: str, **facts: object) -> dict[str, object]:
+    about = {"lease_id": f"t.0.{number}", "task_id": "t", "slot": 0, "fence": number}
+    times = {"leased_at": start, "expires_at": end}
+    return {"what": "lease", "at": TIME, "person": person, **about, **times, **facts}
+
+
+def _told(topic: str, kind: str, sequence: int, about: str) -> Told:
+    return Told(f"wakeline.{topic}", "a", sequence, kind, f"{topic}{sequence}", about)
+
+
+def sound() -> Evidence:
+    """One asset with one accepted label, and everything as it should be."""
+    about = {"lease_id": "t.0.1", "task_id": "t", "slot": 0}
+    ends = {
+        "wakeline.ingest|a": 1,
+        "wakeline.labeling|a": 2,
+        "wakeline.review|a": 1,
+    }
+    return Evidence(
+        ledger=[
+            {"what": "asset", "at": TIME, "number": 0, "asset_id": "a"},
+            _lease(1, "ann", START, LATER),
+            {"what": "submitting", "at": TIME + 1, **about, "shapes": "s"},
+            {"what": "label", "at": TIME + 2, **about, "label_id": "l", "shapes": "s"},
+            {"what": "verdict", "at": TIME + 3, "label_id": "l", "verdict": "accepted"},
+        ],
+        assets={"a": "ingested"},
+        tasks=["a"],
+        labels=[{"label_id": "l", **about, "state": "accepted", "shapes": "s"}],
+        reviews={"l": "accepted"},
+        left={"labeling": {"outbox": 0, "dead": 0}},
+        streams=ends,
+        marks={
+            "labeling": {"wakeline.ingest|a": 1, "wakeline.review|a": 1},
+            "review": {"wakeline.labeling|a": 2},
+        },
+        reads={
+            "labeling": ["wakeline.ingest", "wakeline.review"],
+            "review": ["wakeline.labeling"],
+        },
+        events=[
+            _told("ingest", "asset.ingested", 1, "a"),
+            _told("labeling", "task.opened", 1, "t"),
+            _told("labeling", "label.completed", 2, "l"),
+            _told("review", "label.accepted", 1, "l"),
+        ],
+        hashes={"labeling": ("same", "same")},
+    )
+
+
+def test_sound_evidence_has_no_violation_and_copies_on_a_topic_are_none() -> None:
+    evidence = sound()
+    evidence.events += evidence.events
+    assert violations(evidence) == []
+
+
+def _second_lease(evidence: Evidence, **facts: object) -> None:
+    evidence.ledger.insert(2, _lease(2, "bob", "2026-01-01T00:00:00.5+00:00", LATER, **facts))
+
+
+TAMPERINGS: dict[str, Callable[[Evidence], object]] = {
+    "asset a was acknowledged and is lost": lambda e: e.assets.clear(),
+    "asset a was told 0 times": lambda e: e.events.pop(0),
+    "asset a has 2 tasks": lambda e: e.tasks.append("a"),
+    "label l was acknowledged and is lost": lambda e: e.labels.clear(),
+    "label l is not what was sent": lambda e: e.labels[0].update(shapes="x"),
+    "label l was told 2 times": lambda e: e.events.append(
+        _told("labeling", "label.completed", 3, "l")
+    ),
+    "label l was refused, and counts": lambda e: e.ledger.append(
+        {"what": "late", "at": TIME, "lease_id": "t.0.1"}
+    ),
+    "label m was sent by nobody": lambda e: e.labels.append(
+        {"label_id": "m", "lease_id": "t.0.9", "state": "accepted", "shapes": "s"}
+    ),
+    "label l was accepted, and its review says None": lambda e: e.reviews.clear(),
+    "label l was accepted, and labeling says submitted": lambda e: e.labels[0].update(
+        state="submitted"
+    ),
+    "label.rejected was told 1 times": lambda e: e.events.append(
+        _told("review", "label.rejected", 2, "l")
+    ),
+    "bob got it 0.500 s before ann was through": _second_lease,
+    "fence 1 was given to ann and to bob": lambda e: _second_lease(e, fence=1),
+    "lease t.0.1 was given to two people": lambda e: _second_lease(e, lease_id="t.0.1"),
+    "labeling: 1 dead left": lambda e: e.left["labeling"].update(dead=1),
+    "wakeline.labeling|a: [1] of 2 were never published": lambda e: e.events.pop(1),
+    "wakeline.review|a: [2] of 2 were never published": lambda e: e.streams.update(
+        {"wakeline.review|a": 2}
+    ),
+    "sequence 1 is 2 different events": lambda e: e.events.append(
+        replace(e.events[1], id="another")
+    ),
+    "labeling has taken in 0 of 1 of wakeline.review|a": lambda e: e.marks["labeling"].pop(
+        "wakeline.review|a"
+    ),
+    "state same became other": lambda e: e.hashes.update(labeling=("same", "other")),
+    "lease was answered with 500": lambda e: e.ledger.append(
+        {"what": "surprise", "at": TIME, "asked": "lease", "status": 500, "answer": "oh"}
+    ),
+}
+
+
+@pytest.mark.parametrize("line", TAMPERINGS)
+def test_the_verdict_names_what_was_tampered_with(line: str) -> None:
+    evidence = deepcopy(sound())
+    TAMPERINGS[line](evidence)
+    assert any(line in found for found in violations(evidence)), violations(evidence)
