@@ -92,7 +92,7 @@ class Gauge:
             "$or": [
                 {"state": "running"},
                 {"state": "queued", "not_before": {"$lte": datetime.now(UTC)}},
-            ]
+            ],
         }
         try:
             async with asyncio.timeout(0.4):
