@@ -96,6 +96,23 @@ class ReviewPolicy(Strict):
     lease_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     max_rounds: Annotated[int, Field(ge=1, le=10)] = 3
     """A rejected label is made again this often at most; the last round goes to an expert."""
+    new_person_labels: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """So many labels of somebody who is new to the stage are all reviewed."""
+    min_prelabel_agreement: Share = 0.0
+    """A label that agrees less with the pre-label its person saw is reviewed."""
+    min_benchmark_score: Share = 0.0
+    """While a person's last ten benchmark scores have a lower mean, all they make is reviewed."""
+    classes: tuple[ClassName, ...] = ()
+    """Labels that use one of these classes are reviewed."""
+
+
+class ConsensusPolicy(Strict):
+    """What the labels of one task become, where several people make one each."""
+
+    method: Literal["merge", "best"] = "merge"
+    """``merge``: what more than half of them drew, fused; ``best``: the label that agrees best."""
+    min_agreement: Share = 0.0
+    """With a lower mean agreement of every two of them an expert decides."""
 
 
 class TrainingPolicy(Strict):
@@ -127,6 +144,7 @@ class StagePolicy(Strict):
     lease_minutes: Annotated[float, Field(gt=0, le=1440)] = 15
     prelabel_wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
     review: ReviewPolicy = ReviewPolicy()
+    consensus: ConsensusPolicy = ConsensusPolicy()
     training: TrainingPolicy | None = None
 
 

@@ -31,6 +31,7 @@ class ProjectConfigured(Event):
     """A project was created or changed; carries all of it."""
 
     TYPE: ClassVar[str] = "project.configured"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "labeling"
     project_id: ProjectId
     version: int
@@ -159,6 +160,7 @@ class LabelCompleted(AssetEvent):
     """A person submitted all annotations of one slot of a task."""
 
     TYPE: ClassVar[str] = "label.completed"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "labeling"
     label_id: LabelId
     project_id: ProjectId
@@ -181,3 +183,5 @@ class LabelCompleted(AssetEvent):
     lease_id: str
     ontology_version: int
     submitted_at: Moment
+    n_labels: Annotated[int, Field(ge=1)] | None = None
+    """How many labels of its task count: they are judged together; since 1.1."""

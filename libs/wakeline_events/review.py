@@ -18,12 +18,24 @@ from wakeline_events.labeling import Arm
 from wakeline_events.shapes import AnnotationSet
 
 Score = Annotated[float, Field(ge=0, le=1)]
+Reason = Literal[
+    "share",
+    "low-agreement",
+    "low-prelabel-agreement",
+    "low-benchmark-score",
+    "new-person",
+    "class",
+]
+"""Why an expert looks at a label: by the share that is drawn; because people disagree; because it
+is far from what its person was shown; because its person does badly on benchmarks, or is new to
+the stage; because it uses a class whose labels are all looked at."""
 
 
 class LabelAccepted(AssetEvent):
     """A reviewer, or the project's policy, accepted a label: it may enter a dataset version."""
 
     TYPE: ClassVar[str] = "label.accepted"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "review"
     label_id: LabelId
     merged_from: tuple[LabelId, ...]
@@ -44,6 +56,10 @@ class LabelAccepted(AssetEvent):
     """Between the label and what the reviewer made of it (1 = identical); None if unreviewed."""
     benchmark_score: Score | None = None
     """Agreement with the benchmark; None if the asset has no benchmark."""
+    people_agreement: Score | None = None
+    """Mean agreement of every two labels it was made from; None of one label; since 1.1."""
+    reasons: tuple[str, ...] = ()
+    """Why an expert looked at it, see ``Reason``; since 1.1."""
 
 
 class LabelRejected(AssetEvent):

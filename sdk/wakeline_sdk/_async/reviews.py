@@ -50,10 +50,19 @@ class AsyncReviews:
         verdict: Literal["accept", "correct", "reject"],
         *,
         annotations: Sequence[Annotation] | None = None,
+        labels: Sequence[str] = (),
         comment: str | None = None,
         seconds: float | None = None,
     ) -> Verdict:
-        """Give a verdict; ``annotations`` are the whole corrected label, only with ``correct``.
+        """Give a verdict.
+
+        Parameters
+        ----------
+        annotations
+            The whole corrected label, only with ``correct``.
+        labels
+            Where several labels are judged at once: with ``accept`` the one that counts as it is
+            (none: what the lease proposes), with ``reject`` those that are sent back.
 
         Raises
         ------
@@ -63,6 +72,8 @@ class AsyncReviews:
         body: dict[str, Any] = {"fence": lease.fence, "verdict": verdict}
         if annotations is not None:
             body["annotations"] = [a.model_dump(mode="json") for a in annotations]
+        if labels:
+            body["labels"] = list(labels)
         if comment is not None:
             body["comment"] = comment
         if seconds is not None:

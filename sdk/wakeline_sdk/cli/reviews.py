@@ -8,7 +8,10 @@ import typer
 from wakeline_sdk.cli.command import Session, command, group
 from wakeline_sdk.cli.projects import ProjectId
 
-STATES = ("scoring", "pending", "leased", "settled", "merged", "rejected", "measured")
+STATES = (
+    *("scoring", "gathered", "pending", "leased", "beside", "settled"),
+    *("merged", "rejected", "measured"),
+)
 
 
 def register(app: typer.Typer) -> None:

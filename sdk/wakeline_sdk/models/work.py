@@ -137,8 +137,18 @@ class ReviewDraft(Wire):
     annotations: tuple[Annotation, ...]
 
 
+class LabelBeside(Wire):
+    """One of the labels that are judged together."""
+
+    label_id: str
+    round: int
+    annotations: tuple[Annotation, ...]
+    agreement: float | None = None
+    """Mean agreement with the others, in [0, 1]."""
+
+
 class ReviewLease(Wire):
-    """One label to judge."""
+    """One label to judge, or all labels of a task side by side."""
 
     review_id: str
     lease_id: str
@@ -148,6 +158,13 @@ class ReviewLease(Wire):
     round: int
     asset: LeasedAsset
     annotations: tuple[Annotation, ...]
+    """Those of the label; of several, what they amount to."""
+    reasons: tuple[str, ...] = ()
+    """Why an expert looks at it."""
+    labels: tuple[LabelBeside, ...] = ()
+    """Every label that is judged."""
+    people_agreement: float | None = None
+    """Mean agreement of every two of them, in [0, 1]; None of one."""
     draft: ReviewDraft | None = None
     expires_at: datetime
 
@@ -163,6 +180,8 @@ class Verdict(Wire):
     """With the corrected annotations, in [0, 1]."""
     comment: str | None = None
     """The reviewer's, for the labeler."""
+    reasons: tuple[str, ...] = ()
+    """Why an expert looked at it, or will."""
 
 
 class ReviewRecord(Verdict):
@@ -179,6 +198,8 @@ class ReviewRecord(Verdict):
     reviewer_id: str | None
     seconds: float | None
     benchmark_score: float | None
+    people_agreement: float | None = None
+    """Mean agreement with the other labels of its task."""
     opened_at: datetime
     decided_at: datetime | None
 

@@ -1,67 +1,92 @@
 """Comparing labels takes longer than a handler may, and needs blobs."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 
-from wakeline_blobs import Blobs, load_shapes
+from wakeline_blobs import Blobs, keep_shapes, load_shapes
+from wakeline_events.configuration import StagePolicy
+from wakeline_events.ontology import problems_in
 from wakeline_geometry.agreement import agreement, benchmark_score
+from wakeline_geometry.consensus import merge as merged_of
+from wakeline_geometry.masks import Size
 from wakeline_geometry.shapes import Annotation
 from wakeline_messaging import JobLease, Jobs
-from wakeline_review import usecases
-from wakeline_review.domain import triage
+from wakeline_review.domain import rounds
 from wakeline_review.domain.records import Review
+from wakeline_review.domain.rounds import Comparison
 from wakeline_review.resources import Resources
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
+from wakeline_review.usecases import comparing, sorting
+from wakeline_review.usecases.finding import project_of
 
 jobs = Jobs()
 Lease = JobLease[MongoReviewUnitOfWork, Resources]
+Labels = Mapping[str, Sequence[Annotation]]
 
 
 @jobs.on("score", concurrency=1)
 async def score(lease: Lease) -> None:
-    """Compare a label with the benchmark of its asset."""
+    """Read a label: compare it with the benchmark of its asset, and see which classes it uses."""
     label_id = lease.job.payload["label_id"]
     reader = lease.read()
     review = await reader.reviews.get(label_id)
     if review is None or review.state != "scoring":
         return
     label = review.label
-    truth = await reader.benchmarks.get(label.stage_id, label.asset_id)
-    assert truth is not None
-    trusted = await load_shapes(lease.resources.blobs, truth, Annotation)
     submitted = await load_shapes(lease.resources.blobs, label.annotations, Annotation)
-    size = (label.asset.height, label.asset.width)
-    result = await asyncio.to_thread(benchmark_score, trusted, submitted, size)
+    truth = await reader.benchmarks.get(label.stage_id, label.asset_id)
+    result: float | None = None
+    if truth is not None:
+        trusted = await load_shapes(lease.resources.blobs, truth, Annotation)
+        result = await asyncio.to_thread(benchmark_score, trusted, submitted, _size(review))
 
     async def store(uow: MongoReviewUnitOfWork) -> None:
-        await usecases.score(uow, label_id, result)
+        await sorting.score(uow, label_id, result, {each.class_name for each in submitted})
 
     await lease.finish(store)
 
 
 @jobs.on("merge", concurrency=1)
 async def merge(lease: Lease) -> None:
-    """Find the label of a task that agrees best with the others."""
+    """Say how alike the labels of a task are, and what they amount to."""
     task_id = lease.job.payload["task_id"]
-    ready = [r for r in await lease.read().reviews.of_task(task_id) if r.state == "settled"]
-    if not ready:
+    reader = lease.read()
+    gathered = rounds.gathered(await reader.reviews.of_task(task_id))
+    if len(gathered) < 2:
         return
-    shapes = {r.id: await _final(lease.resources.blobs, r) for r in ready}
-    size = (ready[0].label.asset.height, ready[0].label.asset.width)
+    first = gathered[0]
+    document = await project_of(reader, first.label.project_id)
+    stage = document.stage(first.stage_name)
+    labels = {review.id: await _final(lease.resources.blobs, review) for review in gathered}
+    size = _size(first)
 
-    def compare() -> str:
-        return triage.best_of(
-            {
-                one: [agreement(a, b, size) for other, b in shapes.items() if other != one]
-                for one, a in shapes.items()
-            }
-        )
+    def compare() -> tuple[Comparison, Sequence[Annotation]]:
+        pairs = {(a, b): agreement(labels[a], labels[b], size) for a, b in combinations(labels, 2)}
+        found = rounds.comparison(pairs, list(labels))
+        proposed = _proposed(stage, labels, found.best, size)
+        height, width = size
+        if problems_in(proposed, document.ontology, width=width, height=height):
+            proposed = labels[found.best]  # the ontology changed, or a majority broke its rules
+        return found, proposed
 
-    best = await asyncio.to_thread(compare)
+    comparison, proposed = await asyncio.to_thread(compare)
+    kept = await keep_shapes(lease.resources.blobs, "labels", proposed)
 
     async def store(uow: MongoReviewUnitOfWork) -> None:
-        await usecases.merge(uow, task_id, best)
+        await comparing.take_comparison(uow, task_id, comparison, kept)
 
     await lease.finish(store)
+
+
+def _proposed(stage: StagePolicy, labels: Labels, best: str, size: Size) -> Sequence[Annotation]:
+    if stage.consensus.method == "best":
+        return labels[best]
+    return merged_of(list(labels.values()), size).annotations
+
+
+def _size(review: Review) -> Size:
+    return review.label.asset.height, review.label.asset.width
 
 
 async def _final(blobs: Blobs, review: Review) -> tuple[Annotation, ...]:

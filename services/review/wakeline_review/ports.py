@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from wakeline_events.base import AssetId, Event, LabelId, PersonId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.shapes import AnnotationSet
-from wakeline_review.domain.records import Review, ReviewLease
+from wakeline_review.domain.records import Review, ReviewLease, Standing
 
 
 class Projects(Protocol):
@@ -42,6 +42,14 @@ class Reviews(Protocol):
     def put(self, review: Review) -> None: ...
 
 
+class Standings(Protocol):
+    """What is known of the people of every stage."""
+
+    async def get(self, stage_id: StageId, person_id: PersonId) -> Standing: ...
+    def count_label(self, stage_id: StageId, person_id: PersonId) -> None: ...
+    def add_score(self, stage_id: StageId, person_id: PersonId, score: float) -> None: ...
+
+
 class Drafts(Protocol):
     """Corrections whose lease ended before they came in."""
 
@@ -61,6 +69,8 @@ class ReviewUnitOfWork(Protocol):
     @property
     def reviews(self) -> Reviews: ...
     @property
+    def standings(self) -> Standings: ...
+    @property
     def drafts(self) -> Drafts: ...
     def emit(self, *events: Event) -> None: ...
     def enqueue(self, kind: str, job_id: str, payload: dict[str, Any]) -> None: ...
@@ -74,4 +84,5 @@ __all__ = [
     "ReviewLease",
     "ReviewUnitOfWork",
     "Reviews",
+    "Standings",
 ]

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
 
 import pytest
 
-from wakeline_events.base import Asset
-from wakeline_events.configuration import (
-    ClassDefinition,
-    Ontology,
-    ProjectDocument,
-    ReviewPolicy,
-    StagePolicy,
-)
-from wakeline_events.labeling import (
-    Arm,
-    BenchmarkSet,
-    Effort,
-    LabelCompleted,
-    ProjectConfigured,
-)
+from wakeline_events.labeling import BenchmarkSet
 from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
-from wakeline_events.shapes import AnnotationSet
-from wakeline_geometry.shapes import Annotation, Box
 from wakeline_messaging import Processor
 from wakeline_process.runtime import open_runtime
 from wakeline_review.handlers import handlers
@@ -38,101 +20,13 @@ from wakeline_testing.running import (
     Publisher,
     RunningService,
     published,
-    running,
     settings_of,
     settled,
 )
 
+from .cases import box, completed, configured, judge, lease, shapes
+
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
-
-
-def box(name: str, x: float, class_name: str = "ship") -> Annotation:
-    return Annotation(id=name, class_name=class_name, geometry=Box(corners=(x, 10, x + 20, 30)))
-
-
-def shapes(*annotations: Annotation) -> AnnotationSet:
-    return AnnotationSet(count=len(annotations), items=annotations)
-
-
-def configured(share: float = 1.0, n_labels: int = 1) -> ProjectConfigured:
-    document = ProjectDocument(
-        project="harbour",
-        datasets=("tiles",),
-        ontology=Ontology(classes=(ClassDefinition(name="ship", kinds=("box",)),)),
-        stages=(
-            StagePolicy(
-                name="find",
-                team="vendor",
-                n_labels=n_labels,
-                review=ReviewPolicy(share=share, team="experts", max_rounds=2),
-            ),
-        ),
-    )
-    return ProjectConfigured(project_id="harbour", version=1, document=document)
-
-
-def completed(
-    asset: str,
-    *annotations: Annotation,
-    slot: int = 0,
-    round: int = 1,
-    arm: Arm = "assisted",
-    counts: bool = True,
-    person: str = "p-labeler",
-) -> LabelCompleted:
-    asset_id = f"tiles:{asset}"
-    return LabelCompleted(
-        asset_id=asset_id,
-        label_id=f"task-{asset}.{slot}.{round}",
-        project_id="harbour",
-        stage_id="harbour/find",
-        task_id=f"task-{asset}",
-        slot=slot,
-        round=round,
-        asset=Asset(
-            asset_id=asset_id,
-            dataset_id="tiles",
-            digest=asset,
-            width=100,
-            height=80,
-            group=asset,
-            image=f"tiles/{asset}",
-        ),
-        arm=arm,
-        counts=counts,
-        p_control=0.1,
-        p_selected=1.0,
-        prelabel=None,
-        annotations=shapes(*annotations),
-        effort=Effort(confirmed=0, edited=0, drawn=len(annotations), removed=0, lease_seconds=1.0),
-        person_id=person,
-        team_id="vendor",
-        lease_id="l1",
-        ontology_version=1,
-        submitted_at=datetime(2026, 6, 1, tzinfo=UTC),
-    )
-
-
-@pytest.fixture
-async def review(scope: Scope) -> AsyncIterator[RunningService]:
-    async with running(service(settings_of(scope, "review", Settings)), scope) as running_review:
-        yield running_review
-
-
-async def lease(review: RunningService, person: str = "p-expert") -> dict[str, Any]:
-    client = review.client("reviewer", person_id=person, team_id="experts")
-    answer = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "find"})
-    assert answer.status_code == 201, answer.text
-    (leased,) = answer.json()["leases"]
-    return dict(leased)
-
-
-async def judge(review: RunningService, leased: dict[str, Any], **verdict: Any) -> Any:
-    client = review.client("reviewer", person_id="p-expert", team_id="experts")
-    return await client.post(
-        f"/v1/reviews/leases/{leased['lease_id']}/verdict",
-        json={"fence": leased["fence"], **verdict},
-    )
 
 
 async def test_a_label_below_the_share_counts_without_a_reviewer(
@@ -232,23 +126,6 @@ async def test_a_label_of_a_benchmark_asset_is_scored_by_itself(
     (event,) = [e.event() for e in await published(scope, "review")]
     assert isinstance(event, LabelAccepted)
     assert event.benchmark_score == pytest.approx(0.5)
-
-
-async def test_one_label_counts_of_several_and_names_the_others(
-    scope: Scope, review: RunningService
-) -> None:
-    await Publisher(scope).publish(
-        configured(share=0, n_labels=3),
-        completed("a", box("1", 10), slot=0),
-        completed("a", box("1", 11), slot=1),
-        completed("a", box("1", 70), slot=2),
-        completed("a", slot=3, counts=False, arm="control"),
-    )
-    await review.settled()
-    (event,) = [e.event() for e in await published(scope, "review")]
-    assert isinstance(event, LabelAccepted)
-    assert event.label_id in ("task-a.0.1", "task-a.1.1")
-    assert event.merged_from == ("task-a.0.1", "task-a.1.1", "task-a.2.1")
 
 
 async def test_a_later_correction_supersedes_a_label_that_counts(

@@ -187,6 +187,11 @@ class Slot(Record):
     """The rejected label that this round replaces."""
     lease: Lease | None = None
 
+    @property
+    def wanted(self) -> int:
+        """How many labels of its task count; a benchmark's slots are opened one by one."""
+        return 1 if self.arm == "benchmark" else max(1, self.siblings - self.paired)
+
 
 class Task(Record):
     """One asset at one stage."""

@@ -230,6 +230,7 @@ def _completed(label: Label, slot: Slot) -> LabelCompleted:
         lease_id=label.lease_id,
         ontology_version=label.ontology_version,
         submitted_at=label.submitted_at,
+        n_labels=slot.wanted,
     )
 
 

@@ -30,6 +30,9 @@ class VerdictIn(Body):
     verdict: Literal["accept", "correct", "reject"]
     annotations: list[Annotation] | None = None
     """The corrected label: all of it, only with ``correct``."""
+    labels: Annotated[list[str], Field(max_length=10)] = []
+    """Where several labels of a task are judged at once. With ``accept`` the one that counts as it
+    is, or none for the proposal; with ``reject`` those that are sent back."""
     comment: Annotated[str, Field(max_length=4_000)] | None = None
     """For the labeler; stays in this service."""
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
@@ -51,8 +54,18 @@ class AssetOut(BaseModel):
     bands: list[str]
 
 
+class LabelBeside(BaseModel):
+    """One of the labels that are judged together. It does not say who made it."""
+
+    label_id: str
+    round: int
+    annotations: list[Annotation]
+    agreement: float | None
+    """Mean agreement with the others."""
+
+
 class ReviewLeaseOut(BaseModel):
-    """One leased review."""
+    """One leased review: of a label, or of all labels of a task."""
 
     review_id: str
     lease_id: str
@@ -61,13 +74,24 @@ class ReviewLeaseOut(BaseModel):
     stage_id: str
     round: int
     asset: AssetOut
+    reasons: list[str]
+    """Why an expert looks at it."""
     annotations: list[Annotation]
+    """Those of the label; of several, what they amount to."""
+    labels: list[LabelBeside]
+    """Every label that is judged."""
+    people_agreement: float | None
+    """Mean agreement of every two of them; None of one."""
     draft: dict[str, Any] | None
     expires_at: datetime
 
     @classmethod
     def of(
-        cls, review: Review, annotations: tuple[Annotation, ...], draft: dict[str, Any] | None
+        cls,
+        review: Review,
+        annotations: tuple[Annotation, ...],
+        labels: list[LabelBeside],
+        draft: dict[str, Any] | None,
     ) -> "ReviewLeaseOut":
         """A lease with the annotations loaded."""
         assert review.lease is not None
@@ -86,7 +110,10 @@ class ReviewLeaseOut(BaseModel):
                 height=asset.height,
                 bands=sorted(asset.bands),
             ),
+            reasons=list(review.reasons),
             annotations=list(annotations),
+            labels=labels,
+            people_agreement=review.mean_agreement,
             draft=draft,
             expires_at=review.lease.expires_at,
         )
@@ -119,6 +146,8 @@ class VerdictOut(BaseModel):
     verdict: Verdict | None
     agreement: float | None
     comment: str | None
+    reasons: list[str] = []
+    """Why an expert looked at it, or will."""
 
     @classmethod
     def of(cls, review: Review) -> "VerdictOut":
@@ -130,6 +159,7 @@ class VerdictOut(BaseModel):
             verdict=review.verdict,
             agreement=review.agreement,
             comment=review.comment,
+            reasons=list(review.reasons),
         )
 
 
@@ -147,6 +177,8 @@ class ReviewOut(VerdictOut):
     reviewer_id: str | None
     seconds: float | None
     benchmark_score: float | None
+    people_agreement: float | None = None
+    """Mean agreement with the other labels of its task."""
     opened_at: datetime
     decided_at: datetime | None
 
@@ -167,6 +199,7 @@ class ReviewOut(VerdictOut):
             reviewer_id=review.reviewer_id,
             seconds=review.seconds,
             benchmark_score=review.benchmark_score,
+            people_agreement=review.people_agreement,
             opened_at=review.opened_at,
             decided_at=review.decided_at,
         )

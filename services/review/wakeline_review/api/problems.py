@@ -14,4 +14,5 @@ STATUS: dict[type[Exception], int] = {
     errors.NotAcceptedError: 409,
     errors.InvalidAnnotationsError: 422,
     BlobMissingError: 404,
+    errors.InvalidVerdictError: 422,
 }

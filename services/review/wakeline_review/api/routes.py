@@ -1,8 +1,8 @@
 """The routes of review."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Literal
 
 from fastapi import Query, Response
 from fastapi.responses import StreamingResponse
@@ -10,10 +10,10 @@ from fastapi.responses import StreamingResponse
 from wakeline_auth import Permission
 from wakeline_blobs import keep_shapes, load_shapes
 from wakeline_events.base import Asset
+from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.agreement import agreement
 from wakeline_geometry.shapes import Annotation
 from wakeline_http import Limit, Page, Router, problems
-from wakeline_review import usecases
 from wakeline_review.api.dependencies import (
     Anyone,
     ReviewCommand,
@@ -25,6 +25,7 @@ from wakeline_review.api.dependencies import (
 from wakeline_review.api.models import (
     CorrectionIn,
     HeartbeatOut,
+    LabelBeside,
     LeasedIds,
     LeaseIn,
     ReviewLeaseOut,
@@ -37,11 +38,18 @@ from wakeline_review.api.models import (
 from wakeline_review.domain import errors
 from wakeline_review.domain.records import Review
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
+from wakeline_review.usecases import judging, leasing
+from wakeline_review.usecases.finding import project_of
 
 leases = Router(prefix="/v1/reviews/leases", tags=["review leases"])
 reviews = Router(prefix="/v1/reviews", tags=["reviews"])
 verdicts = Router(prefix="/v1/verdicts", tags=["verdicts"])
 routers = (leases, reviews, verdicts)
+_VERDICTS: Mapping[str, Literal["accepted", "corrected", "rejected"]] = {
+    "accept": "accepted",
+    "correct": "corrected",
+    "reject": "rejected",
+}
 
 
 @leases.post(
@@ -61,7 +69,7 @@ async def lease_reviews(
     """Lease the next labels of a stage to the calling reviewer."""
 
     async def lease(uow: MongoReviewUnitOfWork) -> LeasedIds:
-        taken = await usecases.lease_next(
+        taken = await leasing.lease_next(
             uow,
             wanted.project,
             wanted.stage,
@@ -77,14 +85,7 @@ async def lease_reviews(
         r for r in found if r and r.lease is not None and r.lease.person_id == reviewer.person_id
     ]
     return ReviewLeasesOut(
-        leases=[
-            ReviewLeaseOut.of(
-                review,
-                await load_shapes(resources.blobs, review.label.annotations, Annotation),
-                await reader.drafts.get(review.id, reviewer.person_id),
-            )
-            for review in held
-        ]
+        leases=[await _told(review, reader, resources, reviewer.person_id) for review in held]
     )
 
 
@@ -93,7 +94,7 @@ async def read_image(
     lease_id: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
 ) -> StreamingResponse:
     """The image of a live lease."""
-    asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
+    asset = (await leasing.live(reader, lease_id, reviewer.person_id)).label.asset
     return await _stream(resources, asset.image)
 
 
@@ -102,7 +103,7 @@ async def read_band(
     lease_id: str, name: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
 ) -> StreamingResponse:
     """An extra band of the image of a live lease."""
-    asset: Asset = (await usecases.live(reader, lease_id, reviewer.person_id)).label.asset
+    asset: Asset = (await leasing.live(reader, lease_id, reviewer.person_id)).label.asset
     if name not in asset.bands:
         raise errors.NoSuchReviewError(f"this image has no band {name}")
     return await _stream(resources, asset.bands[name])
@@ -113,7 +114,7 @@ async def heartbeat(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -
     """Keep a lease alive for as long as the stage's policy gives."""
 
     async def beat(uow: MongoReviewUnitOfWork) -> HeartbeatOut:
-        review = await usecases.heartbeat(uow, lease_id, reviewer.person_id)
+        review = await leasing.heartbeat(uow, lease_id, reviewer.person_id)
         assert review.lease is not None
         return HeartbeatOut(expires_at=review.lease.expires_at)
 
@@ -127,7 +128,7 @@ async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewComman
     """Give a review back unjudged."""
 
     async def give_back(uow: MongoReviewUnitOfWork) -> LeasedIds:
-        await usecases.give_back(uow, lease_id, reviewer.person_id)
+        await leasing.give_back(uow, lease_id, reviewer.person_id)
         return LeasedIds(label_ids=[])
 
     await command.run(give_back, LeasedIds)
@@ -137,7 +138,10 @@ async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewComman
 @leases.post(
     "/{lease_id}/verdict",
     responses=problems(
-        errors.ReviewLeaseExpiredError, errors.LastRoundError, errors.InvalidAnnotationsError
+        errors.ReviewLeaseExpiredError,
+        errors.LastRoundError,
+        errors.InvalidAnnotationsError,
+        errors.InvalidVerdictError,
     ),
 )
 async def give_verdict(
@@ -148,28 +152,21 @@ async def give_verdict(
     reader: ReviewReader,
     resources: ReviewResources,
 ) -> VerdictOut:
-    """Accept, correct or reject a leased label; late work is kept as a draft."""
+    """Accept, correct or reject a leased label, or those of a task; late work becomes a draft."""
+    judgement = judging.Judgement(
+        verdict=_VERDICTS[given.verdict],
+        labels=tuple(given.labels),
+        comment=given.comment,
+        seconds=given.seconds,
+    )
     review = await reader.reviews.live(lease_id, reviewer.person_id)
-    changes: dict[str, object] = {"comment": given.comment, "seconds": given.seconds}
-    match given.verdict:
-        case "accept":
-            changes |= {"verdict": "accepted", "agreement": 1.0}
-        case "reject":
-            changes |= {"verdict": "rejected"}
-        case "correct":
-            changes |= {"verdict": "corrected"}
-            if review is not None:
-                changes |= await _corrected(review, given.annotations or [], reader, resources)
+    if review is not None and given.verdict != "reject":
+        judgement = await _measured(judgement, review, given.annotations or [], reader, resources)
 
     async def judge(uow: MongoReviewUnitOfWork) -> VerdictOut:
-        judged = await usecases.judge(
-            uow,
-            lease_id,
-            given.fence,
-            reviewer.person_id,
-            lambda found: found.model_copy(update=changes),
+        return VerdictOut.of(
+            await judging.judge(uow, lease_id, given.fence, reviewer.person_id, judgement)
         )
-        return VerdictOut.of(judged)
 
     try:
         return await command.run(judge, VerdictOut)
@@ -221,11 +218,10 @@ async def correct_later(
     review = await reader.reviews.get(label_id)
     if review is None:
         raise errors.NoSuchReviewError(f"there is no label {label_id} here")
-    changes = await _corrected(review, correction.annotations, reader, resources)
+    kept = await _checked(review, correction.annotations, reader, resources)
 
     async def correct(uow: MongoReviewUnitOfWork) -> VerdictOut:
-        kept = review.model_copy(update=changes).final
-        done = await usecases.supersede(uow, label_id, reviewer.person_id, reviewer.team_id, kept)
+        done = await judging.supersede(uow, label_id, reviewer.person_id, reviewer.team_id, kept)
         return VerdictOut.of(done)
 
     return await command.run(correct, VerdictOut)
@@ -243,22 +239,67 @@ async def read_verdict(
     return VerdictOut.of(review)
 
 
-async def _corrected(
+async def _told(
+    review: Review, reader: MongoReviewUnitOfWork, resources: ReviewResources, person_id: str
+) -> ReviewLeaseOut:
+    """A lease with all that its holder needs."""
+    members = await judging.members_of(reader, review)
+    shapes = [await load_shapes(resources.blobs, m.final, Annotation) for m in members]
+    beside = [
+        LabelBeside(
+            label_id=member.id,
+            round=member.label.round,
+            annotations=list(annotations),
+            agreement=member.people_agreement,
+        )
+        for member, annotations in zip(members, shapes, strict=True)
+    ]
+    proposed = review.proposed or review.final
+    return ReviewLeaseOut.of(
+        review,
+        await load_shapes(resources.blobs, proposed, Annotation),
+        beside,
+        await reader.drafts.get(review.id, person_id),
+    )
+
+
+async def _measured(
+    judgement: judging.Judgement,
+    review: Review,
+    corrected: list[Annotation],
+    reader: MongoReviewUnitOfWork,
+    resources: ReviewResources,
+) -> judging.Judgement:
+    """A verdict with what it lets count, and how alike each label is to that."""
+    members = await judging.members_of(reader, review)
+    shapes = {m.id: await load_shapes(resources.blobs, m.final, Annotation) for m in members}
+    kept = None
+    if judgement.verdict == "corrected":
+        kept = await _checked(review, corrected, reader, resources)
+        final = tuple(corrected)
+    else:
+        picked = next((label for label in judgement.labels if label in shapes), None)
+        proposed = await load_shapes(resources.blobs, review.proposed or review.final, Annotation)
+        final = shapes[picked] if picked is not None else proposed
+    size = (review.label.asset.height, review.label.asset.width)
+
+    def compare() -> dict[str, float]:
+        return {label: agreement(made, final, size) for label, made in shapes.items()}
+
+    agreements = await asyncio.to_thread(compare)
+    return judgement._replace(annotations=kept, agreements=agreements)
+
+
+async def _checked(
     review: Review,
     annotations: list[Annotation],
     reader: MongoReviewUnitOfWork,
     resources: ReviewResources,
-) -> dict[str, object]:
-    """The corrected annotations, checked and kept, with their agreement with the label's."""
-    document = await reader.projects.get(review.label.project_id)
-    assert document is not None
-    usecases.check_annotations(review, document, annotations)
-    submitted = await load_shapes(resources.blobs, review.label.annotations, Annotation)
-    size = (review.label.asset.height, review.label.asset.width)
-    return {
-        "agreement": await asyncio.to_thread(agreement, submitted, annotations, size),
-        "annotations": await keep_shapes(resources.blobs, "labels", annotations),
-    }
+) -> AnnotationSet:
+    """Corrected annotations, checked and kept."""
+    document = await project_of(reader, review.label.project_id)
+    judging.check_annotations(review, document, annotations)
+    return await keep_shapes(resources.blobs, "labels", annotations)
 
 
 async def _keep_draft(
@@ -271,7 +312,7 @@ async def _keep_draft(
     label_id = lease_id.rpartition(".")[0]
 
     async def keep(uow: MongoReviewUnitOfWork) -> LeasedIds:
-        uow.drafts.put(label_id, person_id, usecases.draft_of(given.verdict, given.annotations))
+        uow.drafts.put(label_id, person_id, judging.draft_of(given.verdict, given.annotations))
         return LeasedIds(label_ids=[label_id])
 
     await command.without_key().run(keep, LeasedIds)

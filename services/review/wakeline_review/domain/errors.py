@@ -60,3 +60,9 @@ class NotAcceptedError(Exception):
     """Only a label that counts already can be corrected later."""
 
     code: ClassVar[str] = "not-accepted"
+
+
+class InvalidVerdictError(Exception):
+    """A verdict that does not say what it must, or names labels that are not judged here."""
+
+    code: ClassVar[str] = "invalid-verdict"

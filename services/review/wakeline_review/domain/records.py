@@ -5,13 +5,48 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from wakeline_events.base import LabelId, PersonId
 from wakeline_events.labeling import LabelCompleted
+from wakeline_events.review import Reason
 from wakeline_events.shapes import AnnotationSet
 
-State = Literal["scoring", "pending", "leased", "settled", "merged", "rejected", "measured"]
-"""To be compared with the benchmark; waits for, or is with, a reviewer; accepted as far as this
-label goes; accepted for its task; sent back; made only to measure, so nobody judges it."""
+State = Literal[
+    "scoring",
+    "gathered",
+    "pending",
+    "leased",
+    "beside",
+    "settled",
+    "merged",
+    "rejected",
+    "measured",
+]
+"""To be read by a job first; waits for the other labels of its task; waits for, or is with, a
+reviewer; lies beside another label of its task that does; waits likewise, in the words of an
+earlier release; counts, or has a part in what counts, for its task; sent back; made only to
+measure, so nobody judges it."""
 Verdict = Literal["accepted", "corrected", "rejected", "unreviewed"]
+
+
+LAST_SCORES = 10
+"""So many of a person's last benchmark scores say how they do now."""
+
+
+class Standing(BaseModel):
+    """What is known of a person in a stage when their next label comes."""
+
+    model_config = ConfigDict(frozen=True)
+    stage_id: str
+    person_id: str
+    labels: int = 0
+    """Submitted so far."""
+    scores: tuple[float, ...] = ()
+    """The last benchmark scores, the newest last, each in [0, 1]."""
+
+    @property
+    def mean_score(self) -> float:
+        """Mean of the last benchmark scores; 1 while there is none."""
+        return sum(self.scores) / len(self.scores) if self.scores else 1.0
 
 
 class ReviewLease(BaseModel):
@@ -32,6 +67,8 @@ class Review(BaseModel):
     n_labels: int
     """How many labels of its task count."""
     state: State
+    reasons: tuple[Reason, ...] = ()
+    """Why an expert looks at it before it counts."""
     fence: int = 0
     """Grows with each lease; a verdict of an older one is refused."""
     lease: ReviewLease | None = None
@@ -43,7 +80,18 @@ class Review(BaseModel):
     seconds: float | None = None
     """Human time of the reviewer, as the client measured it."""
     agreement: float | None = None
+    """With what counts in the end, in [0, 1]."""
     benchmark_score: float | None = None
+    people_agreement: float | None = None
+    """Mean agreement with the other labels of its task, in [0, 1]."""
+    members: tuple[tuple[LabelId, PersonId], ...] = ()
+    """The labels that are judged with this one, itself included, and who made them."""
+    proposed: AnnotationSet | None = None
+    """What these labels amount to, for the expert to take or to change."""
+    mean_agreement: float | None = None
+    """Of every two of them, in [0, 1]."""
+    counts_as: LabelId | None = None
+    """The label that counts for the task, once one does."""
     opened_at: datetime
     decided_at: datetime | None = None
 
@@ -51,6 +99,11 @@ class Review(BaseModel):
     def id(self) -> str:
         """A review has the id of its label."""
         return self.label.label_id
+
+    @property
+    def stage_name(self) -> str:
+        """The stage within its project."""
+        return self.label.stage_id.partition("/")[2]
 
     @property
     def final(self) -> AnnotationSet:

@@ -1,9 +1,10 @@
-"""What review keeps of other services' events: projects and benchmarks."""
+"""What review keeps of other services' events: projects, benchmarks, and how people do."""
 
-from wakeline_events.base import AssetId, ProjectId, StageId
+from wakeline_events.base import AssetId, PersonId, ProjectId, StageId
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.shapes import AnnotationSet
-from wakeline_storage import BufferedCollection
+from wakeline_review.domain.records import LAST_SCORES, Standing
+from wakeline_storage import BufferedCollection, Document
 
 
 class MongoProjects:
@@ -39,3 +40,31 @@ class MongoBenchmarks:
         row_id = f"{stage_id}|{asset_id}"
         row = {"_id": row_id, "truth": truth.model_dump(mode="json")}
         self._rows.replace({"_id": row_id}, row, upsert=True)
+
+
+class MongoStandings:
+    """One row a stage and person."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def get(self, stage_id: StageId, person_id: PersonId) -> Standing:
+        """What is known of a person; of somebody new, nothing."""
+        row = await self._rows.find_one({"_id": f"{stage_id}|{person_id}"})
+        if row is None:
+            return Standing(stage_id=stage_id, person_id=person_id)
+        return Standing.model_validate(row)
+
+    def count_label(self, stage_id: StageId, person_id: PersonId) -> None:
+        """Count one more label of a person."""
+        self._update(stage_id, person_id, {"$inc": {"labels": 1}})
+
+    def add_score(self, stage_id: StageId, person_id: PersonId, score: float) -> None:
+        """Keep one more benchmark score of a person, and forget the oldest."""
+        last = {"$each": [score], "$slice": -LAST_SCORES}
+        self._update(stage_id, person_id, {"$push": {"scores": last}})
+
+    def _update(self, stage_id: StageId, person_id: PersonId, change: Document) -> None:
+        whose = {"stage_id": stage_id, "person_id": person_id}
+        row = {"_id": f"{stage_id}|{person_id}"}
+        self._rows.update(row, {**change, "$setOnInsert": whose}, upsert=True)

@@ -128,7 +128,8 @@ def _document(review: Review) -> Document:
         "stage_id": label.stage_id,
         "project_id": label.project_id,
         "task_id": label.task_id,
-        "labeler": label.person_id,
+        # Nobody judges a label of their own, nor one that lies beside it.
+        "labeler": [person for _, person in review.members] or label.person_id,
         "opened_at": review.opened_at,
         "decided_at": review.decided_at,
         "lease": review.lease.model_dump() if review.lease else None,

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from wakeline_messaging import UnitOfWork
 from wakeline_review.resources import Resources
-from wakeline_review.store.projections import MongoBenchmarks, MongoProjects
+from wakeline_review.store.projections import MongoBenchmarks, MongoProjects, MongoStandings
 from wakeline_review.store.reviews import MongoDrafts, MongoReviews
 
 
@@ -25,6 +25,11 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
     def reviews(self) -> MongoReviews:
         """Every label that was ever submitted."""
         return MongoReviews(self.collection("reviews"))
+
+    @cached_property
+    def standings(self) -> MongoStandings:
+        """What is known of the people of every stage."""
+        return MongoStandings(self.collection("standings"))
 
     @cached_property
     def drafts(self) -> MongoDrafts:

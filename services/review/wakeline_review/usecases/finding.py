@@ -1,0 +1,55 @@
+"""Finds reviews, projects and policies, or says what is missing."""
+
+from wakeline_events.base import LabelId, ProjectId
+from wakeline_events.configuration import ProjectDocument, ReviewPolicy, StagePolicy
+from wakeline_review.domain.errors import NoSuchReviewError, NotOnTeamError, UnknownStageError
+from wakeline_review.domain.records import Review
+from wakeline_review.ports import ReviewUnitOfWork
+
+
+async def review_of(uow: ReviewUnitOfWork, label_id: LabelId) -> Review:
+    """The review of a label.
+
+    Raises
+    ------
+    NoSuchReviewError
+    """
+    review = await uow.reviews.get(label_id)
+    if review is None:
+        raise NoSuchReviewError(f"there is no label {label_id} here")
+    return review
+
+
+async def project_of(uow: ReviewUnitOfWork, project_id: ProjectId) -> ProjectDocument:
+    """A project as it was last configured.
+
+    Raises
+    ------
+    UnknownStageError
+    """
+    document = await uow.projects.get(project_id)
+    if document is None:
+        raise UnknownStageError(f"there is no project {project_id}")
+    return document
+
+
+async def stage_of(uow: ReviewUnitOfWork, review: Review) -> StagePolicy:
+    """The policy of the stage that a label was made in; KeyError if the project lost it."""
+    document = await project_of(uow, review.label.project_id)
+    return document.stage(review.stage_name)
+
+
+def policy_for(document: ProjectDocument, stage_name: str, team_id: str | None) -> ReviewPolicy:
+    """A stage's review policy, for somebody of the team that reviews it.
+
+    Raises
+    ------
+    UnknownStageError, NotOnTeamError
+    """
+    try:
+        policy = document.stage(stage_name).review
+    except KeyError:
+        raise UnknownStageError(f"project {document.project} has no stage {stage_name}") from None
+    if policy.team is not None and team_id != policy.team:
+        raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {policy.team}")
+    return policy

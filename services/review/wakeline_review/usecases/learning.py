@@ -1,0 +1,15 @@
+"""Takes in what other services say of projects and trusted labels."""
+
+from wakeline_events.labeling import BenchmarkSet, ProjectConfigured
+from wakeline_review.ports import ReviewUnitOfWork
+
+
+async def learn_project(uow: ReviewUnitOfWork, event: ProjectConfigured) -> None:
+    """Keep the latest configuration of a project."""
+    uow.projects.put(event.project_id, event.version, event.document)
+    uow.known(f"project:{event.project_id}")
+
+
+async def learn_benchmark(uow: ReviewUnitOfWork, event: BenchmarkSet) -> None:
+    """Keep a trusted label, to score people with."""
+    uow.benchmarks.put(event.stage_id, event.asset_id, event.truth)
