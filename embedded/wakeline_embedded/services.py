@@ -22,6 +22,9 @@ SOURCES_SETTING: Final = "WAKELINE_INGEST_SOURCE_BUCKETS"
 GRACE: Final = 30.0
 """Seconds a service gets to finish the batch, the request and the job in hand."""
 
+TRACED: Final = 0.1
+"""Share of traces that are written to ``spans/``: all of them would cost every process a tenth."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -78,6 +81,8 @@ def environment(around: Surroundings, service: str, kind: str) -> dict[str, str]
         "HTTP__HOST": HOST,
         "HTTP__PORT": str(around.ports.process(service, kind)),
         "TELEMETRY__SPANS_FILE": str(around.layout.spans(process_name(service, kind))),
+        "TELEMETRY__SAMPLE": str(TRACED),
+        "TELEMETRY__TRACE_COMMANDS": "false",
         "SERVICES": json.dumps(around.urls),
     }
     if service == "ingest" and SOURCES_SETTING not in os.environ:

@@ -3,7 +3,7 @@
 from wakeline_messaging.consumer import EventConsumer
 from wakeline_messaging.dead import NoSuchEventError, NotNextError, TroubledEvents
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
-from wakeline_messaging.handlers import Handlers
+from wakeline_messaging.handlers import Handlers, Reads
 from wakeline_messaging.indexes import create_indexes
 from wakeline_messaging.jobs import Job, JobLease, JobRunner, Jobs, LeaseLostError
 from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
@@ -27,6 +27,7 @@ __all__ = [
     "NotNextError",
     "NotYetKnownError",
     "Processor",
+    "Reads",
     "Relay",
     "Scope",
     "Stores",

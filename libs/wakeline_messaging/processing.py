@@ -7,7 +7,9 @@ run twice after a write conflict: it touches nothing outside.
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,6 +144,7 @@ class Processor:
         split = ordering.split(
             [*waiting_in_line, *(e for e in events if e.row_id not in known_rows)], at
         )
+        await self._read_ahead(uow, split.fresh)
         for event in split.fresh:
             await self._handle(uow, event)
             if event.row_id in known_rows:
@@ -153,6 +156,19 @@ class Processor:
             marks.update({"_id": stream}, {"$set": {"sequence": mark}}, upsert=True)
         await self._drain_waiting(uow)
         return split
+
+    async def _read_ahead(self, uow: UnitOfWork[Any], events: Sequence[Envelope]) -> None:
+        """Read at once what the handlers of a batch would read one by one."""
+        if len(events) == 1:
+            return
+        wanted: dict[str, set[str]] = defaultdict(set)
+        for event in events:
+            if self._handlers.reads_ahead(event.type):
+                # An event that cannot be read fails in its handler, where it is known by name.
+                with suppress(UnknownMajorError, ValueError):
+                    for name, ids in self._handlers.reads(event.event()).items():
+                        wanted[name].update(ids)
+        await uow.preload(wanted)
 
     async def _handle(self, uow: UnitOfWork[Any], event: Envelope) -> None:
         """Run one event's handler, or keep the event if it names something unknown."""

@@ -1,9 +1,10 @@
 """One transaction's reads, writes and events."""
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bson import ObjectId
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -31,6 +32,14 @@ class NotYetKnownError(Exception):
         self.name = name
 
 
+class _Emitted(NamedTuple):
+    """An event and where it came from: a transaction may serve several callers."""
+
+    event: Event
+    trace: str | None
+    correlation: str | None
+
+
 @dataclass(frozen=True)
 class Scope:
     """The transaction that a unit of work belongs to."""
@@ -56,7 +65,7 @@ class UnitOfWork(Generic[R]):
         self.careful = False
         """Write after each event, so that what cannot be stored names the event it came from."""
         self._collections: dict[str, BufferedCollection] = {}
-        self._emitted: list[Event] = []
+        self._emitted: list[_Emitted] = []
         self._known: set[str] = set()
 
     def collection(self, name: str) -> BufferedCollection:
@@ -78,7 +87,8 @@ class UnitOfWork(Generic[R]):
         for event in events:
             if self.scope.producer != event.PRODUCER:
                 raise ValueError(f"{self.scope.producer} does not publish {event.TYPE}")
-        self._emitted.extend(events)
+        trace, cause = tracing.carrier(), correlation.current()
+        self._emitted.extend(_Emitted(event, trace, cause) for event in events)
 
     def enqueue(
         self,
@@ -119,6 +129,16 @@ class UnitOfWork(Generic[R]):
         known, self._known = self._known, set()
         return known
 
+    async def preload(self, reads: Mapping[str, Iterable[str]]) -> None:
+        """Read documents that will be asked for, one round trip a collection.
+
+        Parameters
+        ----------
+        reads : ids by collection
+        """
+        for name, ids in reads.items():
+            await self.collection(name).preload(ids)
+
     @property
     def asked(self) -> int:
         """How many writes and events were ever asked for."""
@@ -133,10 +153,9 @@ class UnitOfWork(Generic[R]):
 
     async def _write_outbox(self) -> None:
         emitted, self._emitted = self._emitted, []
-        following = await self._reserve(Counter(event.key for event in emitted))
-        trace, cause = tracing.carrier(), correlation.current()
+        following = await self._reserve(Counter(each.event.key for each in emitted))
         outbox = self.collection("outbox")
-        for event in emitted:
+        for event, trace, cause in emitted:
             outbox.insert(
                 {
                     "_id": ObjectId(),

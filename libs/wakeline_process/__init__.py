@@ -1,8 +1,9 @@
 """How a service's processes start, what they share, and how they end."""
 
 from wakeline_process.backlog import BacklogError, NotBehind
-from wakeline_process.commands import Command, command, reader, resources
+from wakeline_process.commands import Command, command, reader, resources, shared
 from wakeline_process.entry import main
+from wakeline_process.gathering import Gathering
 from wakeline_process.service import (
     HttpSettings,
     Service,
@@ -13,6 +14,7 @@ from wakeline_process.service import (
 __all__ = [
     "BacklogError",
     "Command",
+    "Gathering",
     "HttpSettings",
     "NotBehind",
     "Service",
@@ -22,4 +24,5 @@ __all__ = [
     "reader",
     "resources",
     "service_config",
+    "shared",
 ]

@@ -14,6 +14,7 @@ from wakeline_process.runtime import Runtime
 
 U = TypeVar("U", bound=UnitOfWork[Any])
 T = TypeVar("T", bound=BaseModel)
+S = TypeVar("S")
 
 
 class IdempotencyKeyReusedError(Exception):
@@ -91,6 +92,16 @@ async def reader(request: Request) -> Any:
     """Dependency of a route that only reads: a unit of work outside any transaction."""
     runtime: Runtime = request.app.state.runtime
     return runtime.stores.open(None)
+
+
+def shared(make: Callable[[Stores], S]) -> Callable[[Request], Awaitable[S]]:
+    """Dependency of a route that needs what all requests of this process share."""
+
+    async def of_process(request: Request) -> S:
+        runtime: Runtime = request.app.state.runtime
+        return runtime.shared(make)
+
+    return of_process
 
 
 async def resources(request: Request) -> Any:

@@ -1,10 +1,10 @@
 """What a running process holds: the database, the unit of work and the service's resources."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -12,6 +12,8 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from wakeline_messaging import Scope, Stores, UnitOfWork
 from wakeline_process.service import Service
 from wakeline_storage import Transactions, connect
+
+T = TypeVar("T")
 
 Mongo = AsyncMongoClient[dict[str, Any]]
 
@@ -24,6 +26,14 @@ class Runtime:
     client: Mongo
     stores: Stores
     resources: Any
+    _shared: dict[Callable[[Stores], Any], Any] = field(default_factory=dict)
+
+    def shared(self, make: Callable[[Stores], T]) -> T:
+        """What all requests of this process share: made when it is first asked for."""
+        if make not in self._shared:
+            self._shared[make] = make(self.stores)
+        found: T = self._shared[make]
+        return found
 
     @property
     def database(self) -> Any:

@@ -1,6 +1,6 @@
 """A collection inside one unit of work: writes are gathered, and sent as one bulk write."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import (
@@ -14,11 +14,14 @@ from pymongo import (
 )
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import BulkWriteError
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Sort = Sequence[tuple[str, int]]
+DUPLICATE = 11000
+"""MongoDB's code of a write that a unique index forbids."""
 
 
 class BufferedCollection:
@@ -26,7 +29,8 @@ class BufferedCollection:
 
     Writes wait for :meth:`flush`, so that a batch of two hundred events costs one round trip a
     collection; a read sends what waits first, so that a handler always sees the writes of the
-    handlers before it.
+    handlers before it. A document that was read by its id is remembered until it may have been
+    changed here: within a transaction nobody else can change it.
     """
 
     def __init__(
@@ -35,12 +39,29 @@ class BufferedCollection:
         self._collection = collection
         self._session = session
         self._writes: list[Any] = []
+        self._read: dict[Any, Document | None] = {}
         self.asked = 0
         """How many writes were ever asked for."""
 
-    def _add(self, write: Any) -> None:
+    def _add(self, write: Any, filter: Filter) -> None:
         self._writes.append(write)
+        self._changed(filter)
+
+    def _changed(self, filter: Filter) -> None:
         self.asked += 1
+        named = _id_in(filter)
+        if named is None:
+            self._read.clear()
+        else:
+            self._read.pop(named, None)
+
+    async def preload(self, ids: Iterable[Any]) -> None:
+        """Read documents that will be asked for by their ids, all at once."""
+        missing = sorted(set(ids) - self._read.keys())
+        if self._session is None or not missing:
+            return
+        found = {row["_id"]: row for row in await self.find({"_id": {"$in": missing}})}
+        self._read.update((one, found.get(one)) for one in missing)
 
     async def flush(self) -> None:
         """Send all waiting writes in their order."""
@@ -52,8 +73,15 @@ class BufferedCollection:
         self, filter: Filter, projection: Mapping[str, Any] | None = None, sort: Sort | None = None
     ) -> Document | None:
         """The first document that fits, or None."""
+        named = None if projection else _only_id_in(filter)
+        if named is not None and named in self._read:
+            remembered = self._read[named]
+            return None if remembered is None else dict(remembered)
         await self.flush()
-        return await self._collection.find_one(filter, projection, sort=sort, session=self._session)
+        row = await self._collection.find_one(filter, projection, sort=sort, session=self._session)
+        if named is not None and self._session is not None:
+            self._read[named] = None if row is None else dict(row)
+        return row
 
     async def find(
         self,
@@ -83,7 +111,7 @@ class BufferedCollection:
     ) -> Document | None:
         """Change the first document that fits, at once, and return it."""
         await self.flush()
-        self.asked += 1
+        self._changed(filter)
         return await self._collection.find_one_and_update(
             filter,
             update,
@@ -94,6 +122,29 @@ class BufferedCollection:
             hint=hint,
             session=self._session,
         )
+
+    async def update_each(
+        self, updates: Sequence[tuple[Filter, Update]]
+    ) -> dict[int, Mapping[str, Any]]:
+        """Change one document for each update, at once and in any order.
+
+        Returns
+        -------
+        The duplicate keys (``keyPattern``, ``keyValue``) that kept updates from having an effect,
+        by their places.
+        """
+        await self.flush()
+        for filter, _ in updates:
+            self._changed(filter)
+        writes = [UpdateOne(filter, update) for filter, update in updates]
+        try:
+            await self._collection.bulk_write(writes, ordered=False, session=self._session)
+        except BulkWriteError as error:
+            refused = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(e["code"] != DUPLICATE for e in refused):
+                raise
+            return {each["index"]: each for each in refused}
+        return {}
 
     async def aggregate(self, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
         """The documents that an aggregation pipeline yields."""
@@ -114,24 +165,37 @@ class BufferedCollection:
 
     def insert(self, document: Document) -> None:
         """Add a document; a duplicate key fails the transaction."""
-        self._add(InsertOne(document))
+        self._add(InsertOne(document), {"_id": document.get("_id")})
 
     def update(self, filter: Filter, update: Update, *, upsert: bool = False) -> None:
         """Change one document."""
-        self._add(UpdateOne(filter, update, upsert=upsert))
+        self._add(UpdateOne(filter, update, upsert=upsert), filter)
 
     def update_many(self, filter: Filter, update: Update) -> None:
         """Change all documents that fit."""
-        self._add(UpdateMany(filter, update))
+        self._add(UpdateMany(filter, update), filter)
 
     def replace(self, filter: Filter, document: Document, *, upsert: bool = False) -> None:
         """Put a document in the place of another."""
-        self._add(ReplaceOne(filter, document, upsert=upsert))
+        self._add(ReplaceOne(filter, document, upsert=upsert), filter)
+        if upsert and self._session is not None and (named := _only_id_in(filter)) is not None:
+            self._read[named] = {**document, "_id": named}
 
     def delete(self, filter: Filter) -> None:
         """Remove one document."""
-        self._add(DeleteOne(filter))
+        self._add(DeleteOne(filter), filter)
 
     def delete_many(self, filter: Filter) -> None:
         """Remove all documents that fit."""
-        self._add(DeleteMany(filter))
+        self._add(DeleteMany(filter), filter)
+
+
+def _id_in(filter: Filter) -> str | None:
+    """The one id that a filter asks for, if it does."""
+    named = filter.get("_id")
+    return named if isinstance(named, str) else None
+
+
+def _only_id_in(filter: Filter) -> str | None:
+    """The one id that a filter asks for, if it asks for nothing else."""
+    return _id_in(filter) if len(filter) == 1 else None

@@ -65,10 +65,18 @@ class Transactions:
         self, client: AsyncMongoClient[dict[str, Any]], limit: timedelta = timedelta(seconds=10)
     ) -> None:
         self._client = client
-        self._limit = limit.total_seconds()
+        self._limit = limit
 
-    async def run(self, body: Callable[[AsyncClientSession], Awaitable[T]]) -> T:
+    async def run(
+        self,
+        body: Callable[[AsyncClientSession], Awaitable[T]],
+        limit: timedelta | None = None,
+    ) -> T:
         """Commit what ``body`` wrote, all of it or nothing.
+
+        Parameters
+        ----------
+        limit : how long conflicts are met with another try; None: ten seconds
 
         Raises
         ------
@@ -78,7 +86,7 @@ class Transactions:
         pymongo.errors.PyMongoError
             What else the store refuses.
         """
-        deadline = time.monotonic() + self._limit
+        deadline = time.monotonic() + (limit or self._limit).total_seconds()
         async with self._client.start_session() as session:
             for attempt in itertools.count():
                 await session.start_transaction()

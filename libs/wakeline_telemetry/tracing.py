@@ -14,6 +14,7 @@ from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
@@ -40,23 +41,28 @@ def configure(service: str, settings: TelemetrySettings) -> None:
     """
     exporters = _exporters(settings)
     if exporters:
-        record(service, *exporters)
+        record(service, *exporters, sample=settings.sample, trace_commands=settings.trace_commands)
 
 
-def record(service: str, *exporters: SpanExporter) -> None:
-    """Record this process's spans and hand them to the given exporters."""
+def record(
+    service: str, *exporters: SpanExporter, sample: float = 1.0, trace_commands: bool = True
+) -> None:
+    """Record this process's spans, of a share of all traces, and hand them to the exporters."""
     global _provider, _tracer
     if _provider is not None:
         raise RuntimeError("tracing is already configured in this process")
     _provider = TracerProvider(
-        resource=Resource.create({SERVICE_NAME: f"wakeline-{service}"}), shutdown_on_exit=False
+        resource=Resource.create({SERVICE_NAME: f"wakeline-{service}"}),
+        sampler=ParentBased(TraceIdRatioBased(sample)),
+        shutdown_on_exit=False,
     )
     for exporter in exporters:
         _provider.add_span_processor(
             BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_EVERY_MS)
         )
     _tracer = _provider.get_tracer("wakeline")
-    PymongoInstrumentor().instrument(tracer_provider=_provider)
+    if trace_commands:
+        PymongoInstrumentor().instrument(tracer_provider=_provider)
 
 
 def shutdown() -> None:
@@ -64,7 +70,8 @@ def shutdown() -> None:
     global _provider, _tracer
     if _provider is None:
         return
-    PymongoInstrumentor().uninstrument()
+    if PymongoInstrumentor().is_instrumented_by_opentelemetry:
+        PymongoInstrumentor().uninstrument()
     _provider.shutdown()
     _provider = _tracer = None
 

@@ -50,7 +50,10 @@ OPEN_TO_ALL = {"GET /v1/services"}
 
 NEEDS_NO_KEY = {
     "ingest": {"/v1/datasets/{dataset_id}/assets/known": "it only reads"},
-    "labeling": {"/v1/leases/{lease_id}/heartbeat": "a second one says the same"},
+    "labeling": {
+        "/v1/leases/{lease_id}/heartbeat": "a second one says the same",
+        "/v1/leases/{lease_id}/submit": "a lease becomes one label, and the same work the same one",
+    },
 }
 OF_EVERY_SERVICE = {
     "/v1/operations/{}/dead/retry": "a second one finds no dead event",

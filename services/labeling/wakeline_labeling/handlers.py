@@ -6,7 +6,7 @@ from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
 from wakeline_events.training import ModelPublished, ModelRetired
 from wakeline_labeling.ports import UnitOfWork
 from wakeline_labeling.usecases import answering, opening, verdicts
-from wakeline_messaging import Handlers
+from wakeline_messaging import Handlers, Reads
 
 handlers = Handlers()
 
@@ -26,7 +26,11 @@ async def on_prediction_failed(event: PredictionFailed, uow: UnitOfWork) -> None
     await answering.take_failure(uow, event)
 
 
-@handlers.on(LabelAccepted)
+def _judged(event: LabelAccepted) -> Reads:
+    return {"labels": {event.label_id, *event.merged_from}, "tasks": {event.task_id}}
+
+
+@handlers.on(LabelAccepted, reads=_judged)
 async def on_label_accepted(event: LabelAccepted, uow: UnitOfWork) -> None:
     await verdicts.accept(uow, event)
 

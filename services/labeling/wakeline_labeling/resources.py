@@ -1,8 +1,9 @@
 """What a process of this service holds beside its database."""
 
+import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Generic, TypeVar
@@ -12,12 +13,15 @@ from wakeline_blobs import Blobs, keep_shapes, load_shapes
 from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
 from wakeline_labeling.domain import names
+from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
 from wakeline_labeling.store.projects import ProjectCache
 
 LENGTH_SECONDS = 2.0
 """So long the length of a queue is remembered."""
+FRONT_SECONDS = 0.5
+"""So long the front of a queue is remembered: a slot that is put first waits no longer."""
 REMEMBERED_LEASES = 4_096
 REMEMBERED_SHAPES = 1_024
 
@@ -78,6 +82,8 @@ class LocalDesk:
 
     chance: random.Random = field(default_factory=random.SystemRandom)
     _lengths: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _fronts: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _leases: Recent[Slot] = field(default_factory=lambda: Recent(REMEMBERED_LEASES))
     _shapes: Recent[tuple[Predicted, ...]] = field(
         default_factory=lambda: Recent(REMEMBERED_SHAPES)
@@ -98,6 +104,16 @@ class LocalDesk:
 
     def note_length(self, queue: str, length: int) -> None:
         self._lengths[queue] = (monotonic(), length)
+
+    async def front_of(
+        self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
+    ) -> list[Waiting]:
+        async with self._reading:
+            read_at, front = self._fronts.get(queue, (0.0, []))
+            if not front or monotonic() - read_at > FRONT_SECONDS:
+                front = await read()
+                self._fronts[queue] = (monotonic(), front)
+            return front
 
     def leased(self, slot: Slot) -> None:
         self._leases.put(names.lease_id(slot.id, slot.fence), slot)

@@ -1,7 +1,8 @@
 """Which event causes which use case."""
 
 from wakeline_events.labeling import BenchmarkSet, LabelCompleted, ProjectConfigured
-from wakeline_messaging import Handlers
+from wakeline_messaging import Handlers, Reads
+from wakeline_review.domain.records import benchmark_id
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import learning, sorting
 
@@ -18,6 +19,11 @@ async def on_benchmark_set(event: BenchmarkSet, uow: ReviewUnitOfWork) -> None:
     await learning.learn_benchmark(uow, event)
 
 
-@handlers.on(LabelCompleted)
+def _labeled(event: LabelCompleted) -> Reads:
+    benchmark = benchmark_id(event.stage_id, event.asset_id)
+    return {"projects": {event.project_id}, "benchmarks": {benchmark}}
+
+
+@handlers.on(LabelCompleted, reads=_labeled)
 async def on_label_completed(event: LabelCompleted, uow: ReviewUnitOfWork) -> None:
     await sorting.open_review(uow, event)

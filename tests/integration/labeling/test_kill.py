@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,9 @@ pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
 TASKS = 120
 KILLS = 2
+TOGETHER = 3
+"""Leases that are submitted at once."""
+ROOT = Path(__file__).parents[3]
 
 
 def environment(lab: Lab, port: int) -> dict[str, str]:
@@ -133,3 +137,90 @@ async def test_a_killed_service_loses_and_doubles_nothing(lab: Lab) -> None:
     events = [e.event() for e in await published(lab.service.scope, "labeling")]
     completed = Counter(e.label_id for e in events if isinstance(e, LabelCompleted))
     assert completed == labels
+
+
+async def until_answered(lab: Lab, lease_id: str, body: dict[str, Any]) -> str:
+    """Submit until MongoDB has ended the transaction of the dead that holds the slot."""
+    while True:
+        answer = await lab.person("ann").post(f"/v1/leases/{lease_id}/submit", json=body)
+        if answer.status_code != 503:
+            assert answer.status_code == 201, answer.text
+            return str(answer.json()["label_id"])
+
+
+async def test_submits_that_go_together_are_all_or_none_wherever_the_kill_falls(lab: Lab) -> None:
+    await lab.configure()
+    await lab.ingest(range(TASKS))
+    await lab.no_waiting()
+    dying = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.integration.labeling.dying",
+        cwd=ROOT,
+        env=environment(lab, free_port()) | {"PYTHONPATH": f"{ROOT}:{os.environ['PYTHONPATH']}"},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert dying.stdin is not None
+    assert dying.stdout is not None
+    token = ISSUER.mint("ann", {Role.LABELER}, "botanists")
+    given: dict[str, dict[str, Any]] = {}
+    acknowledged: dict[str, str] = {}
+    part_way = 0
+    for after in range(1, TASKS):
+        leases = {lease["lease_id"]: lease for lease in await lab.lease("ann", count=TOGETHER)}
+        assert len(leases) == TOGETHER
+        bodies = {
+            lease_id: {"fence": lease["fence"], "annotations": [box("a")]}
+            for lease_id, lease in leases.items()
+        }
+        order = {"token": token, "submits": bodies, "after": after}
+        dying.stdin.write(orjson.dumps(order) + b"\n")
+        report = orjson.loads(await dying.stdout.readline())
+        given |= bodies
+        acknowledged |= report["acknowledged"]
+        stored = await lab.service.database["labels"].count_documents(
+            {"lease_id": {"$in": [*leases]}}
+        )
+        part_way += 0 < stored < TOGETHER
+        if not report["killed"]:
+            assert report["status"] == 0
+            assert len(report["acknowledged"]) == TOGETHER
+            break
+    else:
+        pytest.fail("no child has outlived its commands")
+    dying.stdin.close()
+    await dying.wait()
+    assert part_way, "every kill found all labels or none: nothing went together"
+    again = [await until_answered(lab, lease, body) for lease, body in given.items()]
+    labels = dict(zip(given, again, strict=True))
+    assert acknowledged.items() <= labels.items()
+    assert set(await lab.service.database["labels"].distinct("_id")) == set(again)
+    await settled(lab.service)
+    events = [e.event() for e in await published(lab.service.scope, "labeling")]
+    completed = Counter(e.label_id for e in events if isinstance(e, LabelCompleted))
+    assert completed == Counter(again)
+
+
+async def test_each_of_the_submits_that_go_together_keeps_its_own_trace(lab: Lab) -> None:
+    await lab.configure()
+    await lab.ingest(range(TOGETHER * 3))
+    await lab.no_waiting()
+    leases = await lab.lease("ann", count=TOGETHER * 3)
+
+    async def submit(lease: dict[str, Any]) -> tuple[str, str]:
+        answer = await lab.person("ann").post(
+            f"/v1/leases/{lease['lease_id']}/submit",
+            json={"fence": lease["fence"], "annotations": [box("a")]},
+            headers={"X-Correlation-Id": f"work-on-{lease['task_id']}"},
+        )
+        return answer.json()["label_id"], f"work-on-{lease['task_id']}"
+
+    labels = dict(await asyncio.gather(*map(submit, leases)))
+    await settled(lab.service)
+    found = {
+        envelope.event().label_id: envelope.correlation
+        for envelope in await published(lab.service.scope, "labeling")
+        if envelope.type == LabelCompleted.TYPE
+    }
+    assert found == labels

@@ -1,6 +1,7 @@
 """How a pick becomes a lease: races that are lost, repeated requests, benchmarks among the rest."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, cast
@@ -10,10 +11,11 @@ from tests.unit.labeling.cases import asset, stage, terms
 
 from wakeline_labeling.domain import opening
 from wakeline_labeling.domain.errors import NotAMemberError, NoTaskAvailableError
-from wakeline_labeling.domain.queues import Claim, Labeler, Queue
+from wakeline_labeling.domain.queues import Claim, Labeler, Queue, Waiting
 from wakeline_labeling.domain.records import Slot, Stage
 from wakeline_labeling.domain.selection import SMALL_QUEUE, Candidate, Coins, Stratum
 from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, UnitOfWork
+from wakeline_labeling.resources import LocalDesk
 from wakeline_labeling.usecases import leasing
 
 ANN = Labeler("ann", "botanists", expert=False)
@@ -30,6 +32,8 @@ class FakeSlots:
     """What each claim raises; a LookupError stands for a slot that somebody else got."""
     claims: list[Claim] = field(default_factory=list)
     before: Slot | None = None
+    kept: dict[str, str] = field(default_factory=dict)
+    """Slots at the front that are kept for somebody."""
 
     async def queued(self, queue: str, limit: int = 0) -> int:
         return self.waiting.get(queue, 0)
@@ -39,6 +43,14 @@ class FakeSlots:
     ) -> list[Candidate]:
         found = [Candidate(f"s{n}", 0, True) for n in range(self.waiting.get(queue.name, 0))]
         return found[:7] if within else found[:limit]
+
+    async def front(self, queue: str, limit: int) -> list[Waiting]:
+        names = [f"s{n}" for n in range(min(limit, self.waiting.get(queue, 0)))]
+        return [Waiting(s, frozenset(), self.kept.get(s), for_experts=False) for s in names]
+
+    async def claim_first(self, claim: Claim) -> Slot | None:
+        assert claim.slot_id is None
+        return await self.claim(claim)
 
     async def claim(self, claim: Claim) -> Slot | None:
         self.claims.append(claim)
@@ -76,6 +88,14 @@ class FakeDesk:
 
     def note_length(self, queue: str, length: int) -> None: ...
 
+    async def front_of(
+        self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
+    ) -> list[Waiting]:
+        return await read()
+
+    def new_id(self) -> str:
+        return "new"
+
     def leased(self, slot: Slot) -> None: ...
 
 
@@ -84,7 +104,8 @@ async def lease(
 ) -> list[Slot]:
     uow = cast(UnitOfWork, FakeUnitOfWork(slots))
     at: Stage = stage(**policy)
-    return await leasing.lease_next(uow, cast(Desk, desk or FakeDesk()), at, ANN, 1, key)
+    chance = cast(Desk, desk or FakeDesk())
+    return await leasing.lease_next(uow, chance, slots.claim, at, ANN, 1, key)
 
 
 async def test_whoever_loses_the_first_slot_tries_among_more_and_more_of_the_next() -> None:
@@ -112,12 +133,52 @@ async def test_an_empty_queue_says_so() -> None:
         await lease(FakeSlots({}))
 
 
-async def test_the_first_of_a_long_queue_is_taken_by_one_write() -> None:
-    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE})
+async def test_of_a_long_queue_the_first_slot_that_is_for_the_person_is_taken() -> None:
+    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE}, kept={"s0": "bob", "s1": "ann"})
     await lease(slots, uniform_share=0.1)
     (claim,) = slots.claims
-    assert claim.slot_id is None
+    assert claim.slot_id == "s1"
     assert claim.probability == pytest.approx(0.9 + 0.1 / (10 * SMALL_QUEUE))
+
+
+async def test_where_the_front_of_a_long_queue_is_for_others_the_store_looks_further() -> None:
+    others = {f"s{n}": "bob" for n in range(leasing.FRONT)}
+    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE}, kept=others)
+    await lease(slots)
+    assert [claim.slot_id for claim in slots.claims] == [None]
+
+
+async def test_the_front_of_a_queue_is_read_by_one_for_all_and_each_slot_given_out_once() -> None:
+    reads = 0
+
+    async def read() -> list[Waiting]:
+        nonlocal reads
+        reads += 1
+        await asyncio.sleep(0)
+        return [Waiting(f"s{reads}.{n}", frozenset(), None, for_experts=False) for n in range(3)]
+
+    async def take(desk: LocalDesk) -> str:
+        return (await desk.front_of("q", read)).pop(0).slot_id
+
+    desk = LocalDesk()
+    taken = await asyncio.gather(*(take(desk) for _ in range(7)))
+    assert len(set(taken)) == 7
+    assert reads == 3
+
+
+@pytest.mark.parametrize(
+    ("waiting", "people"),
+    [
+        (Waiting("s", frozenset(), None, for_experts=False), {"ann", "bob", "eve"}),
+        (Waiting("s", frozenset({"ann"}), None, for_experts=False), {"bob", "eve"}),
+        (Waiting("s", frozenset(), "ann", for_experts=False), {"ann"}),
+        (Waiting("s", frozenset(), "ann", for_experts=True), {"ann", "eve"}),
+        (Waiting("s", frozenset({"eve"}), None, for_experts=True), set()),
+    ],
+)
+def test_whom_a_slot_at_the_front_is_for(waiting: Waiting, people: set[str]) -> None:
+    everybody = [ANN, ANN._replace(person_id="bob"), Labeler("eve", None, expert=True)]
+    assert {each.person_id for each in everybody if waiting.is_for(each)} == people
 
 
 async def test_a_uniform_pick_from_a_long_queue_knows_its_stratum() -> None:

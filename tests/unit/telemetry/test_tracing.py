@@ -105,3 +105,15 @@ def test_a_collector_that_is_away_does_not_hold_up_the_work_or_the_end() -> None
     finally:
         tracing.shutdown()
     assert not tracing.enabled()
+
+
+def test_a_share_of_traces_is_recorded_and_a_trace_from_elsewhere_as_its_sender_chose(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "spans.jsonl"
+    tracing.configure("review", TelemetrySettings(spans_file=path, sample=0.0))
+    with tracing.span("begins here"):
+        assert tracing.carrier() is not None  # so that the others leave it out, too
+    with tracing.span("recorded elsewhere", parent=PARENT):
+        pass
+    assert [*finished(path)] == ["recorded elsewhere"]

@@ -7,15 +7,18 @@ from fastapi import Depends
 from wakeline_auth import Permission, Principal, Role
 from wakeline_http import authenticated, require
 from wakeline_http.authentication import ForbiddenError
+from wakeline_labeling.api.together import Together
 from wakeline_labeling.resources import Resources
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
-from wakeline_process import Command, command, reader, resources
+from wakeline_process import Command, command, reader, resources, shared
 
 LabelingCommand = Annotated[Command[LabelingUnitOfWork], Depends(command)]
 """One transaction, in effect once for an ``Idempotency-Key``."""
 LabelingReader = Annotated[LabelingUnitOfWork, Depends(reader)]
 """Outside any transaction: for reads, and for a lease's single atomic write."""
 Held = Annotated[Resources, Depends(resources)]
+Gathered = Annotated[Together, Depends(shared(Together))]
+"""Does what several people ask for at the same moment at once."""
 
 Manager = Annotated[Principal, Depends(require(Permission.MANAGE_PROJECTS))]
 TeamManager = Annotated[Principal, Depends(require(Permission.MANAGE_TEAMS))]

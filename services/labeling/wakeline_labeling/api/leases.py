@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from wakeline_auth import Permission, Role
 from wakeline_http import IdempotencyKey, Router, problems
 from wakeline_labeling.api.dependencies import (
+    Gathered,
     Held,
     LabelingCommand,
     LabelingReader,
@@ -42,7 +43,6 @@ from wakeline_labeling.domain.errors import (
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import holding, leasing, submitting
 from wakeline_labeling.usecases.finding import project_of, stage_of
-from wakeline_labeling.usecases.submitting import Submitted
 
 router: APIRouter = Router(prefix="/v1", tags=["leases"])
 DEAD = (NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError)
@@ -60,6 +60,7 @@ async def lease_next(
     worker: Worker,
     uow: LabelingReader,
     held: Held,
+    together: Gathered,
     key: IdempotencyKey = None,
 ) -> LeasesOut:
     """Lease the next tasks of a stage to the caller; a repeated key gets the same ones."""
@@ -72,7 +73,9 @@ async def lease_next(
         labels=worker.may(Permission.LEASE_TASKS),
         expert=Role.REVIEWER in worker.roles,
     )
-    slots = await leasing.lease_next(uow, held.desk, found, labeler, body.count, key)
+    slots = await leasing.lease_next(
+        uow, held.desk, together.claims.ask, found, labeler, body.count, key
+    )
     views = await leasing.describe(uow, held.desk, held.shelf, found.project, slots)
     return LeasesOut.model_construct(leases=[LeaseOut.of(view) for view in views])
 
@@ -168,8 +171,8 @@ async def submit_lease(
     body: SubmitIn,
     worker: Worker,
     uow: LabelingReader,
-    command: LabelingCommand,
     held: Held,
+    together: Gathered,
 ) -> SubmitOut:
     """Turn a lease into a label. Too late, it is refused, and the work is kept as a draft.
 
@@ -186,12 +189,8 @@ async def submit_lease(
         body.seconds,
     )
 
-    async def submit(uow: LabelingUnitOfWork) -> Submitted:
-        return await submitting.submit(uow, prepared)
-
-    # Without a key, for the label is its own record. A refusal is an answer like any other until
-    # the draft is committed.
-    submitted = (await command.without_key().run(submit, Submitted)).or_refusal()
+    # A refusal is an answer like any other until the draft is committed.
+    submitted = (await together.submits.ask(prepared)).or_refusal()
     assert submitted.label_id is not None
     assert submitted.effort is not None
     return SubmitOut(label_id=submitted.label_id, effort=submitted.effort)

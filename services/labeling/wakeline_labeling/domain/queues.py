@@ -22,6 +22,25 @@ class Queue(NamedTuple):
     labeler: Labeler
 
 
+class Waiting(NamedTuple):
+    """A slot at the front of a queue, and what says whom it is for."""
+
+    slot_id: str
+    excluded: frozenset[str]
+    reserved_for: str | None
+    """The person it is kept for at the moment."""
+    for_experts: bool
+    """Kept for any reviewer."""
+
+    def is_for(self, labeler: Labeler) -> bool:
+        """Whether a person may be given it."""
+        if labeler.person_id in self.excluded:
+            return False
+        kept = self.for_experts or self.reserved_for is not None
+        theirs = self.reserved_for == labeler.person_id or (self.for_experts and labeler.expert)
+        return theirs or not kept
+
+
 class Claim(NamedTuple):
     """One attempt to lease a slot."""
 
@@ -31,5 +50,5 @@ class Claim(NamedTuple):
     probability: float
     """``p_selected`` of this pick."""
     lasts: timedelta
-    request: str | None
+    request: str
     """Names the claim: a request that comes again gets the slot that it got."""

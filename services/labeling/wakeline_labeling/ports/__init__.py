@@ -1,12 +1,13 @@
 """What use cases need of the world: stores, a unit of work, the bytes of images, and chance."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from wakeline_events.base import Event
 from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
+from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
 from wakeline_labeling.ports.queue import RequestRepeatedError, SeenBeforeError, Slots
@@ -143,6 +144,12 @@ class Desk(Protocol):
 
     def note_length(self, queue: str, length: int) -> None:
         """Remember how long a queue is."""
+
+    async def front_of(
+        self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
+    ) -> list[Waiting]:
+        """What is left of a queue's front, to be taken from; read again, by one for all, if it is
+        used up or was read too long ago."""
 
     def leased(self, slot: Slot) -> None:
         """Remember a slot as its lease pinned it: it is the same until the lease ends."""

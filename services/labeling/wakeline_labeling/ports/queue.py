@@ -1,10 +1,11 @@
 """The queue of slots, as use cases see it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from wakeline_labeling.domain.queues import Claim, Queue
+from wakeline_labeling.domain.names import LeaseName
+from wakeline_labeling.domain.queues import Claim, Queue, Waiting
 from wakeline_labeling.domain.records import (
     Answer,
     Order,
@@ -36,13 +37,14 @@ class Slots(Protocol):
     ) -> list[Candidate]:
         """Slots that a person may lease now, in the order of the queue."""
 
+    async def front(self, queue: str, limit: int) -> list[Waiting]:
+        """The first slots of a queue, whomever they are for."""
+
     async def queued(self, queue: str, limit: int = 0) -> int:
         """How many slots of a queue wait, for anybody."""
 
-    async def claim(self, claim: Claim) -> Slot | None:
-        """Lease one slot: the named one, or the first of the queue; at once, in one write.
-
-        None: there is none any more.
+    async def claim_first(self, claim: Claim) -> Slot | None:
+        """Lease the first slot of a queue; at once, in one write. None: there is none any more.
 
         Raises
         ------
@@ -52,6 +54,9 @@ class Slots(Protocol):
             If the person has had another slot of the same task; said to the slot too, so that
             the next claim passes it by.
         """
+
+    async def claim_all(self, claims: Sequence[Claim]) -> list[Slot | Exception | None]:
+        """Lease the slots that claims name, each of them as ``claim_first`` does."""
 
     async def requested(self, request: str) -> Slot | None:
         """The slot that a request has leased."""
@@ -70,8 +75,8 @@ class Slots(Protocol):
     ) -> datetime | None:
         """Let a living lease last so long from now on; when it ends, or None if it is dead."""
 
-    async def submit(self, slot_id: str, fence: int, person_id: str, *, done: bool) -> Slot | None:
-        """End a living lease by its label; None if it is dead."""
+    async def submit(self, leases: Sequence[LeaseName], people: Sequence[str]) -> list[Slot | None]:
+        """End living leases, each held by one of the people, by their labels; None if dead."""
 
     async def release(
         self, slot_id: str, fence: int, person_id: str, *, exclude: bool

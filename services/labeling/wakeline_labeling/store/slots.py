@@ -4,18 +4,19 @@ Leases are told the time by the database (``$$NOW``): processes whose clocks dif
 hold one.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
+from wakeline_labeling.domain.names import LeaseName
 from wakeline_labeling.domain.queueing import UNKNOWN_RANK
-from wakeline_labeling.domain.queues import Claim, Queue
+from wakeline_labeling.domain.queues import Claim, Queue, Waiting
 from wakeline_labeling.domain.records import Answer, Order, Reservation, Slot
 from wakeline_labeling.domain.selection import Candidate, Stratum
 from wakeline_labeling.ports import RequestRepeatedError, SeenBeforeError
-from wakeline_labeling.store.documents import document_of, literal, maybe, records_of
+from wakeline_labeling.store.documents import document_of, literal, maybe, record_of, records_of
 from wakeline_storage import BufferedCollection, Document
 
 IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
@@ -50,25 +51,49 @@ class MongoSlots:
         )
         return [Candidate(row["_id"], row["priority"], row["counts"]) for row in rows]
 
+    async def front(self, queue: str, limit: int) -> list[Waiting]:
+        kept = {"$cond": [{"$gt": ["$reserved.until", "$$NOW"]}, "$reserved", None]}
+        rows = await self._slots.find(
+            {"queue": queue, "state": "queued", "$expr": {"$lte": ["$ready_at", "$$NOW"]}},
+            {"excluded": 1, "reserved": kept},
+            sort=IN_ORDER,
+            limit=limit,
+        )
+        return [_waiting(row) for row in rows]
+
     async def queued(self, queue: str, limit: int = 0) -> int:
         return await self._slots.count({"queue": queue, "state": "queued"}, limit=limit)
 
-    async def claim(self, claim: Claim) -> Slot | None:
-        wanted = _open_to(claim.queue)
-        if claim.slot_id is not None:
-            wanted["_id"] = claim.slot_id
+    async def claim_first(self, claim: Claim) -> Slot | None:
         try:
             row = await self._slots.find_one_and_update(
-                wanted, _leased(claim), sort=None if claim.slot_id else IN_ORDER
+                _open_to(claim.queue), _leased(claim), sort=IN_ORDER
             )
         except DuplicateKeyError as error:
-            details = error.details or {}
-            if "request" in details.get("keyPattern", {}):
-                raise RequestRepeatedError(claim.request) from error
-            task_id = details["keyValue"]["task_id"]
-            await self._exclude(task_id, claim.queue.labeler.person_id)
-            raise SeenBeforeError(task_id) from error
+            raise await self._refusal(claim, error.details or {}) from error
         return maybe(Slot, row)
+
+    async def claim_all(self, claims: Sequence[Claim]) -> list[Slot | Exception | None]:
+        changes = [
+            ({**_open_to(claim.queue), "_id": claim.slot_id}, _leased(claim)) for claim in claims
+        ]
+        refused = await self._slots.update_each(changes)
+        rows = await self._slots.find({"_id": {"$in": [claim.slot_id for claim in claims]}})
+        leased = {row["request"]: row for row in rows if row["state"] == "leased"}
+        return [
+            await self._refusal(claim, refused[place])
+            if place in refused
+            else maybe(Slot, leased.get(claim.request))
+            for place, claim in enumerate(claims)
+        ]
+
+    async def _refusal(self, claim: Claim, duplicate: Mapping[str, Any]) -> Exception:
+        """Why a unique index forbids a claim."""
+        if "request" in duplicate.get("keyPattern", {}):
+            return RequestRepeatedError(claim.request)
+        task_id = duplicate["keyValue"]["task_id"]
+        await self._exclude(task_id, claim.queue.labeler.person_id)
+        return SeenBeforeError(task_id)
 
     async def requested(self, request: str) -> Slot | None:
         return maybe(Slot, await self._slots.find_one({"request": request}))
@@ -100,14 +125,31 @@ class MongoSlots:
         )
         return row["lease"]["expires_at"] if row else None
 
-    async def submit(self, slot_id: str, fence: int, person_id: str, *, done: bool) -> Slot | None:
+    async def submit(self, leases: Sequence[LeaseName], people: Sequence[str]) -> list[Slot | None]:
+        living = {
+            "_id": {"$in": [name.slot_id for name in leases]},
+            "state": "leased",
+            "$expr": _LIVING,
+        }
+        rows = await self._slots.aggregate([{"$match": living}, {"$set": {"now": "$$NOW"}}])
+        here = {row["_id"]: row for row in rows}
+        return [
+            self._end(here, name, person_id) for name, person_id in zip(leases, people, strict=True)
+        ]
+
+    def _end(self, here: dict[str, Document], name: LeaseName, person_id: str) -> Slot | None:
+        row = here.get(name.slot_id)
+        if row is None or (row["fence"], row["lease"]["person_id"]) != (name.fence, person_id):
+            return None
+        del here[name.slot_id]  # a lease ends once, also where it is submitted twice at once
         change = {
-            "state": "done" if done else "submitted",
-            "lease.submitted_at": "$$NOW",
+            "state": "submitted" if row["counts"] else "done",  # the others want no verdict
+            "lease.submitted_at": row["now"],
             "reserved": None,
         }
-        live = _live(slot_id, fence, person_id)
-        return maybe(Slot, await self._slots.find_one_and_update(live, [{"$set": change}]))
+        self._slots.update({"_id": name.slot_id, "fence": name.fence}, {"$set": change})
+        lease = row["lease"] | {"submitted_at": row.pop("now")}
+        return record_of(Slot, row | {"state": change["state"], "reserved": None, "lease": lease})
 
     async def release(
         self, slot_id: str, fence: int, person_id: str, *, exclude: bool
@@ -270,6 +312,16 @@ def _from_now(duration: timedelta) -> Mapping[str, Any]:
     return {"$add": ["$$NOW", round(duration.total_seconds() * 1000)]}
 
 
+def _waiting(row: Document) -> Waiting:
+    kept = row["reserved"] or {}
+    return Waiting(
+        slot_id=row["_id"],
+        excluded=frozenset(row["excluded"]),
+        reserved_for=kept.get("person_id"),
+        for_experts=bool(kept.get("expert")),
+    )
+
+
 def _open_to(queue: Queue) -> dict[str, Any]:
     """What a person may lease from a queue now."""
     person_id, _, expert, only_expert = queue.labeler
@@ -311,7 +363,7 @@ def _leased(claim: Claim) -> list[Document]:
                 "state": "leased",
                 "fence": following,
                 "people": {"$setUnion": ["$people", [person]]},
-                "request": literal(claim.request) if claim.request else "$$REMOVE",
+                "request": literal(claim.request),
                 "lease": lease,
             }
         }

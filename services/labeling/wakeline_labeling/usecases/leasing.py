@@ -6,7 +6,7 @@ hint, never a right.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -22,8 +22,13 @@ ATTEMPTS = 50
 """So often a pick that somebody else was quicker at is made again."""
 CROWD = 32
 """Among so many of the first, at most, those pick who were not quick enough for the first."""
+FRONT = 64
+"""So many of the first of a long queue are read at once."""
 LOOKED_AT = 64
 """Benchmark slots among which one is drawn."""
+
+ClaimNamed = Callable[[Claim], Awaitable[Slot | None]]
+"""Leases the slot that a claim names, perhaps together with other people's."""
 
 
 class LeaseView(NamedTuple):
@@ -71,7 +76,13 @@ async def labeler_of(
 
 
 async def lease_next(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, count: int, key: str | None
+    uow: UnitOfWork,
+    desk: Desk,
+    claim_named: ClaimNamed,
+    stage: Stage,
+    labeler: Labeler,
+    count: int,
+    key: str | None,
 ) -> list[Slot]:
     """Lease up to ``count`` slots to a person; a key that comes again gets what it got.
 
@@ -81,9 +92,10 @@ async def lease_next(
         If there is not a single one, with the reason.
     """
     slots: list[Slot] = []
+    key = key or desk.new_id()
     for number in range(count):
-        request = _request(stage, labeler, f"{key}/{number}") if key else None
-        slot = await _lease_one(uow, desk, stage, labeler, request)
+        request = _request(stage, labeler, f"{key}/{number}")
+        slot = await _lease_one(uow, desk, claim_named, stage, labeler, request)
         if slot is None:
             break
         slots.append(slot)
@@ -115,7 +127,12 @@ async def shown(uow: UnitOfWork, desk: Desk, shelf: Shelf, slot: Slot) -> tuple[
 
 
 async def _lease_one(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None
+    uow: UnitOfWork,
+    desk: Desk,
+    claim_named: ClaimNamed,
+    stage: Stage,
+    labeler: Labeler,
+    request: str,
 ) -> Slot | None:
     for attempt in range(ATTEMPTS):
         crowd = min(2**attempt, CROWD)
@@ -123,7 +140,7 @@ async def _lease_one(
         if claim is None:
             break
         try:
-            slot = await uow.slots.claim(claim)
+            slot = await (claim_named(claim) if claim.slot_id else uow.slots.claim_first(claim))
         except RequestRepeatedError:
             break
         except SeenBeforeError:
@@ -135,11 +152,11 @@ async def _lease_one(
         if claim.slot_id is None:
             break
     # A request that came before is met here and not first: almost none did.
-    return await uow.slots.requested(request) if request else None
+    return await uow.slots.requested(request)
 
 
 async def _choose(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str | None, crowd: int
+    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str, crowd: int
 ) -> Claim | None:
     """The claim that chance and the queue's order say; None if nothing is there to claim."""
     lasts = timedelta(minutes=stage.policy.lease_minutes)
@@ -182,7 +199,23 @@ async def _choose_ordinary(
             drawn = inside[int(coins.place * len(inside))]
             probability = selection.probability_in_stratum(share, strata, len(inside))
             return drawn.slot_id, probability
-    return None, selection.probability_of_first(share, length)
+    return await _first(uow, desk, queue), selection.probability_of_first(share, length)
+
+
+async def _first(uow: UnitOfWork, desk: Desk, queue: Queue) -> str | None:
+    """The first of a long queue that is for a person; None: let the database find it.
+
+    The front of the queue is remembered for a moment and every slot of it is given out once, for
+    people who all reach for the same slot spend their time on being refused.
+    """
+    if queue.labeler.only_expert:
+        return None
+    front = await desk.front_of(queue.name, lambda: uow.slots.front(queue.name, FRONT))
+    for place, waiting in enumerate(front):
+        if waiting.is_for(queue.labeler):
+            del front[place]
+            return waiting.slot_id
+    return None
 
 
 async def _length(uow: UnitOfWork, desk: Desk, queue: str) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context, copy_context
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -69,6 +70,8 @@ class Prepared(NamedTuple):
     digest: str
     uses: tuple[str, ...]
     client_seconds: float | None
+    context: Context
+    """The caller's: what is emitted carries the trace of its own request, whoever it goes with."""
 
 
 async def prepare(
@@ -117,33 +120,44 @@ async def prepare(
         digest=submission.digest_of(submitted),
         uses=ontology.words_of(submitted),
         client_seconds=client_seconds,
+        context=copy_context(),
     )
 
 
-async def submit(uow: UnitOfWork, prepared: Prepared) -> Submitted:
-    """End the lease by its label, or refuse and keep the work as a draft.
+async def submit(uow: UnitOfWork, work: Sequence[Prepared]) -> list[Submitted | Exception]:
+    """End each lease by its label, or refuse and keep the work as a draft.
 
-    Raises
-    ------
-    AlreadySubmittedError
-        If the lease became a label with other annotations.
-    NoSuchLeaseError
+    Returns
+    -------
+    For each, what became of it, or an exception that concerns it alone: ``AlreadySubmittedError``
+    if its lease became a label with other annotations, or ``NoSuchLeaseError``.
     """
-    name, person_id = prepared.name, prepared.person_id
-    slot = None
-    if prepared.fence == name.fence and prepared.measured is not None:
-        done = not prepared.slot.counts  # no verdict is waited for
-        slot = await uow.slots.submit(name.slot_id, name.fence, person_id, done=done)
+    alive = [each for each in work if each.fence == each.name.fence and each.measured is not None]
+    slots = await uow.slots.submit(
+        [each.name for each in alive], [each.person_id for each in alive]
+    )
+    ended = {id(each): slot for each, slot in zip(alive, slots, strict=True)}
+    outcomes: list[Submitted | Exception] = []
+    for each in work:
+        one = _submit_one(uow, each, ended.get(id(each)))
+        try:
+            outcomes.append(await asyncio.create_task(one, context=each.context))
+        except (AlreadySubmittedError, NoSuchLeaseError) as error:
+            outcomes.append(error)
+    return outcomes
+
+
+async def _submit_one(uow: UnitOfWork, prepared: Prepared, slot: Slot | None) -> Submitted:
     if slot is None or slot.lease is None:
         return await _refuse(uow, prepared)
     label = _label(prepared, slot, slot.lease)
     uow.labels.add(label)
-    if person_id in slot.drafts:
-        uow.drafts.delete(slot.id, person_id)
+    if prepared.person_id in slot.drafts:
+        uow.drafts.delete(slot.id, prepared.person_id)
     if slot.arm == "benchmark":
         await _open_next_benchmark(uow, slot)
     elif slot.counts and slot.paired:
-        uow.slots.unhold(slot.task_id, seen_by=person_id)
+        uow.slots.unhold(slot.task_id, seen_by=prepared.person_id)
     uow.emit(_completed(label, slot))
     if not slot.counts and slot.arm != "benchmark":
         await _finish_companion(uow, slot)

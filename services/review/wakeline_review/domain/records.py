@@ -109,3 +109,8 @@ class Review(BaseModel):
     def final(self) -> AnnotationSet:
         """What counts: the reviewer's version, or else the labeler's."""
         return self.annotations if self.annotations is not None else self.label.annotations
+
+
+def benchmark_id(stage_id: str, asset_id: str) -> str:
+    """Names the trusted label of an asset in a stage."""
+    return f"{stage_id}|{asset_id}"

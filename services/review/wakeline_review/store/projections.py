@@ -3,7 +3,7 @@
 from wakeline_events.base import AssetId, PersonId, ProjectId, StageId
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.shapes import AnnotationSet
-from wakeline_review.domain.records import LAST_SCORES, Standing
+from wakeline_review.domain.records import LAST_SCORES, Standing, benchmark_id
 from wakeline_storage import BufferedCollection, Document
 
 
@@ -32,12 +32,12 @@ class MongoBenchmarks:
 
     async def get(self, stage_id: StageId, asset_id: AssetId) -> AnnotationSet | None:
         """The trusted label of an asset, if it has one."""
-        row = await self._rows.find_one({"_id": f"{stage_id}|{asset_id}"})
+        row = await self._rows.find_one({"_id": benchmark_id(stage_id, asset_id)})
         return AnnotationSet.model_validate(row["truth"]) if row else None
 
     def put(self, stage_id: StageId, asset_id: AssetId, truth: AnnotationSet) -> None:
         """Keep a trusted label."""
-        row_id = f"{stage_id}|{asset_id}"
+        row_id = benchmark_id(stage_id, asset_id)
         row = {"_id": row_id, "truth": truth.model_dump(mode="json")}
         self._rows.replace({"_id": row_id}, row, upsert=True)
 
