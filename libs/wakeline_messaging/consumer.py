@@ -26,6 +26,8 @@ BATCH = 200
 """Events of one transaction at most."""
 LINGER_MS = 50
 """How long a batch may wait to fill."""
+MEASURE_EVERY = 5.0
+"""Seconds between looks at the lag."""
 SWEEP_EVERY = 1.0
 """Seconds between looks at what failed, was released or waits."""
 
@@ -52,6 +54,7 @@ class EventConsumer:
         self._topics = topics
         self._processor = processor
         self._replays = Replays(database)
+        self._next_measure = 0.0
         self.trouble: str | None = "not started"
         """Why nothing is taken in at the moment; None when all is well."""
 
@@ -64,12 +67,11 @@ class EventConsumer:
                 try:
                     client.subscribe(self._topics)
                     await client.start()
-                    self.trouble = None
+                    self._goes_on()
                     while not stop.is_set():
                         await self._turn(client, stop)
                 except (KafkaError, OSError) as error:
-                    self.trouble = f"{type(error).__name__}: {error}"
-                    log.warning("consumer waits", cause=self.trouble)
+                    self._waits("broker", error)
                     await _pause(stop, 1.0)
                 finally:
                     await client.stop()
@@ -78,6 +80,7 @@ class EventConsumer:
 
     async def _turn(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         await self._replays.look(client)
+        await self._measure_lag(client, {})
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
         if not fetched:
             return
@@ -91,31 +94,48 @@ class EventConsumer:
             for record in records
             if (envelope := await self._read(record)) is not None
         ]
-        if not await self._until_taken_in(client, envelopes, stop):
+        begins = {tp: records[0].offset for tp, records in fetched.items()}
+        if not await self._until_taken_in(client, envelopes, begins, stop):
             return
         await self._commit(client, {tp: records[-1].offset + 1 for tp, records in fetched.items()})
-        await self._report_lag(client)
 
     async def _until_taken_in(
-        self, client: AIOKafkaConsumer, envelopes: list[Envelope], stop: asyncio.Event
+        self,
+        client: AIOKafkaConsumer,
+        envelopes: list[Envelope],
+        begins: dict[TopicPartition, int],
+        stop: asyncio.Event,
     ) -> bool:
         """Try for ever; False when the process stops first, and the batch will come again."""
         paused: set[TopicPartition] = set()
         while True:
             try:
                 await self._processor.process(envelopes)
-                self.trouble = None
+                self._goes_on()
                 if paused:
                     client.resume(*(paused & client.assignment()))
                 return True
-            except (PyMongoError, UnknownMajorError) as error:
-                self.trouble = f"{type(error).__name__}: {error}"
-                log.warning("batch waits", cause=self.trouble, events=len(envelopes))
+            except UnknownMajorError as error:
+                self._waits("newer-release", error)
+            except PyMongoError as error:
+                self._waits("store", error)
             if stop.is_set():
                 return False
             paused |= client.assignment()
             client.pause(*client.assignment())
             await client.getmany(timeout_ms=1_000)
+            await self._measure_lag(client, begins)
+
+    def _waits(self, cause: str, error: Exception) -> None:
+        self.trouble = f"{type(error).__name__}: {error}"
+        metrics.consumer_waits.clear()
+        metrics.consumer_waits.labels(cause).set(1)
+        log.warning("consumer waits", cause=self.trouble)
+
+    def _goes_on(self) -> None:
+        if self.trouble is not None:
+            self.trouble = None
+            metrics.consumer_waits.clear()
 
     async def _read(self, record: Any) -> Envelope | None:
         try:
@@ -147,7 +167,7 @@ class EventConsumer:
                 await self._database["dead"].update_one({"_id": row_id}, {"$set": row}, upsert=True)
                 return
             except PyMongoError as store_error:
-                self.trouble = f"{type(store_error).__name__}: {store_error}"
+                self._waits("store", store_error)
                 await asyncio.sleep(1.0)
 
     async def _commit(self, client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
@@ -158,12 +178,26 @@ class EventConsumer:
             # Another member has the partitions now: it will skip these events by their marks.
             log.info("offsets not committed", cause=type(error).__name__)
 
-    async def _report_lag(self, client: AIOKafkaConsumer) -> None:
-        for tp in client.assignment():
-            end = client.highwater(tp)
-            if end is not None:
-                behind = max(0, end - await client.position(tp))
-                metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(behind)
+    async def _measure_lag(
+        self, client: AIOKafkaConsumer, begins: dict[TopicPartition, int]
+    ) -> None:
+        """Say how far behind each partition held here is, also while nothing is taken in.
+
+        ``begins`` tells where the batch in hand begins, which the client's position is past.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._next_measure:
+            return
+        self._next_measure = now + MEASURE_EVERY
+        try:
+            async with asyncio.timeout(1.0):
+                ends = await client.end_offsets(client.assignment())
+                at = {tp: begins.get(tp, await client.position(tp)) for tp in ends}
+        except (KafkaError, TimeoutError):
+            return  # the gauges stay: whoever reads them sees the broker's own alert
+        metrics.consumer_lag.clear()  # of partitions that another process holds now
+        for tp, end in ends.items():
+            metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(max(0, end - at[tp]))
 
     async def _sweep(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -180,6 +180,9 @@ class JobRunner:
         self._jobs = jobs
         self._stores = stores
         self._resources = resources
+        for kind in jobs.kinds:  # a counter that begins with its first failure shows no increase
+            for outcome in ("retried", "given-up"):
+                metrics.job_failures_total.labels(kind, outcome)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work on all kinds at once; what is in hand at the end is given back."""
@@ -333,12 +336,14 @@ class JobRunner:
     async def _again_or_never(
         self, kind: Kind, lease: JobLease[Any, Any], job: Job, cause: Exception
     ) -> None:
+        again = job.attempt < kind.attempts and not isinstance(cause, JobKillsRunnerError)
+
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)
             rows = uow.collection("jobs")
             held = {"_id": job.row_id, "owner": lease.owner, "attempt": job.attempt}
             why = f"{type(cause).__name__}: {cause}"[:2_000]
-            if job.attempt < kind.attempts and not isinstance(cause, JobKillsRunnerError):
+            if again:
                 later = uow.now + timedelta(seconds=min(60, 2**job.attempt))
                 change = {"state": "queued", "owner": None, "not_before": later, "error": why}
                 rows.update(held, {"$set": change})
@@ -350,6 +355,8 @@ class JobRunner:
             await uow.write()
 
         await self._stores.transactions.run(body)
+        outcome = "retried" if again else "given-up"
+        metrics.job_failures_total.labels(kind.name, outcome).inc()
 
 
 async def _nothing(_: Any) -> None:

@@ -23,22 +23,18 @@ from wakeline_messaging import (
     Processor,
     Relay,
     TopicNotConsumedError,
-    outbox_depth,
 )
 from wakeline_process.backlog import BacklogError
 from wakeline_process.commands import IdempotencyKeyReusedError
 from wakeline_process.kafka_probe import KafkaProbe
+from wakeline_process.measuring import measure
 from wakeline_process.operations import operations_router
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_process.standing import Standings
 from wakeline_storage import DatabaseIsNewerError, version_of
-from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
-
-MEASURE_EVERY = 5.0
-"""Seconds between looks at the depth of outbox, parked, waiting and dead."""
 
 
 class Kind(StrEnum):
@@ -93,7 +89,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         process = Process(runtime, _app(service, kind, checks), asyncio.Event())
         process.app.state.runtime = runtime
         standings = process.app.state.standings = Standings(service)
-        process.parts.append(lambda stop: measure(runtime, stop))
+        process.parts.append(lambda stop: measure(runtime, readiness_of(checks), stop))
         if kind.does(Kind.RELAY):
             relay = Relay(runtime.database, service.name, settings.kafka)
             checks["relay"] = _trouble(relay)
@@ -158,40 +154,6 @@ async def refuse_newer_database(runtime: Runtime) -> None:
             f"the database of {runtime.service.name} is at version {version}, this release knows "
             f"{newest}: start the release that migrated it"
         )
-
-
-async def measure(runtime: Runtime, stop: asyncio.Event) -> None:
-    """Keep the gauges true that nobody else sets."""
-    gauges = {
-        "parked": (metrics.parked_events, metrics.parked_oldest_seconds),
-        "waiting": (metrics.waiting_events, metrics.waiting_oldest_seconds),
-    }
-    while not stop.is_set():
-        try:
-            rows, age = await outbox_depth(runtime.database)
-            metrics.outbox_rows.set(rows)
-            metrics.outbox_oldest_seconds.set(age)
-            metrics.dead_events.set(await runtime.database["dead"].estimated_document_count())
-            now = runtime.stores.open(None).now
-            for name, (count, oldest) in gauges.items():
-                count.set(await runtime.database[name].estimated_document_count())
-                first = await runtime.database[name].find_one({}, {"since": 1}, sort=[("since", 1)])
-                oldest.set((now - first["since"]).total_seconds() if first else 0)
-            await _count_jobs(runtime)
-        except PyMongoError as error:
-            log.warning("gauges wait", cause=type(error).__name__)
-        try:
-            await asyncio.wait_for(stop.wait(), MEASURE_EVERY)
-        except TimeoutError:
-            continue
-
-
-async def _count_jobs(runtime: Runtime) -> None:
-    by = {"$group": {"_id": {"kind": "$kind", "state": "$state"}, "n": {"$sum": 1}}}
-    counted = await runtime.database["jobs"].aggregate([by])
-    metrics.jobs.clear()  # a kind and state without jobs has no row to say 0
-    async for row in counted:
-        metrics.jobs.labels(row["_id"]["kind"], row["_id"]["state"]).set(row["n"])
 
 
 PROBLEMS: Mapping[type[Exception], int] = {

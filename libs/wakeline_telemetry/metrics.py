@@ -16,6 +16,14 @@ consumer_lag = Gauge(
     "Events of a partition that this consumer has not taken in yet.",
     ["topic", "partition"],
 )
+consumer_waits = Gauge(
+    "wakeline_consumer_waits",
+    "1 while this consumer takes nothing in, by cause: store, broker or newer-release.",
+    ["cause"],
+)
+ready = Gauge(
+    "wakeline_ready", "1 if a check of /health/ready passed when last looked at, else 0.", ["check"]
+)
 outbox_rows = Gauge("wakeline_outbox_rows", "Outbox rows that are not published yet.")
 outbox_oldest_seconds = Gauge(
     "wakeline_outbox_oldest_seconds", "Age of the oldest unpublished outbox row."
@@ -27,6 +35,7 @@ waiting_oldest_seconds = Gauge(
     "wakeline_waiting_oldest_seconds", "Age of the oldest waiting event."
 )
 dead_events = Gauge("wakeline_dead_events", "Events that were given up, with their cause.")
+dead_oldest_seconds = Gauge("wakeline_dead_oldest_seconds", "Age of the oldest dead event.")
 handler_seconds = Histogram(
     "wakeline_handler_seconds",
     "Time that a handler took for one event.",
@@ -40,6 +49,16 @@ handled_events_total = Counter(
 )
 relayed_events_total = Counter("wakeline_relayed_events_total", "Outbox rows sent to Kafka.")
 jobs = Gauge("wakeline_jobs", "Jobs by kind and state.", ["kind", "state"])
+job_oldest_seconds = Gauge(
+    "wakeline_job_oldest_seconds",
+    "Time since the oldest job of a kind and state was asked for.",
+    ["kind", "state"],
+)
+job_failures_total = Counter(
+    "wakeline_job_failures_total",
+    "Attempts of jobs that ended in an error, by outcome: retried or given-up.",
+    ["kind", "outcome"],
+)
 job_seconds = Histogram(
     "wakeline_job_seconds", "Time that an attempt of a job took.", ["kind"], buckets=_JOB_SECONDS
 )

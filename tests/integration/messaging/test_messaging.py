@@ -168,6 +168,11 @@ async def test_a_newer_major_stops_the_consumer_and_kills_nothing(scope: Scope) 
                     break
                 await asyncio.sleep(0.1)
         assert ready.status_code == 503
+        async with asyncio.timeout(20):
+            wanted = {'wakeline_consumer_waits{cause="newer-release"} 1.0'}
+            wanted.add('wakeline_ready{check="consumer"} 0.0')
+            while not wanted <= set((await service.client().get("/metrics")).text.splitlines()):
+                await asyncio.sleep(0.2)
         assert (await service.client("admin").get("/health/live")).status_code == 200
         assert await service.database["dead"].count_documents({}) == 0
         assert await service.database["parked"].count_documents({}) == 0
