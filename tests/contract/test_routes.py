@@ -26,7 +26,7 @@ OPEN_TO_LABELERS = {
         "POST /v1/leases/{lease_id}/skip",
         "POST /v1/leases/{lease_id}/submit",
     },
-    "review": {"GET /v1/verdicts"},
+    "review": {"GET /v1/verdicts", "GET /v1/statistics/people"},
 }
 """Everything that a token of a labeler, of a vendor's too, gets past. A new line is a decision
 about promise 7: no model bytes, no embeddings, no predictions in bulk, no pixels but by a lease."""
@@ -42,6 +42,7 @@ OPEN_TO_REVIEWERS = {
         "POST /v1/reviews/leases/{lease_id}/verdict",
         "POST /v1/reviews/{label_id}/corrections",
         "GET /v1/verdicts",
+        "GET /v1/statistics/people",
     },
 }
 """Likewise of a reviewer, who also makes the last round of a rejected label."""

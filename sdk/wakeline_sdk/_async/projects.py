@@ -1,7 +1,8 @@
 """Projects, teams and people."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, cast
+from datetime import date
+from typing import Any, Literal, cast
 
 from wakeline_sdk._async.transport import AsyncTransport
 from wakeline_sdk.batches import batches
@@ -9,6 +10,7 @@ from wakeline_sdk.checking import problems_of
 from wakeline_sdk.models import (
     Applied,
     BenchmarkReport,
+    PeopleStatistics,
     Person,
     Project,
     ProjectVersion,
@@ -170,6 +172,27 @@ class AsyncPeople:
         """All people, or those of one team."""
         async for item in self._transport.pages("labeling", "/v1/people", {"team_id": team_id}):
             yield Person.model_validate(item)
+
+    async def statistics(
+        self,
+        project_id: str,
+        *,
+        by: Literal["person", "team", "stage", "day"] = "person",
+        stage: str | None = None,
+        team: str | None = None,
+        person: str | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> AsyncIterator[PeopleStatistics]:
+        """How people did, the last 30 days if nothing else is said.
+
+        Whoever may not read statistics is told of themselves alone.
+        """
+        wanted = {"project": project_id, "by": by, "stage": stage, "team": team, "person": person}
+        wanted["since"] = since.isoformat() if since else None
+        wanted["until"] = until.isoformat() if until else None
+        async for item in self._transport.pages("review", "/v1/statistics/people", wanted):
+            yield PeopleStatistics.model_validate(item)
 
 
 def _refused(asset_id: str, problems: Sequence[str]) -> BenchmarkReport:

@@ -1,10 +1,12 @@
 """``wakeline team`` and ``wakeline people``."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal, cast
 
 import typer
 
 from wakeline_sdk.cli.command import Session, command, group
+from wakeline_sdk.cli.projects import ProjectId
 from wakeline_sdk.cli.showing import Columns
 from wakeline_sdk.models import Person, Team
 
@@ -28,6 +30,21 @@ _PERSON: Columns = {
     "roles": lambda one: one.roles,
 }
 
+_STATISTICS: Columns = {
+    "labels": lambda one: one.labels,
+    "median s": lambda one: one.median_seconds,
+    "p90 s": lambda one: one.p90_seconds,
+    "accepted": lambda one: one.accepted,
+    "corrected": lambda one: one.corrected,
+    "rejected": lambda one: one.rejected,
+    "unreviewed": lambda one: one.unreviewed,
+    "benchmarks": lambda one: one.mean_benchmark_score,
+    "agreement": lambda one: one.mean_people_agreement,
+    "unchanged": lambda one: one.unchanged_share,
+    "cost": lambda one: one.cost,
+}
+By = Literal["person", "team", "stage", "day"]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -38,6 +55,7 @@ def register(app: typer.Typer) -> None:
     command(people, "list")(list_people)
     command(people, "add")(add)
     command(people, "change")(change)
+    command(people, "stats")(stats)
 
 
 def list_teams(session: Session) -> None:
@@ -100,6 +118,35 @@ def change(
         person, name=name, team_id=team, roles=role or None, email=email
     )
     _show_person(session, changed)
+
+
+def stats(
+    session: Session,
+    project: ProjectId,
+    by: Annotated[str, typer.Option(help="person, team, stage or day.")] = "person",
+    stage: Annotated[str | None, typer.Option(help="Of this stage only.")] = None,
+    team: Annotated[str | None, typer.Option(help="Of this team only.")] = None,
+    person: Annotated[str | None, typer.Option(help="Of this person only.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; 30 days ago.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day; today.")
+    ] = None,
+) -> None:
+    """Show how people did: labels, times, verdicts, agreement, cost. A labeler sees themselves."""
+    if by not in ("person", "team", "stage", "day"):
+        raise typer.BadParameter("--by takes person, team, stage or day")
+    found = session.client.people.statistics(
+        project,
+        by=cast(By, by),
+        stage=stage,
+        team=team,
+        person=person,
+        since=since.date() if since else None,
+        until=until.date() if until else None,
+    )
+    session.display.rows(found, {by: lambda one: one.name, **_STATISTICS}, none="no labels yet")
 
 
 def _show_team(session: Session, team: Team) -> None:

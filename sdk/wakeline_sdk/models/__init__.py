@@ -13,6 +13,7 @@ from wakeline_sdk.models.operations import Backlog, Replay, ReplayPart, Troubled
 from wakeline_sdk.models.projects import (
     Applied,
     Change,
+    PeopleStatistics,
     Person,
     Project,
     ProjectVersion,
@@ -71,6 +72,7 @@ __all__ = [
     "LeasedAsset",
     "ModelVersion",
     "Outcome",
+    "PeopleStatistics",
     "Person",
     "PinnedPrelabel",
     "PredictionStatus",

@@ -92,3 +92,31 @@ class Person(Wire):
     email: str | None = None
     team_id: str
     roles: tuple[str, ...] = ()
+
+
+class PeopleStatistics(Wire):
+    """How people did over some days; what cannot be said of nothing is None."""
+
+    name: str
+    """The person, team, stage or day that this is about."""
+    labels: int
+    seconds: float
+    """Human time in sum."""
+    median_seconds: float | None
+    """Of a label, within 5 %."""
+    p90_seconds: float | None
+    accepted: int
+    corrected: int
+    rejected: int
+    unreviewed: int
+    benchmarks: int
+    mean_benchmark_score: float | None
+    compared: int
+    """Labels that were compared with other people's of the same task."""
+    mean_people_agreement: float | None
+    assisted: int
+    """Labels made with a pre-label in sight."""
+    unchanged_share: float | None
+    """Share of these that left every shape as it was shown."""
+    cost: float | None
+    """Hours times the team's rate as it is today."""

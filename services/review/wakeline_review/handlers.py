@@ -1,6 +1,11 @@
 """Which event causes which use case."""
 
-from wakeline_events.labeling import BenchmarkSet, LabelCompleted, ProjectConfigured
+from wakeline_events.labeling import (
+    BenchmarkSet,
+    LabelCompleted,
+    ProjectConfigured,
+    TeamConfigured,
+)
 from wakeline_messaging import Handlers, Reads
 from wakeline_review.domain.records import benchmark_id
 from wakeline_review.ports import ReviewUnitOfWork
@@ -12,6 +17,11 @@ handlers = Handlers()
 @handlers.on(ProjectConfigured)
 async def on_project_configured(event: ProjectConfigured, uow: ReviewUnitOfWork) -> None:
     await learning.learn_project(uow, event)
+
+
+@handlers.on(TeamConfigured)
+async def on_team_configured(event: TeamConfigured, uow: ReviewUnitOfWork) -> None:
+    await learning.learn_team(uow, event)
 
 
 @handlers.on(BenchmarkSet)

@@ -1,11 +1,12 @@
 """What the use cases of review need from outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from wakeline_events.base import AssetId, Event, LabelId, PersonId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import ProjectDocument
+from wakeline_events.labeling import LabelCompleted, TeamConfigured
 from wakeline_events.shapes import AnnotationSet
 from wakeline_review.domain.records import Review, ReviewLease, Standing
 
@@ -50,6 +51,20 @@ class Standings(Protocol):
     def add_score(self, stage_id: StageId, person_id: PersonId, score: float) -> None: ...
 
 
+class Days(Protocol):
+    """How people do, day by day."""
+
+    def add(
+        self, label: LabelCompleted, counts: Mapping[str, int], seconds: float | None = None
+    ) -> None: ...
+
+
+class Rates(Protocol):
+    """What an hour of each team costs."""
+
+    def put(self, event: TeamConfigured) -> None: ...
+
+
 class Drafts(Protocol):
     """Corrections whose lease ended before they came in."""
 
@@ -71,6 +86,10 @@ class ReviewUnitOfWork(Protocol):
     @property
     def standings(self) -> Standings: ...
     @property
+    def days(self) -> Days: ...
+    @property
+    def rates(self) -> Rates: ...
+    @property
     def drafts(self) -> Drafts: ...
     def emit(self, *events: Event) -> None: ...
     def enqueue(self, kind: str, job_id: str, payload: dict[str, Any]) -> None: ...
@@ -79,8 +98,10 @@ class ReviewUnitOfWork(Protocol):
 
 __all__ = [
     "Benchmarks",
+    "Days",
     "Drafts",
     "Projects",
+    "Rates",
     "ReviewLease",
     "ReviewUnitOfWork",
     "Reviews",

@@ -1,8 +1,8 @@
 """The only place that builds what the review service works with."""
 
 from wakeline_process import Service
+from wakeline_review.api import routes, statistics
 from wakeline_review.api.problems import STATUS
-from wakeline_review.api.routes import routers
 from wakeline_review.handlers import handlers
 from wakeline_review.jobs import jobs
 from wakeline_review.migrations import MIGRATIONS
@@ -20,7 +20,7 @@ def service(settings: Settings | None = None) -> Service[MongoReviewUnitOfWork, 
         unit_of_work=MongoReviewUnitOfWork,
         resources=lambda: open_resources(settings.blobs),
         migrations=MIGRATIONS,
-        routers=routers,
+        routers=(*routes.routers, statistics.router),
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,

@@ -15,4 +15,5 @@ STATUS: dict[type[Exception], int] = {
     errors.InvalidAnnotationsError: 422,
     BlobMissingError: 404,
     errors.InvalidVerdictError: 422,
+    errors.TooManyDaysError: 422,
 }

@@ -62,6 +62,12 @@ class NotAcceptedError(Exception):
     code: ClassVar[str] = "not-accepted"
 
 
+class TooManyDaysError(Exception):
+    """Statistics over more than one answer can be made of."""
+
+    code: ClassVar[str] = "too-many-days"
+
+
 class InvalidVerdictError(Exception):
     """A verdict that does not say what it must, or names labels that are not judged here."""
 

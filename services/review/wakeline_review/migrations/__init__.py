@@ -23,7 +23,21 @@ async def _create_standings(database: Database) -> None:
         await database.create_collection("standings")
 
 
+async def _create_days(database: Database) -> None:
+    there = await database.list_collection_names()
+    for name in ("days", "teams"):
+        if name not in there:
+            await database.create_collection(name)
+    await database["days"].create_indexes(
+        [
+            IndexModel([("project_id", ASCENDING), ("day", ASCENDING)]),
+            IndexModel([("project_id", ASCENDING), ("person_id", ASCENDING), ("day", ASCENDING)]),
+        ]
+    )
+
+
 MIGRATIONS = (
     Migration(1, "indexes of reviews", _create_indexes),
     Migration(2, "how the people of every stage do", _create_standings),
+    Migration(3, "people's days", _create_days),
 )

@@ -6,6 +6,7 @@ from wakeline_messaging import UnitOfWork
 from wakeline_review.resources import Resources
 from wakeline_review.store.projections import MongoBenchmarks, MongoProjects, MongoStandings
 from wakeline_review.store.reviews import MongoDrafts, MongoReviews
+from wakeline_review.store.statistics import MongoDays, MongoRates
 
 
 class MongoReviewUnitOfWork(UnitOfWork[Resources]):
@@ -30,6 +31,16 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
     def standings(self) -> MongoStandings:
         """What is known of the people of every stage."""
         return MongoStandings(self.collection("standings"))
+
+    @cached_property
+    def days(self) -> MongoDays:
+        """How people do, day by day."""
+        return MongoDays(self.collection("days"))
+
+    @cached_property
+    def rates(self) -> MongoRates:
+        """What an hour of each team costs."""
+        return MongoRates(self.collection("teams"))
 
     @cached_property
     def drafts(self) -> MongoDrafts:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from wakeline_events.base import TaskId
 from wakeline_events.review import LabelAccepted
 from wakeline_events.shapes import AnnotationSet
-from wakeline_review.domain import rounds, triage
+from wakeline_review.domain import rounds, statistics, triage
 from wakeline_review.domain.records import Review
 from wakeline_review.domain.rounds import Comparison
 from wakeline_review.ports import ReviewUnitOfWork
@@ -26,6 +26,10 @@ async def take_comparison(
     gathered = rounds.gathered(await uow.reviews.of_task(task_id))
     if {review.id for review in gathered} != set(comparison.agreements):
         return  # taken by an earlier attempt
+    for review in gathered:
+        if review.people_agreement is None:
+            mean = comparison.agreements[review.id]
+            uow.days.add(review.label, statistics.of_peers(mean))
     members = [
         review.model_copy(update={"people_agreement": comparison.agreements[review.id]})
         for review in gathered
@@ -57,6 +61,7 @@ def count_alone(uow: ReviewUnitOfWork, review: Review) -> None:
     changes = {"state": "merged", "decided_at": uow.now, "lease": None, "counts_as": review.id}
     settled = review.model_copy(update=changes)
     uow.reviews.put(settled)
+    _note_verdict(uow, settled)
     uow.emit(accepted(settled, [settled]))
 
 
@@ -77,7 +82,9 @@ def count_together(
         "counts_as": chosen.id,
     }
     for member in members:
-        uow.reviews.put(member.model_copy(update=changes))
+        merged = member.model_copy(update=changes)
+        uow.reviews.put(merged)
+        _note_verdict(uow, merged)
     kept = chosen.model_copy(update=changes | {"annotations": final})
     uow.reviews.put(kept)
     uow.emit(accepted(kept, members))
@@ -107,3 +114,8 @@ def accepted(review: Review, members: Sequence[Review]) -> LabelAccepted:
         people_agreement=review.mean_agreement,
         reasons=review.reasons,
     )
+
+
+def _note_verdict(uow: ReviewUnitOfWork, review: Review) -> None:
+    assert review.verdict is not None
+    uow.days.add(review.label, statistics.of_verdict(review.verdict))

@@ -9,6 +9,7 @@ from wakeline_events.ontology import problems_in
 from wakeline_events.review import LabelRejected, LabelSuperseded
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.shapes import Annotation
+from wakeline_review.domain import statistics
 from wakeline_review.domain.errors import (
     InvalidAnnotationsError,
     InvalidVerdictError,
@@ -116,6 +117,7 @@ async def _send_back(
             )
         rejected = {**alone, **said, "state": "rejected", "decided_at": uow.now}
         uow.reviews.put(member.model_copy(update=rejected))
+        uow.days.add(label, statistics.of_verdict("rejected"))
         uow.emit(
             LabelRejected(
                 asset_id=label.asset_id,

@@ -1,6 +1,6 @@
 """Takes in what other services say of projects and trusted labels."""
 
-from wakeline_events.labeling import BenchmarkSet, ProjectConfigured
+from wakeline_events.labeling import BenchmarkSet, ProjectConfigured, TeamConfigured
 from wakeline_review.ports import ReviewUnitOfWork
 
 
@@ -13,3 +13,8 @@ async def learn_project(uow: ReviewUnitOfWork, event: ProjectConfigured) -> None
 async def learn_benchmark(uow: ReviewUnitOfWork, event: BenchmarkSet) -> None:
     """Keep a trusted label, to score people with."""
     uow.benchmarks.put(event.stage_id, event.asset_id, event.truth)
+
+
+async def learn_team(uow: ReviewUnitOfWork, event: TeamConfigured) -> None:
+    """Keep what an hour of a team costs."""
+    uow.rates.put(event)

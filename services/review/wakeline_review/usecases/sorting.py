@@ -7,7 +7,7 @@ from wakeline_events.configuration import ReviewPolicy, StagePolicy
 from wakeline_events.labeling import LabelCompleted
 from wakeline_events.review import Reason
 from wakeline_messaging import NotYetKnownError
-from wakeline_review.domain import triage
+from wakeline_review.domain import statistics, triage
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import comparing
@@ -33,6 +33,7 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
         reasons=await _of_person(uow, event, stage.review),
         opened_at=uow.now,
     )
+    uow.days.add(event, statistics.of_label(event), statistics.seconds_of(event))
     uow.standings.count_label(event.stage_id, event.person_id)
     benchmark = await uow.benchmarks.get(event.stage_id, event.asset_id)
     if benchmark is not None or triage.must_be_read(stage.review, event):
@@ -61,6 +62,7 @@ async def score(
     if benchmark_score is not None:
         review = review.model_copy(update={"benchmark_score": benchmark_score})
         label = review.label
+        uow.days.add(label, statistics.of_score(benchmark_score))
         uow.standings.add_score(label.stage_id, label.person_id, benchmark_score)
     await sort(uow, review, await stage_of(uow, review), classes)
 
