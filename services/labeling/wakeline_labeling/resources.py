@@ -19,7 +19,10 @@ from wakeline_labeling.domain.selection import Coins
 from wakeline_labeling.store.projects import ProjectCache
 
 LENGTH_SECONDS = 2.0
-"""So long the length of a queue is remembered."""
+"""So long the length of a short queue is remembered."""
+LEASED_PER_SECOND = 5_000
+"""A queue of so many slots more is remembered a second longer: to count a million takes a while,
+and nobody labels a tenth of them in three minutes."""
 FRONT_SECONDS = 0.5
 """So long the front of a queue is remembered: a slot that is put first waits no longer."""
 REMEMBERED_LEASES = 4_096
@@ -84,6 +87,7 @@ class LocalDesk:
     _lengths: dict[str, tuple[float, int]] = field(default_factory=dict)
     _fronts: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _leases: Recent[Slot] = field(default_factory=lambda: Recent(REMEMBERED_LEASES))
     _shapes: Recent[tuple[Predicted, ...]] = field(
         default_factory=lambda: Recent(REMEMBERED_SHAPES)
@@ -98,12 +102,14 @@ class LocalDesk:
     def new_id(self) -> str:
         return uuid4().hex
 
-    def length_of(self, queue: str) -> int | None:
-        counted_at, length = self._lengths.get(queue, (-LENGTH_SECONDS, 0))
-        return length if monotonic() - counted_at < LENGTH_SECONDS else None
-
-    def note_length(self, queue: str, length: int) -> None:
-        self._lengths[queue] = (monotonic(), length)
+    async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
+        async with self._counting:
+            good_until, length = self._lengths.get(queue, (0.0, 0))
+            if monotonic() >= good_until:
+                length = await count()
+                good_for = LENGTH_SECONDS + length / LEASED_PER_SECOND
+                self._lengths[queue] = (monotonic() + good_for, length)
+            return length
 
     async def front_of(
         self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]

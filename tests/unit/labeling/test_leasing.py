@@ -83,10 +83,8 @@ class FakeDesk:
     def coin(self) -> float:
         return self.benchmark
 
-    def length_of(self, queue: str) -> int | None:
-        return None
-
-    def note_length(self, queue: str, length: int) -> None: ...
+    async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
+        return await count()
 
     async def front_of(
         self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
@@ -164,6 +162,20 @@ async def test_the_front_of_a_queue_is_read_by_one_for_all_and_each_slot_given_o
     taken = await asyncio.gather(*(take(desk) for _ in range(7)))
     assert len(set(taken)) == 7
     assert reads == 3
+
+
+async def test_a_queue_is_counted_by_one_for_all() -> None:
+    counts = 0
+
+    async def count() -> int:
+        nonlocal counts
+        counts += 1
+        await asyncio.sleep(0)
+        return 7
+
+    desk = LocalDesk()
+    assert await asyncio.gather(*(desk.length_of("q", count) for _ in range(16))) == [7] * 16
+    assert counts == 1
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def probability_in_stratum(uniform_share: float, strata: int, size: int) -> floa
 def probability_of_first(uniform_share: float, queued: int) -> float:
     """Probability that a pick falls on the first of a queue of about ``queued`` slots.
 
-    The length is a few seconds old at most; the error is below ``uniform_share / SMALL_QUEUE``
-    times the relative error of the length.
+    The length was counted a while ago; the error is below ``uniform_share / SMALL_QUEUE`` times
+    its relative error, which is a tenth or so.
     """
     return (1 - uniform_share) + uniform_share / max(1, queued)

@@ -139,11 +139,9 @@ class Desk(Protocol):
     def new_id(self) -> str:
         """A name that nobody has."""
 
-    def length_of(self, queue: str) -> int | None:
-        """How long a queue was a moment ago, or None if that is too long ago."""
-
-    def note_length(self, queue: str, length: int) -> None:
-        """Remember how long a queue is."""
+    async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
+        """How long a queue is, within a tenth or so; counted, by one for all, where that was too
+        long ago."""
 
     async def front_of(
         self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]

@@ -219,11 +219,7 @@ async def _first(uow: UnitOfWork, desk: Desk, queue: Queue) -> str | None:
 
 
 async def _length(uow: UnitOfWork, desk: Desk, queue: str) -> int:
-    length = desk.length_of(queue)
-    if length is None:
-        length = await uow.slots.queued(queue)
-        desk.note_length(queue, length)
-    return length
+    return await desk.length_of(queue, lambda: uow.slots.queued(queue))
 
 
 async def _why_nothing(uow: UnitOfWork, stage: Stage) -> str:
