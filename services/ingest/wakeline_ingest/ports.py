@@ -16,6 +16,7 @@ from wakeline_ingest.domain.records import (
     Presence,
 )
 from wakeline_ingest.domain.sources import Known, Listed, ObjectState, Place, SourceRecord
+from wakeline_ingest.domain.uploads import UploadRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,13 @@ class Imports(Protocol):
     ) -> list[tuple[str, Line]]: ...
 
 
+class Uploads(Protocol):
+    """Declared uploads."""
+
+    async def get(self, upload_id: str) -> UploadRecord | None: ...
+    def put(self, upload: UploadRecord) -> None: ...
+
+
 class IngestUnitOfWork(Protocol):
     """One transaction of this service."""
 
@@ -159,6 +167,8 @@ class IngestUnitOfWork(Protocol):
     def sources(self) -> Sources: ...
     @property
     def imports(self) -> Imports: ...
+    @property
+    def uploads(self) -> Uploads: ...
 
     def emit(self, *events: Event) -> None: ...
     def enqueue(

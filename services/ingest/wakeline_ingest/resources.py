@@ -6,8 +6,10 @@ from pathlib import Path
 
 from wakeline_blobs import Blobs
 from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.domain.records import BUCKET
 from wakeline_ingest.ports import Depot
+from wakeline_ingest.settings import UploadSettings
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class Resources:
     upload_folder: Path | None
     checking: asyncio.Semaphore
     """Held while an image is decoded, so that many uploads don't fill the memory."""
+    uploads: UploadSettings
+    archives: ArchiveLimits
+    public_blobs: Blobs
+    """The same store as clients reach it: for their URLs only."""
     source_buckets: tuple[str, ...] = ()
     """Patterns of the full names of buckets that may be sources."""
     bucket_prefix: str = ""

@@ -1,11 +1,41 @@
 """Settings of the ingest service."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from wakeline_process import ServiceSettings, service_config
+
+
+class UploadSettings(BaseModel):
+    """Declared uploads, which go straight to the object store."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_bytes: Annotated[int, Field(ge=1)] = 16 << 30
+    """Of one file."""
+    part_bytes: Annotated[int, Field(ge=1, le=5 << 30)] = 64 << 20
+    """Of each part but the last: what is sent again after an interruption."""
+    lifetime: timedelta = timedelta(days=1)
+    """How long the parts of an upload are kept that is not completed."""
+    url_lifetime: timedelta = timedelta(minutes=15)
+    """How long a part may be written by its URL."""
+    public_endpoint: str | None = None
+    """``host:port`` by which clients reach the object store; None: as the services do."""
+    public_secure: bool | None = None
+    """Whether they do so by TLS; None: as the services do."""
+
+
+class ArchiveSettings(BaseModel):
+    """How much one archive may hold."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    max_entries: Annotated[int, Field(ge=1)] = 200_000
+    max_bytes: Annotated[int, Field(ge=1)] = 64 << 30
+    """Of all entries, unpacked."""
+    max_ratio: Annotated[int, Field(ge=2)] = 200
+    """Bytes that one packed byte may unpack to."""
 
 
 class Settings(ServiceSettings):
@@ -25,3 +55,5 @@ class Settings(ServiceSettings):
     source_buckets: tuple[str, ...] = ()
     """Full names of buckets, ``*`` for anything, whose objects may be registered by reference.
     This service's credential, and those of all that read images, must be allowed to read them."""
+    uploads: UploadSettings = UploadSettings()
+    archives: ArchiveSettings = ArchiveSettings()

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 
 import cv2
 
-from wakeline_blobs import Blobs
-from wakeline_ingest.api import imports
+from wakeline_blobs import Blobs, BlobSettings
+from wakeline_ingest.api import declared, imports
 from wakeline_ingest.api.problems import STATUS
 from wakeline_ingest.api.routes import router
 from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.handlers import handlers
 from wakeline_ingest.jobs import jobs
 from wakeline_ingest.migrations import MIGRATIONS
@@ -28,7 +29,7 @@ def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, 
         settings=chosen,
         unit_of_work=MongoIngestUnitOfWork,
         resources=lambda: open_resources(chosen),
-        routers=(router, imports.router),
+        routers=(router, imports.router, declared.router),
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
@@ -41,7 +42,7 @@ def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, 
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the service needs beside its database, and close it at the end."""
     cv2.setNumThreads(1)  # parallel by uploads; threads inside each would only get in the way
-    async with Blobs(settings.blobs) as blobs:
+    async with Blobs(settings.blobs) as blobs, Blobs(_public(settings)) as public_blobs:
         yield Resources(
             blobs=blobs,
             depot=BlobDepot(blobs),
@@ -49,6 +50,24 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             max_file_bytes=settings.max_file_bytes,
             upload_folder=settings.upload_folder,
             checking=asyncio.Semaphore(settings.checks_at_once),
+            uploads=settings.uploads,
+            archives=ArchiveLimits(
+                entries=settings.archives.max_entries,
+                bytes=settings.archives.max_bytes,
+                entry_bytes=settings.max_file_bytes,
+                ratio=settings.archives.max_ratio,
+            ),
+            public_blobs=public_blobs,
             source_buckets=settings.source_buckets,
             bucket_prefix=settings.blobs.prefix,
         )
+
+
+def _public(settings: Settings) -> BlobSettings:
+    given, secure = settings.uploads.public_endpoint, settings.uploads.public_secure
+    return settings.blobs.model_copy(
+        update={
+            "endpoint": given or settings.blobs.endpoint,
+            "secure": settings.blobs.secure if secure is None else secure,
+        }
+    )

@@ -13,6 +13,9 @@ from wakeline_ingest.domain.errors import (
     UnknownImportError,
     UnknownParentError,
     UnknownSourceError,
+    UnknownUploadError,
+    UploadEndedError,
+    UploadIncompleteError,
 )
 
 STATUS: dict[type[Exception], int] = {
@@ -25,6 +28,9 @@ STATUS: dict[type[Exception], int] = {
     FileRefusedError: 422,
     UnknownSourceError: 404,
     UnknownImportError: 404,
+    UnknownUploadError: 404,
+    UploadEndedError: 409,
+    UploadIncompleteError: 422,
     SourceRefusedError: 422,
     SourceDiffersError: 409,
     BlobMissingError: 404,

@@ -1,6 +1,6 @@
 """What can be wrong with a request, each with its stable code."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 
@@ -114,3 +114,54 @@ class CopyLostError(Exception):
     """Another sync has gained or lost a copy of these bytes meanwhile: look again."""
 
     code: ClassVar[str] = "copy-lost"
+
+
+class UnknownUploadError(Exception):
+    """The dataset has no such upload."""
+
+    code: ClassVar[str] = "unknown-upload"
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(f"there is no upload {upload_id!r} in this dataset: declare it first")
+
+
+class UploadIncompleteError(Exception):
+    """Parts of an upload are missing, or have another size than was declared."""
+
+    code: ClassVar[str] = "upload-incomplete"
+
+    def __init__(self, numbers: Sequence[int]) -> None:
+        some = ", ".join(map(str, numbers[:20])) + (", ..." if len(numbers) > 20 else "")
+        super().__init__(
+            f"{len(numbers)} parts are not there in their size: {some}; ask for their URLs and "
+            "send them again"
+        )
+
+
+class UploadEndedError(Exception):
+    """An upload takes no more parts."""
+
+    code: ClassVar[str] = "upload-ended"
+
+    def __init__(self, upload_id: str, state: str) -> None:
+        super().__init__(f"the upload {upload_id} is {state}: declare the file again")
+
+
+class StagedFileError(Exception):
+    """What lies in the staging area is not the file that was declared."""
+
+    code: str = "digest-differs"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class ArchiveError(Exception):
+    """An archive that cannot be read any further; what came before stays."""
+
+    code: str = "damaged-archive"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

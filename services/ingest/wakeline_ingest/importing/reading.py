@@ -10,9 +10,11 @@ from pathlib import Path
 
 from wakeline_ingest import usecases
 from wakeline_ingest.checking import check
-from wakeline_ingest.domain.records import Declared
+from wakeline_ingest.domain.records import Declared, asset_id_of
 from wakeline_ingest.ports import SentFile
 from wakeline_ingest.resources import Resources
+from wakeline_ingest.store import MongoIngestUnitOfWork
+from wakeline_messaging import JobLease
 
 
 @asynccontextmanager
@@ -56,3 +58,23 @@ async def checked_and_stored(
     return await usecases.store_bytes(
         resources.depot, dataset_id, image, parts or {}, declared, found, now, reference
     )
+
+
+async def arrival_of(
+    lease: JobLease[MongoIngestUnitOfWork, Resources],
+    dataset_id: str,
+    image: SentFile,
+    declared: Declared,
+) -> usecases.Arrival:
+    """Check and store an image, unless it is there already.
+
+    Raises
+    ------
+    FileRefusedError
+        If it cannot become an asset.
+    """
+    uow = lease.read()
+    there = await uow.assets.get(asset_id_of(dataset_id, image.digest))
+    if there is not None:
+        return usecases.again(there, declared, {})
+    return await checked_and_stored(lease.resources, dataset_id, image, declared, uow.now)

@@ -5,6 +5,7 @@ from typing import Any
 
 from bson import Binary
 
+from wakeline_ingest.domain.metadata import tags_of
 from wakeline_ingest.domain.records import AssetRecord, DatasetRecord, Declared, StoredPart
 from wakeline_ingest.ports import Filed, Refusal
 
@@ -15,12 +16,13 @@ def of_asset(asset: AssetRecord) -> Document:
     """Return the document of an asset."""
     document = asdict(asset)
     document["_id"] = document.pop("asset_id")
+    document["tags"] = tags_of(asset.declared.metadata)
     return document
 
 
 def asset_from(document: Document) -> AssetRecord:
     """Return the asset of a document."""
-    fields = {name: value for name, value in document.items() if name != "stays"}
+    fields = {name: value for name, value in document.items() if name not in ("stays", "tags")}
     return AssetRecord(
         asset_id=fields.pop("_id"),
         declared=Declared(**fields.pop("declared")),

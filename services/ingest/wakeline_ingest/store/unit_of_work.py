@@ -6,6 +6,7 @@ from wakeline_ingest.store.datasets import MongoDatasets
 from wakeline_ingest.store.imports import MongoImports
 from wakeline_ingest.store.library import MongoLibrary
 from wakeline_ingest.store.sources import MongoSources
+from wakeline_ingest.store.uploads import MongoUploads
 from wakeline_messaging import Scope, UnitOfWork
 
 
@@ -21,6 +22,7 @@ class MongoIngestUnitOfWork(UnitOfWork[Resources]):
         self.library = MongoLibrary(datasets, assets, fingerprints)
         self.sources = MongoSources(self.collection("sources"), self.collection("objects"))
         self.imports = MongoImports(self.collection("imports"), self.collection("import_lines"))
+        self.uploads = MongoUploads(self.collection("uploads"))
 
     def dequeue(self, kind: str, job_id: str) -> None:
         """Take a job back; who runs it notices, and what it stores then is refused."""

@@ -1,0 +1,79 @@
+"""Declared uploads: files that come in parts, straight to the object store."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain.records import Declared
+
+Purpose = Literal["image", "archive", "urls", "metadata"]
+"""What becomes of the file: an asset, or an import of this kind."""
+UploadState = Literal["open", "checking", "done", "refused", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """A file that was declared, and how far it is."""
+
+    upload_id: str
+    dataset_id: DatasetId
+    purpose: Purpose
+    state: UploadState
+    bytes: int
+    digest: str
+    """SHA-256 of the whole file, in hex."""
+    part_bytes: int
+    """Of each part but the last."""
+    declared: Declared
+    created_at: datetime
+    expires_at: datetime
+    """Until then its parts are kept while it is open."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of the import that it is for."""
+    asset_id: AssetId | None = None
+    import_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+    """Why it was refused."""
+
+    @property
+    def parts(self) -> int:
+        """In how many parts it comes."""
+        return max(1, -(-self.bytes // self.part_bytes))
+
+    @property
+    def prefix(self) -> str:
+        """Where its parts lie in the bucket ``assets`` until it is done."""
+        return f"staging/{self.upload_id}/"
+
+
+def upload_id_of(dataset_id: DatasetId, purpose: Purpose, digest: str) -> str:
+    """Return the name of an upload: the same file declared again is the same upload."""
+    return hashlib.sha256(f"{dataset_id}:{purpose}:{digest}".encode()).hexdigest()[:32]
+
+
+def part_key(upload: UploadRecord, number: int) -> str:
+    """Return where a part lies; numbers begin at 1."""
+    return f"{upload.prefix}{number:05}"
+
+
+def size_of_part(upload: UploadRecord, number: int) -> int:
+    """Return how many bytes a part has."""
+    if number < upload.parts:
+        return upload.part_bytes
+    return upload.bytes - upload.part_bytes * (upload.parts - 1)
+
+
+def missing(upload: UploadRecord, stored: Mapping[str, int]) -> list[int]:
+    """Return the numbers of parts that are not there in their full size.
+
+    ``stored`` is the size in bytes of each key.
+    """
+    return [
+        number
+        for number in range(1, upload.parts + 1)
+        if stored.get(part_key(upload, number)) != size_of_part(upload, number)
+    ]

@@ -1,0 +1,172 @@
+"""Declared uploads: declaring, completing, and what becomes of them."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from wakeline_events.base import DatasetId
+from wakeline_ingest.domain.errors import (
+    FileTooLargeError,
+    UnknownUploadError,
+    UploadEndedError,
+)
+from wakeline_ingest.domain.imports import ImportRecord
+from wakeline_ingest.domain.records import Declared, asset_id_of, refuse_difference
+from wakeline_ingest.domain.uploads import Purpose, UploadRecord, upload_id_of
+from wakeline_ingest.ports import IngestUnitOfWork
+from wakeline_ingest.usecases.importing import ended, find_import
+from wakeline_ingest.usecases.receiving import Arrival, receive, require_known
+
+UPLOAD_JOB = "upload"
+COLLECT_JOB = "collect"
+GRACE = timedelta(hours=1)
+"""After the end of an upload's time: URLs that were handed out before are of no use then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A file that somebody wants to send in parts."""
+
+    dataset_id: DatasetId
+    purpose: Purpose
+    bytes: int
+    digest: str
+    declared: Declared
+    options: dict[str, Any]
+    part_bytes: int
+    lifetime: timedelta
+    most_bytes: int
+
+
+async def declare(uow: IngestUnitOfWork, wish: Wish) -> UploadRecord:
+    """Make room for a file, or return the upload that this file is on its way with.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownParentError, FileTooLargeError, AssetDiffersError
+    """
+    await require_known(uow, wish.dataset_id, wish.declared.parent)
+    if wish.bytes > wish.most_bytes:
+        raise FileTooLargeError("the file", wish.most_bytes)
+    upload_id = upload_id_of(wish.dataset_id, wish.purpose, wish.digest)
+    there = await uow.uploads.get(upload_id)
+    if there is not None and await _is_alive(uow, there):
+        return there
+    upload = UploadRecord(
+        upload_id=upload_id,
+        dataset_id=wish.dataset_id,
+        purpose=wish.purpose,
+        state="open",
+        bytes=wish.bytes,
+        digest=wish.digest,
+        part_bytes=wish.part_bytes,
+        declared=wish.declared,
+        created_at=uow.now,
+        expires_at=uow.now + wish.lifetime,
+        options=wish.options,
+    )
+    asset = None
+    if wish.purpose == "image":
+        asset = await uow.assets.get(asset_id_of(wish.dataset_id, wish.digest))
+    if asset is not None:  # nothing has to be sent
+        refuse_difference(asset, wish.declared, {}, {})
+        upload = replace(upload, state="done", asset_id=asset.asset_id)
+    else:
+        uow.enqueue(COLLECT_JOB, upload_id, {}, not_before=upload.expires_at + GRACE)
+    uow.uploads.put(upload)
+    return upload
+
+
+async def find_upload(uow: IngestUnitOfWork, dataset_id: DatasetId, upload_id: str) -> UploadRecord:
+    """Return an upload of a dataset.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownUploadError
+    """
+    await require_known(uow, dataset_id, None)
+    upload = await uow.uploads.get(upload_id)
+    if upload is None or upload.dataset_id != dataset_id:
+        raise UnknownUploadError(upload_id)
+    return upload
+
+
+def refuse_ended(upload: UploadRecord) -> None:
+    """Check that an upload still takes parts.
+
+    Raises
+    ------
+    UploadEndedError
+    """
+    if upload.state != "open":
+        raise UploadEndedError(upload.upload_id, upload.state)
+
+
+async def complete(
+    uow: IngestUnitOfWork, dataset_id: DatasetId, upload_id: str, import_id: str
+) -> UploadRecord:
+    """Go on with a file all of whose parts are there: check it, or begin its import.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownUploadError, UploadEndedError
+    """
+    upload = await find_upload(uow, dataset_id, upload_id)
+    if upload.state in ("checking", "done"):
+        return upload
+    refuse_ended(upload)
+    if upload.purpose == "image":
+        upload = replace(upload, state="checking")
+        uow.enqueue(UPLOAD_JOB, upload_id, {})
+    else:
+        upload = replace(upload, state="done", import_id=import_id)
+        begin_import(uow, upload, import_id)
+    uow.uploads.put(upload)
+    return upload
+
+
+def begin_import(uow: IngestUnitOfWork, upload: UploadRecord, import_id: str) -> ImportRecord:
+    """Begin the import that a file was sent for."""
+    assert upload.purpose != "image"
+    options = {**upload.options, "file_name": upload.declared.file_name}
+    record = ImportRecord(
+        import_id, upload.dataset_id, upload.purpose, "queued", uow.now, options=options
+    )
+    uow.imports.add(record)
+    uow.enqueue(upload.purpose, import_id, {"upload_id": upload.upload_id})
+    return record
+
+
+async def finish(uow: IngestUnitOfWork, upload: UploadRecord, arrival: Arrival) -> None:
+    """Make an asset of a file that was checked and stored.
+
+    Raises
+    ------
+    UnknownParentError, AssetDiffersError
+    """
+    asset, _ = await receive(uow, arrival)
+    uow.uploads.put(replace(upload, state="done", asset_id=asset.asset_id))
+
+
+def refuse(uow: IngestUnitOfWork, upload: UploadRecord, code: str, message: str) -> None:
+    """End an upload that cannot become an asset."""
+    uow.uploads.put(replace(upload, state="refused", code=code, message=message))
+
+
+async def may_be_cleared(uow: IngestUnitOfWork, upload_id: str) -> bool:
+    """Say whether an upload's parts are of no use any more; an open one whose time is over ends."""
+    upload = await uow.uploads.get(upload_id)
+    if upload is None:
+        return True
+    if upload.state == "open" and upload.expires_at <= uow.now:
+        uow.uploads.put(replace(upload, state="expired"))
+        return True
+    return not await _is_alive(uow, upload)
+
+
+async def _is_alive(uow: IngestUnitOfWork, upload: UploadRecord) -> bool:
+    if upload.state in ("open", "checking"):
+        return upload.state == "checking" or upload.expires_at > uow.now
+    if upload.state == "done" and upload.import_id is not None:
+        return not ended(await find_import(uow, upload.dataset_id, upload.import_id))
+    return False
