@@ -77,6 +77,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file."""
+    return path.stat().st_size
+
+
 def _images_in(folder: Path, nir: Path | None) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         is_band = nir is not None and path.is_relative_to(nir)

@@ -1,12 +1,18 @@
 """Sources, imports and their reports: many images at once."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal
 
 from wakeline_sdk._async.pause import pause
+from wakeline_sdk._async.sending import BIG, AsyncSending
 from wakeline_sdk._async.transport import AsyncTransport
 from wakeline_sdk.models import Import, ImportLine, Outcome, Source
 from wakeline_sdk.paths import path
+from wakeline_sdk.uploads import size_of
 
+FileKind = Literal["archive", "urls", "metadata"]
 LONGEST_PAUSE = 5.0
 """Seconds between looks at an import that takes its time."""
 
@@ -81,6 +87,48 @@ class AsyncImports:
         wanted = {"outcome": list(outcomes) or None, "limit": 1000}
         async for item in self._transport.pages("ingest", where, wanted):
             yield ImportLine.model_validate(item)
+
+    async def begin(
+        self,
+        dataset_id: str,
+        kind: FileKind,
+        file: Path,
+        *,
+        group_from_folder: bool = False,
+    ) -> Import:
+        """Import what a file holds; a big file goes straight to the object store.
+
+        Parameters
+        ----------
+        kind
+            ``archive``: the images of a zip, tar or tar.gz file. ``metadata``: a CSV file with a
+            header, or JSON lines, that say something of assets that are there. ``urls``: a list
+            of URLs, one a line, of hosts that the operator allows.
+        group_from_folder
+            Whether the images of one folder of an archive are one group.
+
+        Raises
+        ------
+        InvalidRequestError
+            If the platform does not take such a file.
+        """
+        if size_of(file) > BIG:
+            declared = {
+                "purpose": kind,
+                "file_name": file.name,
+                "group_from_folder": group_from_folder,
+            }
+            sent = await AsyncSending(self._transport).send(dataset_id, file, declared)
+            return await self.get(dataset_id, sent.import_id or "")
+        form = {"kind": kind, "group_from_folder": "true" if group_from_folder else "false"}
+        where = path("/v1/datasets/{}/imports", dataset_id)
+        with ExitStack() as opened:
+
+            def files() -> dict[str, tuple[str, Any]]:
+                return {"file": (file.name, opened.enter_context(file.open("rb")))}
+
+            answer = await self._transport.json("ingest", "POST", where, data=form, files=files)
+        return Import.model_validate(answer)
 
     async def cancel(self, dataset_id: str, import_id: str) -> Import:
         """End an import where it is; what it has brought stays."""

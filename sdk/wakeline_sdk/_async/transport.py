@@ -1,7 +1,7 @@
 """Sends requests: finds the services, retries what may be retried, turns problems into errors."""
 
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -12,6 +12,8 @@ import httpx
 from wakeline_sdk._async.pause import pause
 from wakeline_sdk.errors import UnreachableError, error_of
 
+Body = Callable[[], AsyncIterator[bytes]]
+"""The bytes of a request, from their beginning with each call."""
 ATTEMPTS = 6
 RETRYABLE = frozenset({429, 502, 503, 504})
 
@@ -35,10 +37,12 @@ class AsyncTransport:
             timeout=httpx.Timeout(timeout, connect=5.0),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
         )
+        self._bare = httpx.AsyncClient(timeout=httpx.Timeout(timeout, connect=5.0))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        await self._bare.aclose()
 
     async def __aenter__(self) -> "AsyncTransport":
         return self
@@ -78,6 +82,28 @@ class AsyncTransport:
     ) -> bytes:
         """The bytes of a resource, all in memory: images, never whole datasets."""
         return (await self._send("GET", await self._at(service, path), params=params)).content
+
+    async def put_aside(self, url: str, body: Body, length: int) -> None:
+        """Put bytes to a URL of the object store, which gets no token; ``body`` for each try.
+
+        Raises
+        ------
+        UnreachableError
+            If the store does not answer, or refuses: the URL may be too old, say.
+        """
+        headers = {"Content-Length": str(length)}
+        for attempt in range(1, self._attempts + 1):
+            try:
+                answer = await self._bare.put(url, content=body(), headers=headers)
+                if answer.is_success:
+                    return
+                said = f"{answer.status_code} {answer.text[:200]}"
+            except httpx.TransportError as error:
+                said = _said(error)
+            if attempt < self._attempts:
+                await pause(_backoff(attempt))
+        where = url.partition("?")[0]  # the rest is a right to write
+        raise UnreachableError(f"the object store takes nothing at {where}: {said}")
 
     @asynccontextmanager
     async def lines(self, service: str, path: str) -> AsyncIterator[AsyncIterator[str]]:

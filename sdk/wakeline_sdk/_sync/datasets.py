@@ -1,7 +1,7 @@
 """Datasets and their assets."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
 from itertools import islice
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wakeline_sdk._sync.pause import aside
+from wakeline_sdk._sync.sending import BIG, Sending
 from wakeline_sdk._sync.transport import Transport
 from wakeline_sdk.concurrency import in_threads
 from wakeline_sdk.errors import ConflictError, InvalidRequestError
@@ -21,7 +22,7 @@ from wakeline_sdk.models import (
     UploadReport,
 )
 from wakeline_sdk.paths import path
-from wakeline_sdk.uploads import Progress, Upload, digest, images_at
+from wakeline_sdk.uploads import Progress, Upload, digest, images_at, size_of
 
 BATCH = 200
 """Files whose digests are asked for at once."""
@@ -55,16 +56,28 @@ class Datasets:
         state: str | None = None,
         digest: str | None = None,
         presence: str | None = None,
+        group: str | None = None,
+        metadata: Mapping[str, str | int | float | bool] | None = None,
     ) -> Iterator[AssetRecord]:
         """The assets of a dataset, or the one with these bytes.
 
         Parameters
         ----------
+        metadata
+            Only assets of which all of this is said.
         presence
             ``here``, or ``gone`` or ``superseded``: those whose bytes their source has no more.
         """
         where = path("/v1/datasets/{}/assets", dataset_id)
-        wanted = {"state": state, "digest": digest, "presence": presence, "limit": 500}
+        said = [f"{key}={_told(value)}" for key, value in (metadata or {}).items()]
+        wanted = {
+            "state": state,
+            "digest": digest,
+            "presence": presence,
+            "group": group,
+            "metadata": said or None,
+            "limit": 500,
+        }
         for item in self._transport.pages("ingest", where, wanted):
             yield AssetRecord.model_validate(item)
 
@@ -75,7 +88,7 @@ class Datasets:
             yield Refusal.model_validate(item)
 
     def upload(self, dataset_id: str, upload: Upload) -> StoredAsset:
-        """Upload one image; its bytes stream from disk.
+        """Upload one image; its bytes stream from disk, those of a big file to the object store.
 
         Raises
         ------
@@ -84,6 +97,8 @@ class Datasets:
         ConflictError
             If the image is there already with another group, parent, bands or masks.
         """
+        if len(upload.files) == 1 and size_of(upload.image) > BIG:
+            return self._upload_big(dataset_id, upload)
         form: dict[str, str] = {}
         if upload.group is not None:
             form["group"] = upload.group
@@ -104,6 +119,22 @@ class Datasets:
             where = path("/v1/datasets/{}/assets", dataset_id)
             answer = self._transport.json("ingest", "POST", where, data=form, files=files)
         return StoredAsset.model_validate(answer)
+
+    def _upload_big(self, dataset_id: str, upload: Upload) -> StoredAsset:
+        declared: dict[str, Any] = {"file_name": upload.file_name or upload.image.name}
+        for name in ("group", "parent", "metadata"):
+            if (value := getattr(upload, name)) is not None:
+                declared[name] = value
+        sent = Sending(self._transport).send(dataset_id, upload.image, declared)
+        where = path("/v1/assets/{}", sent.asset_id or "")
+        asset = AssetRecord.model_validate(self._transport.json("ingest", "GET", where))
+        return StoredAsset(
+            asset_id=asset.asset_id,
+            digest=asset.digest,
+            width=asset.width,
+            height=asset.height,
+            duplicate=False,
+        )
 
     def upload_all(
         self,
@@ -216,3 +247,7 @@ def _to_do(upload: Upload, hashed: str | FileReport, known: set[str]) -> Upload 
 def _unreadable(upload: Upload, error: OSError) -> FileReport:
     reason = f"it cannot be read: {error.strerror or error}"
     return FileReport(path=upload.image, code="unreadable-file", reason=reason)
+
+
+def _told(value: str | int | float | bool) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

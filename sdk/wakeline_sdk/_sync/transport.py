@@ -1,7 +1,7 @@
 """Sends requests: finds the services, retries what may be retried, turns problems into errors."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -12,6 +12,8 @@ import httpx
 from wakeline_sdk._sync.pause import pause
 from wakeline_sdk.errors import UnreachableError, error_of
 
+Body = Callable[[], Iterator[bytes]]
+"""The bytes of a request, from their beginning with each call."""
 ATTEMPTS = 6
 RETRYABLE = frozenset({429, 502, 503, 504})
 
@@ -35,10 +37,12 @@ class Transport:
             timeout=httpx.Timeout(timeout, connect=5.0),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
         )
+        self._bare = httpx.Client(timeout=httpx.Timeout(timeout, connect=5.0))
 
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        self._bare.close()
 
     def __enter__(self) -> "Transport":
         return self
@@ -76,6 +80,28 @@ class Transport:
     def bytes(self, service: str, path: str, params: Mapping[str, Any] | None = None) -> bytes:
         """The bytes of a resource, all in memory: images, never whole datasets."""
         return (self._send("GET", self._at(service, path), params=params)).content
+
+    def put_aside(self, url: str, body: Body, length: int) -> None:
+        """Put bytes to a URL of the object store, which gets no token; ``body`` for each try.
+
+        Raises
+        ------
+        UnreachableError
+            If the store does not answer, or refuses: the URL may be too old, say.
+        """
+        headers = {"Content-Length": str(length)}
+        for attempt in range(1, self._attempts + 1):
+            try:
+                answer = self._bare.put(url, content=body(), headers=headers)
+                if answer.is_success:
+                    return
+                said = f"{answer.status_code} {answer.text[:200]}"
+            except httpx.TransportError as error:
+                said = _said(error)
+            if attempt < self._attempts:
+                pause(_backoff(attempt))
+        where = url.partition("?")[0]  # the rest is a right to write
+        raise UnreachableError(f"the object store takes nothing at {where}: {said}")
 
     @contextmanager
     def lines(self, service: str, path: str) -> Iterator[Iterator[str]]:

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
     command(datasets, "list")(list_datasets)
     command(datasets, "create")(create)
     command(datasets, "show")(show)
+    command(datasets, "assets")(assets)
     command(app, "upload")(upload)
 
 
@@ -69,6 +70,29 @@ def show(
     }
     found = session.client.datasets.refusals(dataset)
     session.display.rows(found, columns, none="no file was refused")
+
+
+def assets(
+    session: Session,
+    dataset: DatasetId,
+    group: Annotated[str | None, typer.Option(help="Only those of this group.")] = None,
+    metadata: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only those of which this is said."),
+    ] = None,
+    presence: Annotated[str | None, typer.Option(help="here, gone or superseded.")] = None,
+) -> None:
+    """List the assets of a dataset."""
+    wanted = dict(one.partition("=")[::2] for one in metadata or ())
+    found = session.client.datasets.assets(dataset, group=group, metadata=wanted, presence=presence)
+    columns: Columns = {
+        "asset": lambda one: one.asset_id,
+        "file": lambda one: one.file_name,
+        "group": lambda one: one.group,
+        "size": lambda one: f"{one.width} x {one.height}",
+        "metadata": lambda one: ", ".join(f"{k}={v}" for k, v in one.metadata.items()),
+    }
+    session.display.rows(found, columns, none="there is no such asset")
 
 
 def upload(

@@ -1,5 +1,6 @@
 """``wakeline sources``, ``wakeline sync`` and ``wakeline imports``."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,6 +32,9 @@ def register(app: typer.Typer) -> None:
     command(sources, "list")(list_sources)
     command(app, "sync")(sync)
     imports = group(app, "imports", "What brought many images into a dataset at once.")
+    command(imports, "archive")(archive)
+    command(imports, "metadata")(metadata)
+    command(imports, "urls")(urls)
     command(imports, "list")(list_imports)
     command(imports, "show")(show)
     command(imports, "cancel")(cancel)
@@ -82,6 +86,55 @@ def sync(
     if not names:
         fail(f"{dataset!r} has no source: `wakeline sources add {dataset} NAME --bucket BUCKET`")
     follow(session, [client.sources.sync(dataset, name) for name in names], no_wait)
+
+
+def archive(
+    session: Session,
+    dataset: DatasetId,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="zip, tar or tar.gz.")],
+    group_from_folder: Annotated[
+        bool, typer.Option("--group-from-folder", help="Images of one folder are one group.")
+    ] = False,
+    no_wait: NoWait = False,
+) -> None:
+    """Send an archive; its images are unpacked there, each with its name in the archive.
+
+    Exits with 1 if an entry was refused; `wakeline imports show` says why.
+    """
+    begun = session.client.imports.begin(
+        dataset, "archive", file, group_from_folder=group_from_folder
+    )
+    follow(session, [begun], no_wait)
+
+
+def metadata(
+    session: Session,
+    dataset: DatasetId,
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV with a header, or JSON lines.")
+    ],
+    no_wait: NoWait = False,
+) -> None:
+    """Attach what a table says to the assets that its lines name.
+
+    Exits with 1 if a line was refused; `wakeline imports show` says why.
+    """
+    follow(session, [session.client.imports.begin(dataset, "metadata", file)], no_wait)
+
+
+def urls(
+    session: Session,
+    dataset: DatasetId,
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="One URL a line, or JSON lines.")
+    ],
+    no_wait: NoWait = False,
+) -> None:
+    """Let the platform fetch images by their URLs, from hosts that its operator allows.
+
+    Exits with 1 if a URL was refused; `wakeline imports show` says why.
+    """
+    follow(session, [session.client.imports.begin(dataset, "urls", file)], no_wait)
 
 
 def list_imports(session: Session, dataset: DatasetId) -> None:

@@ -8,7 +8,7 @@ from wakeline_sdk.models.data import (
     StoredAsset,
     UploadReport,
 )
-from wakeline_sdk.models.imports import Import, ImportLine, Outcome, Source
+from wakeline_sdk.models.imports import DeclaredUpload, Import, ImportLine, Outcome, Source
 from wakeline_sdk.models.operations import Backlog, Replay, ReplayPart, TroubledEvent
 from wakeline_sdk.models.projects import (
     Applied,
@@ -60,6 +60,7 @@ __all__ = [
     "Change",
     "Dataset",
     "DatasetVersion",
+    "DeclaredUpload",
     "Effort",
     "ExportReport",
     "FileReport",

@@ -58,3 +58,23 @@ class ImportLine(Wire):
     code: str | None = None
     message: str | None = None
     """Why it was refused."""
+
+
+class DeclaredUpload(Wire):
+    """A big file that comes in parts, and how far it is."""
+
+    upload_id: str
+    dataset_id: str
+    purpose: str
+    state: Literal["open", "checking", "done", "refused", "expired"]
+    bytes: int
+    digest: str
+    part_bytes: int
+    """Of each part but the last."""
+    parts: int
+    expires_at: datetime
+    asset_id: str | None = None
+    import_id: str | None = None
+    code: str | None = None
+    message: str | None = None
+    """Why it was refused."""

@@ -21,14 +21,17 @@ from wakeline_ingest.domain.errors import (
     AssetDiffersError,
     FileRefusedError,
     StagedFileError,
+    TableError,
     TurnTakenError,
     UnknownParentError,
 )
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.uploads import UploadRecord
 from wakeline_ingest.importing import staging
+from wakeline_ingest.importing.fetching import import_urls
 from wakeline_ingest.importing.reading import arrival_of, place_for_file
 from wakeline_ingest.importing.sync import Sync
+from wakeline_ingest.importing.tables import import_metadata
 from wakeline_ingest.importing.unpacking import import_archive
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
@@ -40,7 +43,7 @@ log = structlog.get_logger()
 jobs = Jobs()
 Lease = JobLease[MongoIngestUnitOfWork, Resources]
 Work = Callable[[Lease, ImportRecord, Path], Awaitable[None]]
-UNUSABLE = (ArchiveError, StagedFileError)
+UNUSABLE = (ArchiveError, StagedFileError, TableError)
 """What is wrong with a file and not with us: its import ends with this reason."""
 BATCH = 50
 """Assets that one run places."""
@@ -123,6 +126,18 @@ async def unpack(lease: Lease) -> None:
     await _import_file(lease, import_archive)
 
 
+@jobs.on("metadata", lease=timedelta(seconds=30), attempts=5)
+async def describe(lease: Lease) -> None:
+    """Import a table of metadata."""
+    await _import_file(lease, import_metadata)
+
+
+@jobs.on("urls", lease=timedelta(seconds=30), attempts=5)
+async def read_urls(lease: Lease) -> None:
+    """Import a list of URLs."""
+    await _import_file(lease, import_urls)
+
+
 async def _import_file(lease: Lease, work: Work) -> None:
     """Do an import's work on its file; an object store that is away is waited for."""
     import_id, upload_id = lease.job.id, str(lease.job.payload["upload_id"])
@@ -150,7 +165,7 @@ async def import_failed(job: Job, cause: Exception, uow: MongoIngestUnitOfWork) 
     await _import_failed(job.id, cause, uow)
 
 
-for _kind in ("archive",):
+for _kind in ("archive", "metadata", "urls"):
     jobs.on_failed(_kind)(import_failed)
 
 

@@ -1,6 +1,6 @@
 """What the use cases need from outside: stores, events, and the place where bytes lie."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -64,6 +64,10 @@ class Datasets(Protocol):
         """Begin the next turn of placing assets, unless ``turn`` is over: at most one does."""
         ...
 
+    async def next_turn(self, dataset_id: DatasetId) -> None:
+        """Begin the next turn: what was decided in this one is not written."""
+        ...
+
     async def page(self, after: DatasetId | None, limit: int) -> list[DatasetRecord]: ...
     async def counts(self, dataset_ids: Sequence[DatasetId]) -> dict[DatasetId, Counts]: ...
     def refuse(self, refusal: Refusal) -> None: ...
@@ -77,6 +81,13 @@ class Assets(Protocol):
 
     async def get(self, asset_id: AssetId) -> AssetRecord | None: ...
     async def several(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, AssetRecord]: ...
+    async def called(
+        self, dataset_id: DatasetId, file_names: Collection[str]
+    ) -> list[AssetRecord]: ...
+    def describe(self, asset: AssetRecord) -> None:
+        """Write down what is said of an asset now."""
+        ...
+
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]: ...
     async def page(
         self,
@@ -84,6 +95,8 @@ class Assets(Protocol):
         state: AssetState | None,
         digest: str | None,
         presence: Presence | None,
+        group: str | None,
+        tags: Sequence[Sequence[str]],
         after: AssetId | None,
         limit: int,
     ) -> list[AssetRecord]: ...

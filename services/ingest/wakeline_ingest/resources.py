@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from wakeline_blobs import Blobs
 from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.domain.records import BUCKET
 from wakeline_ingest.ports import Depot
@@ -27,6 +29,8 @@ class Resources:
     archives: ArchiveLimits
     public_blobs: Blobs
     """The same store as clients reach it: for their URLs only."""
+    url_rules: UrlRules
+    url_timeout: timedelta
     source_buckets: tuple[str, ...] = ()
     """Patterns of the full names of buckets that may be sources."""
     bucket_prefix: str = ""

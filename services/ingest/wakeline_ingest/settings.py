@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork
 
 from wakeline_process import ServiceSettings, service_config
 
@@ -38,6 +38,19 @@ class ArchiveSettings(BaseModel):
     """Bytes that one packed byte may unpack to."""
 
 
+class UrlSettings(BaseModel):
+    """What imports may read from the network. By default nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    hosts: tuple[str, ...] = ()
+    """``host`` or ``host:port``; ``*.example.org`` for all below."""
+    schemes: tuple[Literal["https", "http"], ...] = ("https",)
+    networks: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses that are not public, and may be read all the same."""
+    timeout: timedelta = timedelta(seconds=60)
+    """For one image, redirects included."""
+
+
 class Settings(ServiceSettings):
     """Settings of the ingest service, read once at start: ``WAKELINE_INGEST_MONGO__DSN`` etc."""
 
@@ -57,3 +70,4 @@ class Settings(ServiceSettings):
     This service's credential, and those of all that read images, must be allowed to read them."""
     uploads: UploadSettings = UploadSettings()
     archives: ArchiveSettings = ArchiveSettings()
+    urls: UrlSettings = UrlSettings()

@@ -11,6 +11,7 @@ from wakeline_ingest.api import declared, imports
 from wakeline_ingest.api.problems import STATUS
 from wakeline_ingest.api.routes import router
 from wakeline_ingest.checking import CheckPolicy
+from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.handlers import handlers
 from wakeline_ingest.jobs import jobs
@@ -58,6 +59,8 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
                 ratio=settings.archives.max_ratio,
             ),
             public_blobs=public_blobs,
+            url_rules=UrlRules(settings.urls.hosts, settings.urls.schemes, settings.urls.networks),
+            url_timeout=settings.urls.timeout,
             source_buckets=settings.source_buckets,
             bucket_prefix=settings.blobs.prefix,
         )

@@ -15,6 +15,7 @@ import uvicorn
 from wakeline_auth import Role
 from wakeline_embedded import ports
 from wakeline_embedded.ports import HOST
+from wakeline_ingest.settings import UploadSettings
 from wakeline_sdk import AsyncClient, Client
 from wakeline_testing import Scope
 from wakeline_testing.running import ISSUER, SERVICES, RunningService, running, settings_of, settled
@@ -105,6 +106,9 @@ async def started(scope: Scope) -> AsyncIterator[Platform]:
         for port, name in enumerate(SERVICES, first):
             settings = import_module(f"wakeline_{name}.settings").Settings
             own: dict[str, Any] = {"services": urls}
+            if name == "ingest":
+                own["source_buckets"] = (f"{scope.name}-source-*",)
+                own["uploads"] = UploadSettings(part_bytes=20_000)
             if name == "training":
                 own["trainer"] = TrainerSettings(command=(sys.executable, str(TRAINER)))
             build = import_module(f"wakeline_{name}.wiring").service

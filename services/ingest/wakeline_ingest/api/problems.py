@@ -6,6 +6,7 @@ from wakeline_ingest.domain.errors import (
     FileRefusedError,
     FileTooLargeError,
     InvalidUploadError,
+    MetadataRefusedError,
     SourceDiffersError,
     SourceRefusedError,
     UnknownAssetError,
@@ -32,6 +33,7 @@ STATUS: dict[type[Exception], int] = {
     UploadEndedError: 409,
     UploadIncompleteError: 422,
     SourceRefusedError: 422,
+    MetadataRefusedError: 422,
     SourceDiffersError: 409,
     BlobMissingError: 404,
 }

@@ -39,6 +39,7 @@ from wakeline_ingest.domain.errors import (
     FileRefusedError,
     FileTooLargeError,
     InvalidUploadError,
+    MetadataRefusedError,
     UnknownAssetError,
     UnknownDatasetError,
     UnknownParentError,
@@ -52,6 +53,7 @@ from wakeline_ingest.domain.records import (
 )
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
+from wakeline_ingest.usecases import describing
 from wakeline_process import BacklogError, Command, NotBehind, command, reader, resources
 
 router = Router(prefix="/v1", tags=["ingest"])
@@ -183,7 +185,10 @@ async def list_refusals(
     )
 
 
-@router.get("/datasets/{dataset_id}/assets", responses=problems(UnknownDatasetError))
+@router.get(
+    "/datasets/{dataset_id}/assets",
+    responses=problems(UnknownDatasetError, MetadataRefusedError),
+)
 async def list_assets(
     dataset_id: DatasetName,
     _: Viewer,
@@ -191,13 +196,16 @@ async def list_assets(
     state: AssetState | None = None,
     digest: Annotated[str | None, Query(pattern=r"^[0-9a-f]{64}$")] = None,
     presence: Presence | None = None,
+    group: Annotated[str | None, Query(max_length=400)] = None,
+    metadata: Annotated[list[str] | None, Query(max_length=8)] = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[AssetOut]:
-    """List a dataset's assets."""
+    """List a dataset's assets; each ``metadata`` is ``key=value``, and all of them must be so."""
     await usecases.require_known(uow, dataset_id, None)
     after = decode_cursor(cursor, str)[0] if cursor else None
-    found = await uow.assets.page(dataset_id, state, digest, presence, after, limit)
+    tags = describing.filters_of(metadata or ())
+    found = await uow.assets.page(dataset_id, state, digest, presence, group, tags, after, limit)
     return Page(
         items=[AssetOut.of(asset) for asset in found],
         next=encode_cursor(found[-1].asset_id) if len(found) == limit else None,

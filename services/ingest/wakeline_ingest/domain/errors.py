@@ -165,3 +165,23 @@ class ArchiveError(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class TableError(Exception):
+    """A table that cannot be read any further; what came before stays."""
+
+    code: str = "invalid-table"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class MetadataRefusedError(Exception):
+    """What one line, or a filter, says is not taken."""
+
+    code: str = "metadata-refused"
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

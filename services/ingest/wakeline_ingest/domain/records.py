@@ -1,13 +1,14 @@
 """What ingest knows of a dataset, of an asset, and of the files that came with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
 from wakeline_events.base import Asset, AssetId, DatasetId
 from wakeline_events.ingest import AssetIngested
-from wakeline_ingest.domain.errors import AssetDiffersError
+from wakeline_ingest.domain.errors import AssetDiffersError, MetadataRefusedError
+from wakeline_ingest.domain.metadata import Statement, merged
 
 AssetState = Literal["received", "ingested"]
 """``received``: stored and checked; ``ingested``: in its group, and told to everyone."""
@@ -115,6 +116,28 @@ def refuse_difference(
         raise AssetDiffersError(there.asset_id, "group")
     if declared.parent not in (None, there.declared.parent):
         raise AssetDiffersError(there.asset_id, "parent")
+
+
+def with_said(asset: AssetRecord, said: Statement) -> AssetRecord:
+    """Return an asset once something more is said of it.
+
+    A group counts until the asset is in one; from then on it is permanent, for splits hang on it.
+
+    Raises
+    ------
+    MetadataRefusedError
+    """
+    values = merged(asset.declared.metadata, said.values)
+    group = asset.declared.group
+    if said.group is not None and said.group not in (group, asset.group):
+        if asset.group is not None:
+            raise MetadataRefusedError(
+                "group-is-permanent",
+                f"the asset is in the group {asset.group!r} already, and splits hang on that: "
+                "say the group when you send the image, or put it into another dataset",
+            )
+        group = said.group
+    return replace(asset, declared=replace(asset.declared, group=group, metadata=values))
 
 
 def image_key(dataset_id: DatasetId, digest: str) -> str:

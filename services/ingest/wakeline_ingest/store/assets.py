@@ -1,6 +1,6 @@
 """Assets and their fingerprints in MongoDB."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,9 @@ from wakeline_ingest.domain.records import AssetRecord, AssetState, Presence, as
 from wakeline_ingest.ports import Filed
 from wakeline_ingest.store import documents
 from wakeline_storage import BufferedCollection
+
+MOST_CALLED = 1_000
+"""Assets too many that are read to find out that a name is ambiguous."""
 
 
 class MongoAssets:
@@ -28,6 +31,20 @@ class MongoAssets:
         rows = await self._assets.find({"_id": {"$in": list(asset_ids)}})
         return {row["_id"]: documents.asset_from(row) for row in rows}
 
+    async def called(self, dataset_id: DatasetId, file_names: Collection[str]) -> list[AssetRecord]:
+        """The assets of these names; of a name that very many have not all."""
+        if not file_names:
+            return []
+        wanted = {"dataset_id": dataset_id, "declared.file_name": {"$in": list(file_names)}}
+        rows = await self._assets.find(wanted, limit=MOST_CALLED + len(file_names))
+        return [documents.asset_from(row) for row in rows]
+
+    def describe(self, asset: AssetRecord) -> None:
+        """Write down what is said of an asset now."""
+        document = documents.of_asset(asset)
+        said = {name: document[name] for name in ("declared", "tags")}
+        self._assets.update({"_id": asset.asset_id}, {"$set": said})
+
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]:
         """Those of the digests whose images are there."""
         names = [asset_id_of(dataset_id, digest) for digest in digests]
@@ -40,6 +57,8 @@ class MongoAssets:
         state: AssetState | None,
         digest: str | None,
         presence: Presence | None,
+        group: str | None,
+        tags: Sequence[Sequence[str]],
         after: AssetId | None,
         limit: int,
     ) -> list[AssetRecord]:
@@ -53,6 +72,10 @@ class MongoAssets:
             wanted |= {"presence": presence, "absent_since": {"$type": "date"}}
         elif presence == "here":
             wanted["presence"] = {"$nin": ["gone", "superseded"]}
+        if group is not None:
+            wanted["group"] = group
+        if tags:
+            wanted["$and"] = [{"tags": {"$in": list(either)}} for either in tags]
         if after is not None:
             wanted["_id"] = {"$gt": after}
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)

@@ -39,6 +39,10 @@ class MongoDatasets:
         held = {"_id": dataset_id, "turn": turn}
         return await self._datasets.find_one_and_update(held, {"$inc": {"turn": 1}}) is not None
 
+    async def next_turn(self, dataset_id: DatasetId) -> None:
+        """Begin the next turn: what was decided in this one is not written."""
+        await self._datasets.find_one_and_update({"_id": dataset_id}, {"$inc": {"turn": 1}})
+
     async def page(self, after: DatasetId | None, limit: int) -> list[DatasetRecord]:
         """Datasets in the order of their names, behind ``after``."""
         wanted = {"_id": {"$gt": after}} if after is not None else {}

@@ -1,0 +1,90 @@
+"""Big files: in parts, straight to the object store, by URLs of minutes."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from wakeline_sdk._async.pause import aside, pause
+from wakeline_sdk._async.transport import AsyncTransport
+from wakeline_sdk.errors import InvalidRequestError, error_of
+from wakeline_sdk.models import DeclaredUpload
+from wakeline_sdk.paths import path
+from wakeline_sdk.uploads import digest, size_of
+
+BIG = 50_000_000
+"""Bytes; above that a file goes to the object store by itself."""
+PAGE = 20
+"""Parts whose URLs are asked for at once: they live for minutes."""
+ROUNDS = 5
+PIECE = 1024 * 1024
+LONGEST_PAUSE = 2.0
+
+
+class AsyncSending:
+    """Sends big files; what a connection that broke has sent need not be sent again."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def send(self, dataset_id: str, file: Path, declared: dict[str, Any]) -> DeclaredUpload:
+        """Declare a file, send its parts, and wait until it is checked.
+
+        Raises
+        ------
+        InvalidRequestError
+            If it is refused; the code and the message say why.
+        ConflictError
+            If the image is there already with another group or parent.
+        UnreachableError
+            If the object store does not answer this machine.
+        """
+        body = {"bytes": size_of(file), "digest": await aside(digest, file), **declared}
+        uploads = path("/v1/datasets/{}/uploads", dataset_id)
+        answer = await self._transport.json("ingest", "POST", uploads, json=body)
+        upload = DeclaredUpload.model_validate(answer)
+        where = path("/v1/datasets/{}/uploads/{}", dataset_id, upload.upload_id)
+        for attempt in range(1, ROUNDS + 1):
+            if upload.state != "open":
+                break
+            await self._send_parts(where, file, upload.part_bytes)
+            try:
+                answer = await self._transport.json("ingest", "POST", f"{where}/complete")
+            except InvalidRequestError as error:
+                if error.code != "upload-incomplete" or attempt == ROUNDS:
+                    raise
+                continue
+            upload = DeclaredUpload.model_validate(answer)
+        return await self._ended(where, upload)
+
+    async def _send_parts(self, where: str, file: Path, part_bytes: int) -> None:
+        async for part in self._transport.pages("ingest", f"{where}/parts", {"limit": PAGE}):
+            if part["stored"]:
+                continue
+            offset, length = (part["number"] - 1) * part_bytes, part["bytes"]
+            await self._transport.put_aside(
+                part["url"], partial(pieces, file, offset, length), length
+            )
+
+    async def _ended(self, where: str, upload: DeclaredUpload) -> DeclaredUpload:
+        seconds = 0.1
+        while upload.state == "checking":
+            await pause(seconds)
+            seconds = min(LONGEST_PAUSE, seconds * 1.5)
+            upload = DeclaredUpload.model_validate(
+                await self._transport.json("ingest", "GET", where)
+            )
+        if upload.state != "done":
+            detail = upload.message or f"the upload is {upload.state}: send the file again"
+            raise error_of(422, {"code": upload.code or "upload-ended", "detail": detail})
+        return upload
+
+
+async def pieces(file: Path, offset: int, length: int) -> AsyncIterator[bytes]:
+    """The bytes of a part, a little at a time."""
+    with file.open("rb") as opened:
+        opened.seek(offset)
+        left = length
+        while left > 0 and (piece := opened.read(min(PIECE, left))):
+            left -= len(piece)
+            yield piece

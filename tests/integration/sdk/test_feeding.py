@@ -1,0 +1,98 @@
+"""Many images at once, as an engineer brings them: sources, archives, big files."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ingest.images import bucket_of, picture
+from wakeline_sdk import Client, InvalidRequestError
+from wakeline_sdk._async import datasets as asynchronous
+from wakeline_sdk._sync import datasets as synchronous
+from wakeline_sdk._sync import imports as importing
+from wakeline_sdk.uploads import Upload
+
+from .services import Platform
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+
+async def test_a_bucket_is_synced_by_command_again_and_again(platform: Platform) -> None:
+    async with bucket_of(platform.services["ingest"].scope, "source-lake") as bucket:
+        for n in range(3):
+            await bucket.put(f"in/{n}.png", picture(n))
+        await bucket.put("in/bad.png", b"no image")
+        await platform.done("datasets", "create", "lake")
+        added = await platform.done(
+            *("sources", "add", "lake", "main", "--bucket", bucket.name, "--prefix", "in/")
+        )
+        assert bucket.name in added.out
+        first = await platform.command("sync", "lake", "--json")
+        assert first.code == 1, "an object was refused"
+        (one,) = first.json
+        assert one["counts"] == {"new": 3, "refused": 1}
+        lines = await platform.done(
+            *("imports", "show", "lake", one["import_id"], "--outcome", "refused", "--json")
+        )
+        assert [(line["name"], line["code"]) for line in lines.json] == [
+            ("bad.png", "not-an-image")
+        ]
+        await bucket.delete("in/bad.png")
+        await bucket.delete("in/2.png")
+        second = await platform.done("sync", "lake", "--source", "main", "--json")
+        assert second.json[0]["counts"]["gone"] == 1
+        listed = await platform.done("imports", "list", "lake", "--json")
+        assert [each["state"] for each in listed.json] == ["done", "done"]
+        sources = await platform.done("sources", "list", "lake", "--json")
+        assert [each["syncs"] for each in sources.json] == [2]
+        nothing = await platform.command("sync", "nowhere")
+        assert nothing.code == 1
+
+
+async def test_an_archive_is_sent_by_command(platform: Platform, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for n in range(3):
+            archive.writestr(f"p{n}/a.png", picture(10 + n))
+    await platform.done("datasets", "create", "packed")
+    sent = await platform.done(
+        *("imports", "archive", "packed", tmp_path / "photos.zip", "--group-from-folder", "--json")
+    )
+    assert sent.json[0]["counts"] == {"new": 3}
+    await platform.settled()
+    async with platform.client("engineer", "p-e") as client:
+        found = [asset async for asset in client.datasets.assets("packed")]
+    assert {asset.file_name: asset.group for asset in found} == {
+        f"p{n}/a.png": f"p{n}" for n in range(3)
+    }
+
+
+async def test_big_files_go_to_the_store_by_themselves(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (asynchronous, synchronous, importing):
+        monkeypatch.setattr(module, "BIG", 30_000)
+    big, bad, other = tmp_path / "big.png", tmp_path / "bad.png", tmp_path / "other.png"
+    big.write_bytes(picture(20, 150))  # about 67 kB: four parts
+    other.write_bytes(picture(21, 150))
+    bad.write_bytes(b"no image" * 10_000)
+    assert big.stat().st_size > 60_000
+    async with platform.client("engineer", "p-e") as client:
+        await client.datasets.create("big")
+        asset = await client.datasets.upload("big", Upload(big, group="scene"))
+        assert await client.assets.image(asset.asset_id) == big.read_bytes()
+        assert (asset.width, asset.height) == (150, 150)
+        with pytest.raises(InvalidRequestError, match="not-an-image"):
+            await client.datasets.upload("big", Upload(bad))
+
+    def upload(client: Client) -> str:
+        return client.datasets.upload("big", Upload(other)).asset_id
+
+    assert await platform.sync(upload, "engineer", "p-e") != asset.asset_id
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("a.png", other.read_bytes())
+
+    def send(client: Client) -> dict[str, int]:
+        begun = client.imports.begin("big", "archive", tmp_path / "photos.zip")
+        return client.imports.wait(begun).counts
+
+    assert await platform.sync(send, "engineer", "p-e") == {"duplicate": 1}
