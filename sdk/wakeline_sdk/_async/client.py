@@ -10,6 +10,7 @@ from wakeline_sdk._async.operations import AsyncOperations
 from wakeline_sdk._async.predictions import AsyncPredictions
 from wakeline_sdk._async.projects import AsyncPeople, AsyncProjects, AsyncTeams
 from wakeline_sdk._async.reviews import AsyncReviews
+from wakeline_sdk._async.tasks import AsyncTasks
 from wakeline_sdk._async.training import AsyncDatasetVersions, AsyncModels, AsyncRuns
 from wakeline_sdk._async.transport import ATTEMPTS, AsyncTransport
 
@@ -40,6 +41,7 @@ class AsyncClient:
         self.projects = AsyncProjects(self._transport)
         self.teams = AsyncTeams(self._transport)
         self.people = AsyncPeople(self._transport)
+        self.tasks = AsyncTasks(self._transport)
         self.leases = AsyncLeases(self._transport)
         self.labels = AsyncLabels(self._transport)
         self.reviews = AsyncReviews(self._transport)

@@ -10,6 +10,7 @@ from wakeline_sdk._sync.operations import Operations
 from wakeline_sdk._sync.predictions import Predictions
 from wakeline_sdk._sync.projects import People, Projects, Teams
 from wakeline_sdk._sync.reviews import Reviews
+from wakeline_sdk._sync.tasks import Tasks
 from wakeline_sdk._sync.training import DatasetVersions, Models, Runs
 from wakeline_sdk._sync.transport import ATTEMPTS, Transport
 
@@ -40,6 +41,7 @@ class Client:
         self.projects = Projects(self._transport)
         self.teams = Teams(self._transport)
         self.people = People(self._transport)
+        self.tasks = Tasks(self._transport)
         self.leases = Leases(self._transport)
         self.labels = Labels(self._transport)
         self.reviews = Reviews(self._transport)

@@ -15,11 +15,23 @@ from wakeline_sdk.cli import (
     predictions,
     projects,
     reviews,
+    tasks,
     training,
 )
 from wakeline_sdk.cli.connection import Given
 
-PARTS = (datasets, imports, projects, people, labels, predictions, reviews, training, operations)
+PARTS = (
+    datasets,
+    imports,
+    projects,
+    people,
+    tasks,
+    labels,
+    predictions,
+    reviews,
+    training,
+    operations,
+)
 
 
 def build() -> typer.Typer:

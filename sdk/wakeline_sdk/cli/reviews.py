@@ -10,7 +10,7 @@ from wakeline_sdk.cli.projects import ProjectId
 
 STATES = (
     *("scoring", "gathered", "pending", "leased", "beside", "settled"),
-    *("merged", "rejected", "measured"),
+    *("merged", "rejected", "measured", "cancelled"),
 )
 
 

@@ -19,6 +19,7 @@ from wakeline_sdk.models.projects import (
     ProjectVersion,
     StageStatus,
     Task,
+    TaskAction,
     Team,
 )
 from wakeline_sdk.models.training import (
@@ -96,6 +97,7 @@ __all__ = [
     "StoredPrediction",
     "Submitted",
     "Task",
+    "TaskAction",
     "Team",
     "TroubledEvent",
     "UploadReport",

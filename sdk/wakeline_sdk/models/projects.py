@@ -71,7 +71,25 @@ class Task(TypedDict):
     priority: int
     state: str
     accepted_label: str | None
+    agreement: float | None
+    """Mean agreement of the people whose labels count together, in [0, 1]."""
     opened_at: str
+
+
+class TaskAction(Wire):
+    """Something that is done with many tasks, and how far it is."""
+
+    action_id: str
+    action: str
+    state: Literal["running", "done"]
+    changed: int
+    unchanged: dict[str, int] = {}
+    """Why tasks stayed as they are -> how many."""
+    filter: dict[str, Any] | None = None
+    reason: str = ""
+    by: str
+    asked_at: datetime
+    ended_at: datetime | None = None
 
 
 class Team(Wire):

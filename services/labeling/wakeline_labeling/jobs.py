@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
+from wakeline_labeling.domain.steering import STEP
 from wakeline_labeling.ports import UnitOfWork
 from wakeline_labeling.resources import Resources
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
-from wakeline_labeling.usecases import answering, holding, opening
+from wakeline_labeling.usecases import answering, holding, opening, steering
 from wakeline_labeling.usecases.finding import stage_by_id
 from wakeline_messaging import JobLease, Jobs
 
@@ -83,6 +84,19 @@ async def reorder(lease: Lease) -> None:
             if stage is not None and ids:
                 uow.slots.reorder(ids, stage.policy.order)
             after = ids[-1] if stage is not None and len(ids) == REORDER_BATCH else None
+
+        await lease.transaction(step)
+
+
+@jobs.on("steer", attempts=FOR_EVER)
+async def steer(lease: Lease) -> None:
+    """Do with all tasks that a filter finds what a manager asked for, step by step."""
+    more = True
+    while more:
+
+        async def step(uow: UnitOfWork) -> None:
+            nonlocal more
+            more = await steering.step(uow, lease.job.payload["action"], STEP)
 
         await lease.transaction(step)
 

@@ -4,12 +4,13 @@ from wakeline_events.labeling import (
     BenchmarkSet,
     LabelCompleted,
     ProjectConfigured,
+    TaskClosed,
     TeamConfigured,
 )
 from wakeline_messaging import Handlers, Reads
 from wakeline_review.domain.records import benchmark_id
 from wakeline_review.ports import ReviewUnitOfWork
-from wakeline_review.usecases import learning, sorting
+from wakeline_review.usecases import comparing, learning, sorting
 
 handlers = Handlers()
 
@@ -37,3 +38,9 @@ def _labeled(event: LabelCompleted) -> Reads:
 @handlers.on(LabelCompleted, reads=_labeled)
 async def on_label_completed(event: LabelCompleted, uow: ReviewUnitOfWork) -> None:
     await sorting.open_review(uow, event)
+
+
+@handlers.on(TaskClosed)
+async def on_task_closed(event: TaskClosed, uow: ReviewUnitOfWork) -> None:
+    if event.reason == "cancelled":
+        await comparing.drop(uow, event.task_id)

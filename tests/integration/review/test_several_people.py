@@ -11,7 +11,7 @@ import pytest
 
 from wakeline_events.base import Event
 from wakeline_events.configuration import ConsensusPolicy
-from wakeline_events.labeling import LabelCompleted
+from wakeline_events.labeling import LabelCompleted, TaskClosed
 from wakeline_events.review import LabelAccepted, LabelRejected
 from wakeline_geometry.shapes import Annotation, Box
 from wakeline_testing import Scope
@@ -187,6 +187,34 @@ async def test_a_new_persons_first_labels_and_a_watched_class_are_reviewed(
     assert "class" in reasons["tiles:c"]
     accepted = [event for event in await events_of(scope) if isinstance(event, LabelAccepted)]
     assert {event.asset_id for event in accepted} == {a for a, why in reasons.items() if not why}
+
+
+async def test_the_labels_of_a_cancelled_task_never_count(
+    scope: Scope, review: RunningService
+) -> None:
+    publisher = Publisher(scope)
+    made = labels("a", 10, 11)
+    await publisher.publish(configured(n_labels=2), *made)
+    await review.settled()
+    leased = await lease(review)
+    first = made[0]
+    closed = TaskClosed(
+        asset_id=first.asset_id,
+        stage_id=first.stage_id,
+        task_id=first.task_id,
+        reason="cancelled",
+    )
+    await publisher.publish(closed)
+    await review.settled()
+    late = await judge(review, leased, verdict="accept")
+    assert (late.status_code, late.json()["code"]) == (409, "lease-expired")
+    await publisher.publish(*labels("a", 10, 11, round=2))  # it was reopened
+    await review.settled()
+    again = await lease(review)
+    assert [one["label_id"] for one in again["labels"]] == ["task-a.0.2", "task-a.1.2"]
+    assert (await judge(review, again, verdict="accept")).status_code == 200
+    await review.settled()
+    assert len(await events_of(scope)) == 1
 
 
 async def test_two_experts_at_once_let_one_label_count(

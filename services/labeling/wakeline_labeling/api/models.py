@@ -181,6 +181,8 @@ class TaskOut(BaseModel):
     priority: int
     state: str
     accepted_label: str | None
+    agreement: float | None
+    """Mean agreement of the people whose labels count together."""
     opened_at: datetime
 
     @classmethod
@@ -189,4 +191,14 @@ class TaskOut(BaseModel):
         return cls(task_id=task.id, asset_id=task.asset.asset_id, **task.model_dump(include=_TASK))
 
 
-_TASK = {"stage_id", "arm", "holdout", "paired", "priority", "state", "accepted_label", "opened_at"}
+_TASK = {
+    "stage_id",
+    "arm",
+    "holdout",
+    "paired",
+    "priority",
+    "state",
+    "accepted_label",
+    "agreement",
+    "opened_at",
+}

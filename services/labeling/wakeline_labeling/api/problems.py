@@ -9,6 +9,7 @@ STATUS: dict[type[Exception], int] = {
     errors.NoSuchTeamError: 404,
     errors.NoSuchPersonError: 404,
     errors.NoSuchLeaseError: 404,
+    errors.NoSuchActionError: 404,
     errors.NoSuchBandError: 404,
     errors.NoTaskAvailableError: 404,
     errors.NotAMemberError: 403,
@@ -19,5 +20,6 @@ STATUS: dict[type[Exception], int] = {
     errors.OrphansLabelsError: 409,
     errors.InvalidProjectError: 422,
     errors.InvalidAnnotationsError: 422,
+    errors.InvalidActionError: 422,
     BlobMissingError: 404,
 }

@@ -5,8 +5,7 @@ from fastapi import APIRouter
 from wakeline_events.configuration import ProjectDocument
 from wakeline_http import Cursor, Limit, Page, Router, decode_cursor, encode_cursor, problems
 from wakeline_labeling.api.dependencies import LabelingCommand, LabelingReader, Manager, Reader
-from wakeline_labeling.api.models import AppliedOut, ProjectOut, StageStatus, TaskOut, VersionOut
-from wakeline_labeling.domain import names
+from wakeline_labeling.api.models import AppliedOut, ProjectOut, StageStatus, VersionOut
 from wakeline_labeling.domain.errors import (
     InvalidProjectError,
     NoSuchProjectError,
@@ -15,7 +14,7 @@ from wakeline_labeling.domain.errors import (
 )
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import configuring, watching
-from wakeline_labeling.usecases.finding import project_of, stage_of
+from wakeline_labeling.usecases.finding import stage_of
 
 router: APIRouter = Router(prefix="/v1/projects", tags=["projects"])
 
@@ -68,25 +67,6 @@ async def list_versions(project_id: str, reader: Reader, uow: LabelingReader) ->
     if not rows:
         raise NoSuchProjectError(project_id)
     return Page(items=[VersionOut.model_validate(row) for row in rows])
-
-
-@router.get("/{project_id}/tasks", responses=problems(NoSuchProjectError))
-async def list_tasks(
-    project_id: str,
-    manager: Manager,
-    uow: LabelingReader,
-    stage: str | None = None,
-    state: str | None = None,
-    cursor: Cursor = None,
-    limit: Limit = 100,
-) -> Page[TaskOut]:
-    """A page of tasks. Not for labelers: it says which ones are benchmarks."""
-    await project_of(uow, project_id)
-    after = decode_cursor(cursor, str)[0] if cursor else ""
-    stage_id = names.stage_id(project_id, stage) if stage else None
-    found = await uow.tasks.page(project_id, stage_id, state, after, limit)
-    following = encode_cursor(found[-1].id) if len(found) == limit else None
-    return Page(items=[TaskOut.of(task) for task in found], next=following)
 
 
 @router.get(

@@ -90,6 +90,21 @@ class OrphansLabelsError(LabelingError):
         )
 
 
+class NoSuchActionError(LabelingError):
+    """Nothing like that was done with the project's tasks."""
+
+    code = "no-such-action"
+
+    def __init__(self, action_id: str) -> None:
+        super().__init__(f"the project has no action {action_id!r}")
+
+
+class InvalidActionError(LabelingError):
+    """An action that lacks what it needs."""
+
+    code = "invalid-action"
+
+
 class NotAMemberError(LabelingError):
     """The caller is in none of the stage's teams."""
 

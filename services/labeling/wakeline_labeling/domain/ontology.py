@@ -39,5 +39,10 @@ def lost_words(before: Ontology, after: Ontology) -> dict[str, str]:
     return lost
 
 
+def class_word(name: str) -> str:
+    """The word that every label has which uses a class."""
+    return _quoted(name)
+
+
 def _quoted(word: str) -> str:
     return word.replace("%", "%25").replace("/", "%2F").replace(".", "%2E")

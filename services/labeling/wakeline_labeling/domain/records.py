@@ -206,8 +206,10 @@ class Task(Record):
     paired: bool
     priority: int
     focus_regions: tuple[Region, ...] = ()
-    state: Literal["open", "accepted", "closed"] = "open"
+    state: Literal["open", "accepted", "closed", "cancelled"] = "open"
     accepted_label: str | None = None
+    agreement: float | None = None
+    """Mean agreement of the people whose labels count together, in [0, 1]; None of one."""
     companion_done: bool = False
     """Whether the second half of a pair has its label."""
     opened_at: datetime

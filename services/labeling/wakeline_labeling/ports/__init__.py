@@ -11,6 +11,7 @@ from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
 from wakeline_labeling.ports.queue import RequestRepeatedError, SeenBeforeError, Slots
+from wakeline_labeling.ports.steering import Actions, Steering, TaskSearch
 from wakeline_labeling.ports.stores import (
     Assets,
     Benchmarks,
@@ -23,6 +24,7 @@ from wakeline_labeling.ports.stores import (
 )
 
 __all__ = [
+    "Actions",
     "Assets",
     "Benchmarks",
     "Desk",
@@ -35,6 +37,8 @@ __all__ = [
     "SeenBeforeError",
     "Shelf",
     "Slots",
+    "Steering",
+    "TaskSearch",
     "Tasks",
     "Teams",
     "UnitOfWork",
@@ -82,6 +86,18 @@ class UnitOfWork(Protocol):
     @property
     def benchmarks(self) -> Benchmarks:
         """Trusted labels."""
+
+    @property
+    def search(self) -> TaskSearch:
+        """Tasks by what is asked for."""
+
+    @property
+    def actions(self) -> Actions:
+        """What was asked to be done with many tasks."""
+
+    @property
+    def steering(self) -> Steering:
+        """Changes of tasks that are no step of a lease."""
 
     async def arm_secret(self) -> bytes:
         """The key that arms are drawn with; made once, and never leaves the database."""

@@ -128,11 +128,6 @@ class Tasks(Protocol):
     async def many(self, task_ids: Collection[str]) -> dict[str, Task]:
         """Those of the tasks that there are, by id."""
 
-    async def page(
-        self, project_id: str, stage_id: str | None, state: str | None, after: str, limit: int
-    ) -> list[Task]:
-        """Tasks of a project by id, from after this one on."""
-
     async def of_groups(self, stage_id: str, groups: Collection[tuple[str, str]]) -> list[Task]:
         """Hold-out tasks of ``(dataset, group)`` pairs."""
 
@@ -148,8 +143,8 @@ class Tasks(Protocol):
     def replace(self, task: Task) -> None:
         """Store a changed task."""
 
-    def accept(self, task_id: str, label_id: str) -> None:
-        """Say that a label of the task was accepted."""
+    def accept(self, task_id: str, label_id: str, agreement: float | None) -> None:
+        """Say that a label of the task was accepted, and how far its people agreed."""
 
     def close(self, task_id: str) -> None:
         """Say that nobody works on the task any more."""

@@ -1,7 +1,6 @@
 """Tasks, one an asset and stage."""
 
 from collections.abc import Collection
-from typing import Any
 
 from wakeline_labeling.domain.records import Task
 from wakeline_labeling.store.documents import document_of, maybe, records_of
@@ -28,14 +27,6 @@ class MongoTasks:
         rows = await self._tasks.find({"_id": {"$in": sorted(task_ids)}})
         return {task.id: task for task in records_of(Task, rows)}
 
-    async def page(
-        self, project_id: str, stage_id: str | None, state: str | None, after: str, limit: int
-    ) -> list[Task]:
-        wanted: dict[str, Any] = {"project_id": project_id, "_id": {"$gt": after}}
-        wanted |= {"stage_id": stage_id} if stage_id else {}
-        wanted |= {"state": state} if state else {}
-        return records_of(Task, await self._tasks.find(wanted, sort=[("_id", 1)], limit=limit))
-
     async def of_groups(self, stage_id: str, groups: Collection[tuple[str, str]]) -> list[Task]:
         if not groups:
             return []
@@ -57,10 +48,10 @@ class MongoTasks:
     def replace(self, task: Task) -> None:
         self._tasks.replace({"_id": task.id}, document_of(task))
 
-    def accept(self, task_id: str, label_id: str) -> None:
+    def accept(self, task_id: str, label_id: str, agreement: float | None) -> None:
         self._tasks.update(
             {"_id": task_id, "state": "open"},
-            {"$set": {"state": "accepted", "accepted_label": label_id}},
+            {"$set": {"state": "accepted", "accepted_label": label_id, "agreement": agreement}},
         )
 
     def close(self, task_id: str) -> None:

@@ -12,6 +12,7 @@ from wakeline_labeling.store.labels import (
     MongoPrelabels,
 )
 from wakeline_labeling.store.projects import MongoProjects
+from wakeline_labeling.store.search import MongoActions, MongoSteering, MongoTaskSearch
 from wakeline_labeling.store.slots import MongoSlots
 from wakeline_labeling.store.tasks import MongoTasks
 from wakeline_labeling.store.teams import MongoTeams
@@ -59,6 +60,18 @@ class LabelingUnitOfWork(UnitOfWork[Resources]):
     @cached_property
     def benchmarks(self) -> ports.Benchmarks:
         return MongoBenchmarks(self.collection("benchmarks"))
+
+    @cached_property
+    def search(self) -> ports.TaskSearch:
+        return MongoTaskSearch(*(self.collection(name) for name in ("tasks", "labels", "slots")))
+
+    @cached_property
+    def actions(self) -> ports.Actions:
+        return MongoActions(self.collection("actions"))
+
+    @cached_property
+    def steering(self) -> ports.Steering:
+        return MongoSteering(self.collection("tasks"), self.collection("slots"))
 
     async def arm_secret(self) -> bytes:
         """The key that arms are drawn with; the first migration has made it."""

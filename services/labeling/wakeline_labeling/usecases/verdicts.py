@@ -33,7 +33,7 @@ async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
         uow.labels.accept(label_id, acceptance, state)
     if task.state != "open":
         return
-    uow.tasks.accept(task.id, event.label_id)
+    uow.tasks.accept(task.id, event.label_id, event.people_agreement)
     uow.slots.finish(task.id)
     if not task.paired or task.companion_done:
         uow.tasks.close(task.id)

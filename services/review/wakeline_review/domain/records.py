@@ -20,11 +20,12 @@ State = Literal[
     "merged",
     "rejected",
     "measured",
+    "cancelled",
 ]
 """To be read by a job first; waits for the other labels of its task; waits for, or is with, a
 reviewer; lies beside another label of its task that does; waits likewise, in the words of an
 earlier release; counts, or has a part in what counts, for its task; sent back; made only to
-measure, so nobody judges it."""
+measure, so nobody judges it; dropped with its task."""
 Verdict = Literal["accepted", "corrected", "rejected", "unreviewed"]
 
 

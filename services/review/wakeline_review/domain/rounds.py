@@ -9,6 +9,9 @@ WAITING = frozenset({"gathered", "settled"})
 """``settled``: as releases before this one called a label that waits for the others."""
 
 
+DECIDED = frozenset({"merged", "rejected", "measured", "cancelled"})
+
+
 class Comparison(NamedTuple):
     """How alike the labels of a task are."""
 

@@ -56,6 +56,14 @@ async def take_comparison(
     uow.reviews.put(leader.model_copy(update={"state": "pending"}))
 
 
+async def drop(uow: ReviewUnitOfWork, task_id: TaskId) -> None:
+    """Let the labels of a cancelled task that do not count yet never count."""
+    for review in await uow.reviews.of_task(task_id):
+        if review.state not in rounds.DECIDED:
+            changes = {"state": "cancelled", "lease": None, "decided_at": uow.now}
+            uow.reviews.put(review.model_copy(update=changes))
+
+
 def count_alone(uow: ReviewUnitOfWork, review: Review) -> None:
     """Let the only label of a task count."""
     changes = {"state": "merged", "decided_at": uow.now, "lease": None, "counts_as": review.id}

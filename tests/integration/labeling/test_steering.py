@@ -1,0 +1,179 @@
+"""Managers find tasks and steer many of them at once."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from wakeline_events.labeling import LeaseEnded, TaskClosed, TaskOpened
+from wakeline_testing.running import published
+
+from .conftest import STAGE, Lab, asset, box
+
+pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
+
+TASKS = "/v1/projects/field/tasks"
+
+
+async def found(lab: Lab, **query: Any) -> list[str]:
+    """The assets of the tasks that a search finds, page by page."""
+    assets, cursor = [], {}
+    while True:
+        answer = await lab.manager.get(TASKS, params={"limit": 2, **query, **cursor})
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assets += [task["asset_id"] for task in page["items"]]
+        if page["next"] is None:
+            return sorted(assets)
+        cursor = {"cursor": page["next"]}
+
+
+async def act(lab: Lab, action: str, **body: Any) -> dict[str, Any]:
+    answer: httpx.Response = await lab.manager.post(
+        f"{TASKS}/actions", json={"action": action, **body}
+    )
+    assert answer.status_code == 202, answer.text
+    await lab.service.settled()
+    told = await lab.manager.get(f"{TASKS}/actions/{answer.json()['action_id']}")
+    return dict(told.json())
+
+
+async def prepared(lab: Lab, count: int = 5, **stage: Any) -> dict[str, str]:
+    """Asset -> task."""
+    await lab.configure(**stage)
+    await lab.ingest(range(count))
+    await lab.no_waiting()
+    rows = await lab.service.database["tasks"].find({}).to_list()
+    return {row["asset"]["asset_id"]: row["_id"] for row in rows}
+
+
+def ids(*numbers: int) -> list[str]:
+    return sorted(asset(number).asset_id for number in numbers)
+
+
+async def test_tasks_are_found_by_who_labeled_them_what_they_hold_and_how_they_stand(
+    lab: Lab,
+) -> None:
+    tasks = await prepared(lab)
+    (mine,) = await lab.lease("ann")
+    await lab.submit("ann", mine, box("a"))
+    (held,) = await lab.lease("bob")
+    assert await found(lab) == ids(*range(5))
+    assert await found(lab, person="ann") == [mine["asset"]["asset_id"]]
+    assert await found(lab, team="botanists") == [mine["asset"]["asset_id"]]
+    assert await found(lab, held_by="bob") == [held["asset"]["asset_id"]]
+    assert await found(lab, class_name="weed") == [mine["asset"]["asset_id"]]
+    assert await found(lab, class_name="crop") == []
+    assert await found(lab, asset=asset(3).asset_id) == ids(3)
+    assert await found(lab, state="open", stage="weeds") == ids(*range(5))
+    assert await found(lab, opened_before="2020-01-01T00:00:00Z") == []
+    assert await found(lab, agreement_below=0.5) == []
+    assert len(tasks) == 5
+
+
+async def test_no_search_sorts_in_memory(lab: Lab) -> None:
+    await prepared(lab)
+    database = lab.service.database
+    for collection, query in (
+        ("tasks", {"project_id": "field", "_id": {"$gt": "a"}}),
+        ("tasks", {"project_id": "field", "stage_id": STAGE, "state": "open", "_id": {"$gt": "a"}}),
+        ("labels", {"project_id": "field", "person_id": "ann", "_id": {"$gt": "a"}}),
+        ("labels", {"project_id": "field", "uses": "weed", "_id": {"$gt": "a"}}),
+        ("labels", {"project_id": "field", "team_id": "botanists", "_id": {"$gt": "a"}}),
+    ):
+        plan = await database.command(
+            "explain", {"find": collection, "filter": query, "sort": {"_id": 1}, "limit": 100}
+        )
+        winning = str(plan["queryPlanner"]["winningPlan"])
+        assert "'SORT'" not in winning, (collection, query)
+        assert "COLLSCAN" not in winning, (collection, query)
+
+
+async def test_a_prioritised_task_comes_first(lab: Lab) -> None:
+    tasks = await prepared(lab, order="fifo")
+    last = tasks[asset(4).asset_id]
+    done = await act(lab, "prioritise", tasks=[last, "no-such"], priority=90)
+    assert (done["state"], done["changed"], done["unchanged"]) == ("done", 1, {"no-such-task": 1})
+    again = await act(lab, "prioritise", tasks=[last], priority=90)
+    assert again["unchanged"] == {"has-this-priority": 1}
+    row = await lab.service.database["tasks"].find_one({"_id": last})
+    ahead = 100 if row["holdout"] else 0
+    assert row["priority"] == 90 + ahead
+    slots = await lab.service.database["slots"].find({"task_id": last}).to_list()
+    assert [slot["priority"] for slot in slots] == [90 + ahead]
+    assert await found(lab, priority_from=90 + ahead) == ids(4)
+
+
+async def test_a_reserved_task_is_for_one_person(lab: Lab) -> None:
+    tasks = await prepared(lab, count=1)
+    answer = await lab.manager.post(
+        "/v1/people", json={"name": "Cid", "team_id": "botanists", "roles": ["labeler"]}
+    )
+    person = answer.json()["person_id"]
+    done = await act(lab, "reserve", tasks=list(tasks.values()), person_id=person)
+    assert done["changed"] == 1
+    assert await lab.lease("ann") == []
+    assert len(await lab.lease(person)) == 1
+
+
+async def test_a_released_lease_is_over_and_its_work_is_kept(lab: Lab) -> None:
+    tasks = await prepared(lab, count=1)
+    (lease,) = await lab.lease("ann")
+    done = await act(lab, "release", tasks=list(tasks.values()), reason="ann is away")
+    assert done["changed"] == 1
+    late = await lab.submit("ann", lease, box("a"))
+    assert (late.status_code, late.json()["code"]) == (409, "lease-expired")
+    (again,) = await lab.lease("ann")
+    assert again["draft"][0]["id"] == "a"
+    events = [e.event() for e in await published(lab.service.scope, "labeling")]
+    (ended,) = [event for event in events if isinstance(event, LeaseEnded)]
+    assert (ended.person_id, ended.reason) == ("ann", "cancelled")
+
+
+async def test_a_cancelled_task_wants_nothing_until_it_is_reopened(lab: Lab) -> None:
+    await prepared(lab, count=4)
+    (lease,) = await lab.lease("ann")
+    (made,) = await lab.lease("bob")
+    await lab.submit("bob", made, box("a"))
+    done = await act(lab, "cancel", filter={"state": "open"})
+    assert (done["changed"], done["state"]) == (4, "done")
+    assert await lab.lease("cid") == []
+    late = await lab.submit("ann", lease, box("a"))
+    assert late.status_code == 409
+    again = await act(lab, "cancel", filter={})
+    assert again["unchanged"] == {"already-cancelled": 4}
+    back = await act(lab, "reopen", filter={"state": "cancelled"})
+    assert back["changed"] == 4
+    await lab.no_waiting()
+    leases = await lab.lease("cid", count=10)
+    assert len(leases) == 4
+    rounds = {one["task_id"]: one["round"] for one in leases}
+    assert rounds.pop(made["task_id"]) == 2  # the label that was cancelled is made anew
+    assert set(rounds.values()) == {1}
+    events = [e.event() for e in await published(lab.service.scope, "labeling")]
+    closed = [event for event in events if isinstance(event, TaskClosed)]
+    assert [event.reason for event in closed] == ["cancelled"] * 4
+    assert len([event for event in events if isinstance(event, TaskOpened)]) == 8
+
+
+async def test_an_action_says_what_it_lacks(lab: Lab) -> None:
+    await prepared(lab, count=1)
+    for body, code in (
+        ({"action": "prioritise", "filter": {}}, "invalid-action"),
+        ({"action": "reserve", "filter": {}}, "invalid-action"),
+        ({"action": "reserve", "filter": {}, "person_id": "nobody"}, "no-such-person"),
+        ({"action": "cancel"}, "invalid-request"),
+        ({"action": "cancel", "filter": {}, "tasks": ["a"]}, "invalid-request"),
+    ):
+        answer = await lab.manager.post(f"{TASKS}/actions", json=body)
+        assert answer.json()["code"] == code, answer.text
+
+
+async def test_many_tasks_are_steered_step_by_step(lab: Lab) -> None:
+    await prepared(lab, count=210)
+    done = await act(lab, "cancel", filter={"stage": "weeds"}, reason="wrong camera")
+    assert (done["state"], done["changed"]) == ("done", 210)
+    listed = await lab.manager.get(f"{TASKS}/actions")
+    assert [(one["action"], one["reason"]) for one in listed.json()["items"]] == [
+        ("cancel", "wrong camera")
+    ]
