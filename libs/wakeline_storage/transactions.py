@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import (
     AutoReconnect,
+    ConfigurationError,
     ConnectionFailure,
     ExecutionTimeout,
     PyMongoError,
@@ -30,6 +31,8 @@ STORE_UNAVAILABLE: tuple[type[Exception], ...] = (
 UNAVAILABLE_CODE = "store-unavailable"
 """How every store's client of ours says that its store is away, the object store's included."""
 _OUT_OF_DISK_SPACE = 14031
+_NO_SESSIONS = "Sessions are not supported"
+"""What PyMongo makes of a mongod that answers, but has not joined its set again after a start."""
 
 
 class TransactionTimeoutError(PyMongoError):
@@ -54,6 +57,8 @@ def store_is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, PyMongoError):
         return False
+    if isinstance(error, ConfigurationError):
+        return _NO_SESSIONS in str(error)
     passing = error.timeout or error.has_error_label("TransientTransactionError")
     return passing or error.has_error_label("RetryableWriteError") or code == _OUT_OF_DISK_SPACE
 

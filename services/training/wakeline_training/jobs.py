@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from wakeline_messaging import Job, JobLease, Jobs
-from wakeline_storage import STORE_UNAVAILABLE
+from wakeline_storage import store_is_away
 from wakeline_training.domain.run import Failure, FailureCode
 from wakeline_training.ports import Body, TrainingUnitOfWork
 from wakeline_training.resources import Resources
@@ -44,7 +44,9 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await step()
-        except STORE_UNAVAILABLE as error:
+        except Exception as error:
+            if not store_is_away(error):
+                raise
             log.warning("waiting for the database", cause=type(error).__name__)
             await asyncio.sleep(1.0)
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 from pydantic import BaseModel, Field
 from pymongo.errors import (
     AutoReconnect,
+    ConfigurationError,
     DuplicateKeyError,
     ExecutionTimeout,
     NetworkTimeout,
@@ -61,6 +62,7 @@ def client(app_of: Any, clients: Any) -> Any:
         "timeout": ExecutionTimeout("slow", 50),
         "conflicts": TransactionTimeoutError(OperationFailure("write conflict", 112)),
         "full": OperationFailure("no space left on device", 14031),
+        "starting": ConfigurationError("Sessions are not supported by this MongoDB deployment"),
         "duplicate": DuplicateKeyError("E11000"),
         "blobs": BlobStoreUnavailableError("s3.internal"),
         "gone": ClientDisconnect(),
@@ -124,7 +126,8 @@ async def test_a_bug_shows_nothing_but_its_correlation_id(client: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["reconnect", "selection", "network", "timeout", "blobs", "conflicts", "full"]
+    "name",
+    ["reconnect", "selection", "network", "timeout", "blobs", "conflicts", "full", "starting"],
 )
 async def test_a_store_out_of_reach_asks_to_try_again(client: Any, name: str) -> None:
     answer = await client.get(f"/v1/raise/{name}")
