@@ -59,24 +59,29 @@ class EventConsumer:
         """Why nothing is taken in at the moment; None when all is well."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until told to stop; the batch in hand is finished first."""
-        sweeper = asyncio.create_task(self._sweep(stop))
-        try:
-            while not stop.is_set():
-                client = consumer(self._settings, self._group)
-                try:
-                    client.subscribe(self._topics)
-                    await client.start()
-                    self._goes_on()
-                    while not stop.is_set():
-                        await self._turn(client, stop)
-                except (KafkaError, OSError) as error:
-                    self._waits("broker", error)
-                    await _pause(stop, 1.0)
-                finally:
-                    await client.stop()
-        finally:
-            await sweeper
+        """Consume until told to stop; the batch in hand is finished first.
+
+        An error that nobody foresaw ends it, and the process with it: a consumer that stands
+        still and says that it is ready would be worse.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep(stop))
+            group.create_task(self._consume(stop))
+
+    async def _consume(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            client = consumer(self._settings, self._group)
+            try:
+                client.subscribe(self._topics)
+                await client.start()
+                self._goes_on()
+                while not stop.is_set():
+                    await self._turn(client, stop)
+            except (KafkaError, OSError) as error:
+                self._waits("broker", error)
+                await _pause(stop, 1.0)
+            finally:
+                await client.stop()
 
     async def _turn(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         await self._replays.look(client)

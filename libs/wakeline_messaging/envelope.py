@@ -18,6 +18,9 @@ from wakeline_events.registry import BY_TYPE, schema_name
 MAX_EVENT_BYTES = 512 * 1024
 """``emit`` refuses more: geometry goes to a blob first."""
 
+MAX_SEQUENCE = 2**53
+"""More than any stream will ever hold, and less than what a database can no longer count."""
+
 Headers = list[tuple[str, bytes]]
 
 
@@ -149,8 +152,8 @@ def from_record(topic: str, key: bytes | None, value: bytes | None, headers: Hea
         if found["ce_specversion"] != b"1.0":
             raise ValueError(f"specversion {found['ce_specversion']!r}")
         sequence = int(found["ce_sequence"])
-        if sequence < 1:
-            raise ValueError(f"sequence {sequence}")
+        if not 1 <= sequence <= MAX_SEQUENCE:
+            raise ValueError(f"sequence {found['ce_sequence'][:40]!r}")
         return Envelope(
             topic=topic,
             key=key.decode(),
@@ -189,7 +192,10 @@ def schema_of(event: Event) -> str:
 
 
 def _moment(value: bytes | None) -> datetime:
-    return datetime.fromisoformat(value.decode()) if value else datetime.now(UTC)
+    if not value:
+        return datetime.now(UTC)
+    moment = datetime.fromisoformat(value.decode())
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _text(value: bytes | None) -> str | None:

@@ -28,7 +28,7 @@ from wakeline_messaging import ordering
 from wakeline_messaging.envelope import Envelope, UnknownMajorError, from_document
 from wakeline_messaging.handlers import Handlers
 from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork
-from wakeline_storage import STORE_UNAVAILABLE, Transactions
+from wakeline_storage import Transactions, store_is_away
 from wakeline_telemetry import correlation, metrics, tracing
 
 log = structlog.get_logger()
@@ -93,6 +93,8 @@ class Processor:
         pymongo.errors.PyMongoError
             The store is away: nothing was taken in, and the batch may come again.
         """
+        if not events:  # of a batch in which no record was an event
+            return
         async with self._one_at_a_time:
             try:
                 await self._in_one_transaction(events)
@@ -363,9 +365,7 @@ class Processor:
 
 def _is_the_stores(cause: Exception) -> bool:
     """Whether an error says nothing about the event: conflicts and outages are waited out."""
-    if isinstance(cause, STORE_UNAVAILABLE):
-        return True
-    return isinstance(cause, PyMongoError) and _is_a_conflict(cause)
+    return isinstance(cause, PyMongoError) and store_is_away(cause)
 
 
 def _is_a_conflict(cause: PyMongoError) -> bool:

@@ -67,6 +67,19 @@ def test_a_record_without_a_required_attribute_is_malformed(missing: str) -> Non
         from_record(ENVELOPE.topic, b"k", b"{}", headers)
 
 
+@pytest.mark.parametrize("sequence", ["0", "-1", "first", "9" * 19, "9" * 400, "9" * 5_000])
+def test_a_sequence_that_no_database_can_count_is_malformed(sequence: str) -> None:
+    headers = dict(ENVELOPE.headers()) | {"ce_sequence": sequence.encode()}
+    with pytest.raises(MalformedRecordError):
+        from_record(ENVELOPE.topic, b"k", b"{}", list(headers.items()))
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    headers = dict(ENVELOPE.headers()) | {"ce_time": b"2026-01-01T00:00:00"}
+    told = from_record(ENVELOPE.topic, b"k", b"{}", list(headers.items()))
+    assert told.time == datetime(2026, 1, 1, tzinfo=UTC)
+
+
 def test_a_newer_major_version_is_told_from_a_bad_event() -> None:
     headers = dict(ENVELOPE.headers()) | {"ce_dataschema": b"events/prediction.failed/2.json"}
     newer = from_record(ENVELOPE.topic, b"k", ENVELOPE.data, list(headers.items()))
