@@ -15,6 +15,10 @@ from starlette.types import Message, Receive, Scope
 DEFAULT_BODY_LIMIT = 8 * 1024 * 1024
 """Bytes that a request body may have, unless its route says otherwise."""
 
+_READ_AND_DROPPED = 4
+"""A body up to so many times its limit is read to its end and dropped before it is refused: most
+clients that are cut off while they send never see the refusal. A longer one is cut off."""
+
 _LIMIT = "__wakeline_body_limit__"
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
@@ -27,7 +31,7 @@ class BodyTooLargeError(HTTPException):
     """
 
     def __init__(self, limit: int) -> None:
-        # The rest of the body is still on its way: closing is cheaper than reading it.
+        # More of the body may still be on its way: the next request must not be looked for in it.
         super().__init__(413, f"the body exceeds {limit:,} bytes", headers={"Connection": "close"})
 
 
@@ -80,7 +84,7 @@ class StrictRoute(APIRoute):
         limit: int | None = getattr(self.endpoint, _LIMIT, DEFAULT_BODY_LIMIT)
 
         async def handle_strictly(request: Request) -> Response:
-            receive = request.receive if limit is None else _limited(request, limit)
+            receive = request.receive if limit is None else await _limited(request, limit)
             return await handle(_StrictRequest(request.scope, receive))
 
         return handle_strictly
@@ -93,9 +97,12 @@ class Router(APIRouter):
         super().__init__(route_class=StrictRoute, redirect_slashes=False, **options)
 
 
-def _limited(request: Request, limit: int) -> Receive:
-    announced = request.headers.get("content-length")
-    if announced is not None and announced.isdigit() and int(announced) > limit:
+async def _limited(request: Request, limit: int) -> Receive:
+    announced = request.headers.get("content-length", "")
+    most = _READ_AND_DROPPED * limit
+    if announced.isdigit() and int(announced) > limit:
+        if int(announced) <= most and "expect" not in request.headers:
+            await _drop(request.receive, most)
         raise BodyTooLargeError(limit)
     receive, received = request.receive, 0
 
@@ -105,7 +112,17 @@ def _limited(request: Request, limit: int) -> Receive:
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > limit:
+                if message.get("more_body"):
+                    await _drop(receive, most - received)
                 raise BodyTooLargeError(limit)
         return message
 
     return receive_within_limit
+
+
+async def _drop(receive: Receive, most: int) -> None:
+    while most > 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+        if not message.get("more_body"):
+            return

@@ -58,6 +58,18 @@ async def test_too_large_a_body_is_refused_before_it_is_sent(port: int, head: An
     writer.close()
 
 
+async def test_who_sends_a_little_too_much_sees_why_it_is_refused(port: int, head: Any) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head("/v1/bounded", "Content-Length: 12000000"))
+    for _ in range(120):  # cut off while it sends, a client reports a broken connection
+        writer.write(b" " * 100_000)
+        await writer.drain()
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"code":"too-large"' in answer
+    writer.close()
+
+
 async def test_an_endless_body_of_unknown_length_is_cut_off(port: int, head: Any) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(head("/v1/bounded", "Transfer-Encoding: chunked"))
