@@ -13,7 +13,7 @@ KILLS ?= 1000
 FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-lab test-faults lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-lab test-faults test-hostile lint format schemas bench clean
 
 setup: $(INSTALLED)
 
@@ -42,6 +42,10 @@ test-lab: $(INSTALLED)
 # Breaks a platform on purpose for an hour; the same command goes on with a run that was broken off.
 test-faults: $(INSTALLED)
 	$(BIN)/python -m tests.system.faults --home $(FAULTS) --kills $(KILLS)
+
+# Sends what nobody honest sends to every door of a running platform: minutes.
+test-hostile: $(INSTALLED)
+	$(BIN)/python -m tests.system.hostile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

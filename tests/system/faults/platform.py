@@ -22,7 +22,7 @@ from tests.system.faults.roads import Road
 from wakeline_auth import Role
 from wakeline_embedded import access, credentials, documents, identities, ports, processes
 from wakeline_embedded.layout import BLOCK, Layout, Ports
-from wakeline_embedded.state import ProcessRecord, StackState
+from wakeline_embedded.state import Condition, ProcessRecord, StackState
 
 COMMAND_LINE: Final = (
     "import typer; from wakeline_embedded.commands import register; "
@@ -62,18 +62,16 @@ class Platform:
             "WAKELINE_TRAINING_TRAINER__COMMAND": json.dumps([sys.executable, str(TRAINER)]),
             "WAKELINE_TRAINING_GATE_WAIT": "PT5S",
         }
-        await self._wakeline(self.servers, ["up", "--servers-only", "--port", str(base)], told)
+        await wakeline(self.servers, ["up", "--servers-only", "--port", str(base)], told)
         keys = credentials.kept(self.servers, [identities.ADMIN])[identities.ADMIN]
         s3 = f"http://{keys.access}:{keys.secret}@127.0.0.1:{self.roads['seaweedfs'].port}"
         given = ["--kafka", self.bootstrap, "--mongo", self.dsn(by_road=True), "--s3", s3]
-        await self._wakeline(
-            self.services, ["up", "--split", "--port", str(base + BLOCK), *given], told
-        )
+        await wakeline(self.services, ["up", "--split", "--port", str(base + BLOCK), *given], told)
 
     async def down(self) -> None:
         """End everything; the data stays, the small disks are unmounted."""
         for layout in (self.services, self.servers):
-            await self._wakeline(layout, ["down"], {})
+            await wakeline(layout, ["down"], {})
         for road in self.roads.values():
             await road.close()
         for disk in self.disks.values():
@@ -110,9 +108,13 @@ class Platform:
         """How often supervisors have started something again."""
         return sum(record.restarts for record in self._records())
 
-    def is_running(self, name: str) -> bool:
-        """Whether there is a process to do something to."""
-        return self._record(name).process is not None
+    def is_up(self, name: str) -> bool:
+        """Whether a process has started and was ready since."""
+        return self._record(name).condition in (Condition.UP, Condition.NOT_READY)
+
+    def starting(self) -> int:
+        """How many processes are not there, or not yet."""
+        return sum(not self.is_up(name) for name in self.names)
 
     def send(self, name: str, sent: signal.Signals) -> bool:
         """Send a signal to a process; False if it does not run at the moment."""
@@ -170,14 +172,15 @@ class Platform:
         (where / "filler").unlink(missing_ok=True)
         self.disks[name] = where
 
-    @staticmethod
-    async def _wakeline(layout: Layout, words: list[str], told: Mapping[str, str]) -> None:
-        command = [sys.executable, "-c", COMMAND_LINE, *words, "--home", str(layout.root)]
-        done: Any = await asyncio.to_thread(
-            subprocess.run, command, env=os.environ | told, capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"wakeline {words[0]} failed: {done.stdout}{done.stderr}")
+
+async def wakeline(layout: Layout, words: list[str], told: Mapping[str, str]) -> None:
+    """Run the command line on a stack's folder."""
+    command = [sys.executable, "-c", COMMAND_LINE, *words, "--home", str(layout.root)]
+    done: Any = await asyncio.to_thread(
+        subprocess.run, command, env=os.environ | told, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"wakeline {words[0]} failed: {done.stdout}{done.stderr}")
 
 
 def can_mount() -> str | None:

@@ -28,8 +28,12 @@ from tests.system.faults.verdict import violations
 
 WAIT_FOR_WORK = 0.7
 """Seconds that a kill waits for its target to have something in hand; then it comes anyway."""
-WAIT_FOR_TARGET = 20.0
-"""Seconds that a kill waits for its target to be there again after the last one."""
+WAIT_FOR_TARGET = 30.0
+"""Seconds that a kill waits for its target, and for most others, to be up again after the last
+one: where a machine is slow, nothing would ever run."""
+MOST_STARTING = 5
+IMPATIENT = 8
+"""Each kill of this number does not wait, so that processes die while they start as well."""
 
 
 @dataclass(frozen=True)
@@ -174,8 +178,10 @@ class Run:
 
     async def _kill(self, fault: Fault) -> None:
         deadline = time.monotonic() + WAIT_FOR_TARGET
-        while not self.platform.is_running(fault.target) and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        while fault.number % IMPATIENT and time.monotonic() < deadline:
+            if self.platform.is_up(fault.target) and self.platform.starting() <= MOST_STARTING:
+                break
+            await asyncio.sleep(0.1)
         deadline = time.monotonic() + WAIT_FOR_WORK
         while True:
             work = await self.gauge.work()
