@@ -1,4 +1,4 @@
-"""`wakeline up | down | status | logs | token`: the stack's commands of the one command line.
+"""`wakeline up | down | status | logs | token | backup | restore`: the stack's own commands.
 
 The command line loads this module for each of its commands, so all that takes long to import is
 imported within the command that needs it.
@@ -37,7 +37,7 @@ _err = Console(stderr=True)
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (up, down, status, logs, token):
+    for command in (up, down, status, logs, token, backup, restore):
         app.command()(command)
 
 
@@ -186,6 +186,57 @@ def token(
     except access.NoIssuerError as error:
         _fail(str(error))
     typer.echo(minted)
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")],
+    data: Data = None,
+) -> None:
+    """Write all data and keys of the stack to a file. A stack that is up stands still meanwhile."""
+    from wakeline_embedded import daemon
+    from wakeline_embedded.backup import BackupError, take
+
+    layout = _layout(data)
+    try:
+        with _err.status("finishing what is in hand"):
+            was_running = daemon.stop(layout)
+        try:
+            with _err.status("copying"):
+                taken = take(layout, file)
+        finally:
+            if was_running:
+                _wait(layout, layout)
+    except (BackupError, daemon.StackError) as error:
+        _fail(str(error))
+    _out.print(
+        f"{file}: {len(taken.files)} files of {taken.bytes / 2**20:.0f} MiB, as of "
+        f"{time.ctime(taken.taken_at)}. It holds the stack's keys: keep it as safe as them."
+    )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `wakeline backup` wrote.")],
+    data: Data = None,
+    port: Annotated[
+        int | None, typer.Option(help="First of the stack's 60 ports; else those it had.")
+    ] = None,
+) -> None:
+    """Put a backup into an empty folder, and check it. `wakeline up` goes on from there."""
+    from wakeline_embedded.backup import BackupError
+    from wakeline_embedded.backup import restore as put_back
+    from wakeline_embedded.layout import Ports
+
+    layout = _layout(data)
+    try:
+        with _err.status("restoring"):
+            taken = put_back(file, layout)
+    except BackupError as error:
+        _fail(str(error))
+    if port is not None:
+        Ports.kept(layout, port)
+    _out.print(
+        f"{layout.root} is as it was at {time.ctime(taken.taken_at)}. `wakeline up` starts it."
+    )
 
 
 def _folder(data: Path | None) -> Path:

@@ -30,6 +30,4 @@ async def migrate_service(service: str, dsn: str) -> list[str]:
     migrations: Sequence[Migration] = import_module(f"wakeline_{service}.migrations").MIGRATIONS
     settings = MongoSettings(dsn=SecretStr(dsn), database=database_of(service))
     async with connect(settings) as client:
-        database = client[settings.database]
-        await create_indexes(database)
-        return await migrate(database, migrations)
+        return await migrate(client[settings.database], migrations, create_indexes)

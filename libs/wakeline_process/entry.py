@@ -47,8 +47,7 @@ def main(build: Callable[[], Service[Any, Any]]) -> None:
 async def migrate_database(service: Service[Any, Any]) -> None:
     """Bring the service's database to this release's version."""
     async with open_runtime(service) as runtime:
-        await create_indexes(runtime.database)
-        for name in await migrate(runtime.database, service.migrations):
+        for name in await migrate(runtime.database, service.migrations, create_indexes):
             print(f"{service.name}: {name}")
 
 

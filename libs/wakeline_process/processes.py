@@ -77,7 +77,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         If the database stands at a version that this release does not know.
     """
     async with open_runtime(service) as runtime:
-        await refuse_newer_database(runtime)
+        await require_version(runtime)
         settings = service.settings
         probe = KafkaProbe(settings.kafka)
         checks: dict[str, Callable[[], Awaitable[object]]] = {
@@ -139,21 +139,31 @@ async def run(service: Service[Any, Any], kind: Kind) -> None:
         log.info("stopped", kind=kind.value)
 
 
-async def refuse_newer_database(runtime: Runtime) -> None:
-    """Stop a release that would misread what a newer one wrote; wait for a store that is away."""
+async def require_version(runtime: Runtime) -> None:
+    """Wait until the database is of this release; for a store that is away as well.
+
+    Raises
+    ------
+    DatabaseIsNewerError
+        If a newer release has migrated it: this one would misread what that one writes.
+    """
+    name = runtime.service.name
     newest = max((m.version for m in runtime.service.migrations), default=0)
     while True:
         try:
             version = await version_of(runtime.database)
-            break
+            if version == newest:
+                return
+            log.warning("waiting for `migrate`", service=name, version=version, needed=newest)
         except PyMongoError as error:
+            version = 0
             log.warning("waiting for MongoDB", cause=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(1.0)
-    if version > newest:
-        raise DatabaseIsNewerError(
-            f"the database of {runtime.service.name} is at version {version}, this release knows "
-            f"{newest}: start the release that migrated it"
-        )
+        if version > newest:
+            raise DatabaseIsNewerError(
+                f"the database of {name} is at version {version}, this release knows "
+                f"{newest}: start the release that migrated it"
+            )
+        await asyncio.sleep(1.0)
 
 
 PROBLEMS: Mapping[type[Exception], int] = {

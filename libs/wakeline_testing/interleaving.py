@@ -13,7 +13,10 @@ from bson import BSON
 from wakeline_messaging import Envelope, Processor
 
 BOOKKEEPING = frozenset(
-    {"outbox", "streams", "marks", "parked", "waiting", "jobs", "idempotency", "replays"}
+    {
+        *("outbox", "streams", "marks", "parked", "waiting", "jobs", "idempotency"),
+        *("replays", "migrations", "migrating"),
+    }
 )
 """How a state was reached, not the state."""
 

@@ -113,8 +113,7 @@ async def running(
     await scope.make_topics(*SERVICES)
     await scope.make_buckets(*BUCKETS)
     async with open_runtime(service) as runtime:
-        await create_indexes(runtime.database)
-        await migrate(runtime.database, service.migrations)
+        await migrate(runtime.database, service.migrations, create_indexes)
     async with open_process(service, kind) as process:
         parts = asyncio.create_task(process.run_parts())
         try:

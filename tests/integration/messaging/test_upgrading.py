@@ -1,0 +1,110 @@
+"""Migrations: one migrator at a time, killed anywhere, and processes that wait or refuse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from wakeline_messaging import create_indexes
+from wakeline_process.processes import Kind, open_process
+from wakeline_process.runtime import open_runtime
+from wakeline_storage import DatabaseIsNewerError, Migration, migrate, migrations, version_of
+from wakeline_storage.migrations import Database
+from wakeline_testing import Scope
+from wakeline_testing.running import settings_of
+
+from .toy import ToySettings, toy
+
+pytestmark = [pytest.mark.mongo]
+
+
+class Steps:
+    """Migrations that note when they run, and may be killed."""
+
+    def __init__(self, killed_in: int | None = None) -> None:
+        self.ran: list[int] = []
+        self.at_once = self.most_at_once = 0
+        self.killed_in = killed_in
+
+    def of(self, *versions: int) -> tuple[Migration, ...]:
+        return tuple(Migration(v, f"step {v}", self._step(v)) for v in versions)
+
+    def _step(self, version: int) -> Callable[[Database], object]:
+        async def apply(database: Database) -> None:
+            self.ran.append(version)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+            try:
+                await database["things"].update_one(
+                    {"_id": version}, {"$set": {"there": True}}, upsert=True
+                )
+                if self.killed_in == version:
+                    await asyncio.sleep(3600)
+                await asyncio.sleep(0.05)
+            finally:
+                self.at_once -= 1
+
+        return apply
+
+
+async def test_two_migrators_at_once_take_each_step_once(scope: Scope) -> None:
+    steps = Steps()
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        taken = await asyncio.gather(
+            *(migrate(runtime.database, steps.of(1, 2, 3), create_indexes) for _ in range(4))
+        )
+        assert sorted(map(len, taken)) == [0, 0, 0, 3]
+        assert (steps.ran, steps.most_at_once) == ([1, 2, 3], 1)
+        assert await version_of(runtime.database) == 3
+
+
+async def test_a_migrator_that_was_killed_is_followed_by_another_that_takes_its_step_again(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "LEASE", timedelta(seconds=2))
+    killed, steps = Steps(killed_in=2), Steps()
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        dying = asyncio.create_task(migrate(runtime.database, killed.of(1, 2)))
+        while killed.ran != [1, 2]:
+            await asyncio.sleep(0.02)
+        row = await runtime.database["migrating"].find_one({})
+        dying.cancel()
+        await asyncio.gather(dying, return_exceptions=True)
+        # A SIGKILL gives nothing back.
+        await runtime.database["migrating"].replace_one({"_id": "migrator"}, row)
+        assert await version_of(runtime.database) == 1
+        async with asyncio.timeout(30):
+            assert await migrate(runtime.database, steps.of(1, 2)) == ["step 2"]
+        assert steps.ran == [2]
+        assert await version_of(runtime.database) == 2
+
+
+async def test_a_newer_release_waits_for_its_migration_and_an_older_one_refuses_to_start(
+    scope: Scope,
+) -> None:
+    steps = Steps()
+    settings = settings_of(scope, "prediction", ToySettings)
+    old, new = (toy(settings, migrations=steps.of(*versions)) for versions in ((1,), (1, 2)))
+    async with open_runtime(new) as runtime:
+        await migrate(runtime.database, old.migrations, create_indexes)
+        async with open_process(old, Kind.SERVE):
+            async with asyncio.TaskGroup() as group:
+                started = asyncio.Event()
+
+                async def start_new() -> None:
+                    async with open_process(new, Kind.SERVE):
+                        started.set()
+
+                group.create_task(start_new())
+                await asyncio.sleep(1.5)
+                assert not started.is_set(), "it would find a database that is not its own"
+                await migrate(runtime.database, new.migrations, create_indexes)
+            assert started.is_set()
+        with pytest.raises(DatabaseIsNewerError, match="is at version 2, this release knows 1"):
+            async with open_process(old, Kind.SERVE):
+                pass
+        with pytest.raises(DatabaseIsNewerError):
+            await migrate(runtime.database, old.migrations)
