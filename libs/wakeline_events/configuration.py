@@ -115,6 +115,29 @@ class ConsensusPolicy(Strict):
     """With a lower mean agreement of every two of them an expert decides."""
 
 
+class ExamPolicy(Strict):
+    """What a person must show on benchmarks before a stage's queue opens to them."""
+
+    tasks: Annotated[int, Field(ge=1, le=100)]
+    """Benchmarks of one attempt; nobody sees one of them twice."""
+    min_agreement: Share = 0.8
+    """Mean score of an attempt that passes."""
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    cooldown_hours: Annotated[float, Field(ge=0, le=720)] = 24
+    """From a failed attempt to the next one."""
+    suspend_below: Share = 0.0
+    """Afterwards, a lower mean of the last twenty benchmark scores closes the queue again."""
+
+
+class LimitsPolicy(Strict):
+    """How much of a stage's work people may hold and ask for; 0: no limit."""
+
+    open_leases_per_person: Annotated[int, Field(ge=0, le=10_000)] = 0
+    open_leases_per_team: Annotated[int, Field(ge=0, le=100_000)] = 0
+    requests_per_second: Annotated[float, Field(ge=0, le=10_000)] = 0.0
+    """Lease requests of each person; by each serving process of the labeling service."""
+
+
 class TrainingPolicy(Strict):
     """When a stage's own model is trained, and with what."""
 
@@ -145,6 +168,8 @@ class StagePolicy(Strict):
     prelabel_wait_seconds: Annotated[float, Field(ge=0, le=3600)] = 60
     review: ReviewPolicy = ReviewPolicy()
     consensus: ConsensusPolicy = ConsensusPolicy()
+    exam: ExamPolicy | None = None
+    limits: LimitsPolicy = LimitsPolicy()
     training: TrainingPolicy | None = None
 
 

@@ -142,6 +142,9 @@ def test_the_settings_reference_names_every_setting(name: ServiceName) -> None:
         configuration.ClassDefinition,
         configuration.StagePolicy,
         configuration.ReviewPolicy,
+        configuration.ConsensusPolicy,
+        configuration.ExamPolicy,
+        configuration.LimitsPolicy,
         configuration.TrainingPolicy,
     ],
 )

@@ -25,6 +25,10 @@ OPEN_TO_LABELERS = {
         "POST /v1/leases/{lease_id}/return",
         "POST /v1/leases/{lease_id}/skip",
         "POST /v1/leases/{lease_id}/submit",
+        "POST /v1/leases/heartbeat",
+        "POST /v1/leases/return",
+        "POST /v1/leases/submit",
+        "GET /v1/projects/{project_id}/stages/{stage}/exam",
     },
     "review": {"GET /v1/verdicts", "GET /v1/statistics/people"},
 }
@@ -53,6 +57,8 @@ NEEDS_NO_KEY = {
     "ingest": {"/v1/datasets/{dataset_id}/assets/known": "it only reads"},
     "labeling": {
         "/v1/leases/{lease_id}/heartbeat": "a second one says the same",
+        "/v1/leases/heartbeat": "a second one says the same",
+        "/v1/leases/submit": "as each of them alone",
         "/v1/leases/{lease_id}/submit": "a lease becomes one label, and the same work the same one",
     },
 }

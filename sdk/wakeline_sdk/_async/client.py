@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from wakeline_sdk._async.datasets import AsyncAssets, AsyncDatasets
+from wakeline_sdk._async.exams import AsyncExams
 from wakeline_sdk._async.exchange import AsyncExchange
 from wakeline_sdk._async.imports import AsyncImports, AsyncSources
 from wakeline_sdk._async.labeling import AsyncLabels, AsyncLeases
@@ -42,6 +43,7 @@ class AsyncClient:
         self.teams = AsyncTeams(self._transport)
         self.people = AsyncPeople(self._transport)
         self.tasks = AsyncTasks(self._transport)
+        self.exams = AsyncExams(self._transport)
         self.leases = AsyncLeases(self._transport)
         self.labels = AsyncLabels(self._transport)
         self.reviews = AsyncReviews(self._transport)

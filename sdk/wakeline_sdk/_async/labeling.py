@@ -1,13 +1,17 @@
 """Labeling itself: leases, and the labels that came of them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import LabelRecord, Lease, Submitted
+from wakeline_sdk.batches import batches
+from wakeline_sdk.models import LabelRecord, Lease, LeaseReport, SubmitReport, Submitted
 from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
+
+MOST_LEASES = 200
+"""Leases of one request."""
 
 
 class AsyncLeases:
@@ -88,6 +92,44 @@ class AsyncLeases:
             body["seconds"] = seconds
         return Submitted.model_validate(await self._post(lease, "submit", body))
 
+    async def heartbeat_many(self, leases: Sequence[Lease]) -> Sequence[LeaseReport]:
+        """Let several leases last their full time from now on; one report each."""
+        reports = []
+        for batch in _batches([lease.lease_id for lease in leases]):
+            answer = await self._transport.json(
+                "labeling", "POST", "/v1/leases/heartbeat", json={"lease_ids": batch}
+            )
+            for item in answer["items"]:
+                alive = item["heartbeat"] or {}
+                told = {**item, "expires_at": alive.get("expires_at")}
+                reports.append(LeaseReport.model_validate(told))
+        return reports
+
+    async def give_back_many(self, leases: Sequence[Lease]) -> Sequence[LeaseReport]:
+        """Return several tasks to the queue; one report each."""
+        reports = []
+        for batch in _batches([lease.lease_id for lease in leases]):
+            answer = await self._transport.json(
+                "labeling", "POST", "/v1/leases/return", json={"lease_ids": batch}
+            )
+            reports += [LeaseReport.model_validate(item) for item in answer["items"]]
+        return reports
+
+    async def submit_many(
+        self, labels: Sequence[tuple[Lease, Sequence[Annotation], float | None]]
+    ) -> Sequence[SubmitReport]:
+        """Hand in several labels: lease, annotations, and seconds of human time if measured.
+
+        A bad one does not hold up the others: each has its report, in their order.
+        """
+        reports = []
+        for batch in batches(_submits(labels), most=MOST_LEASES):
+            answer = await self._transport.json(
+                "labeling", "POST", "/v1/leases/submit", json={"items": batch}
+            )
+            reports += [SubmitReport.model_validate(item) for item in answer["items"]]
+        return reports
+
     async def _post(self, lease: Lease, what: str, body: dict[str, Any] | None = None) -> Any:
         where = path("/v1/leases/{}/{}", lease.lease_id, what)
         request = {} if body is None else {"json": body}
@@ -112,3 +154,16 @@ class AsyncLabels:
 
 def _wire(annotations: Sequence[Annotation]) -> list[dict[str, Any]]:
     return [annotation.model_dump(mode="json") for annotation in annotations]
+
+
+def _batches(lease_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(lease_ids), MOST_LEASES):
+        yield lease_ids[first : first + MOST_LEASES]
+
+
+def _submits(
+    labels: Sequence[tuple[Lease, Sequence[Annotation], float | None]],
+) -> Iterator[dict[str, Any]]:
+    for lease, annotations, seconds in labels:
+        made = {"lease_id": lease.lease_id, "fence": lease.fence}
+        yield {**made, "annotations": _wire(annotations), "seconds": seconds}

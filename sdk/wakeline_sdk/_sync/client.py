@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from wakeline_sdk._sync.datasets import Assets, Datasets
+from wakeline_sdk._sync.exams import Exams
 from wakeline_sdk._sync.exchange import Exchange
 from wakeline_sdk._sync.imports import Imports, Sources
 from wakeline_sdk._sync.labeling import Labels, Leases
@@ -42,6 +43,7 @@ class Client:
         self.teams = Teams(self._transport)
         self.people = People(self._transport)
         self.tasks = Tasks(self._transport)
+        self.exams = Exams(self._transport)
         self.leases = Leases(self._transport)
         self.labels = Labels(self._transport)
         self.reviews = Reviews(self._transport)

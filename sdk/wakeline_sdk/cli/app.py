@@ -7,6 +7,7 @@ import typer
 
 from wakeline_sdk.cli import (
     datasets,
+    exams,
     extensions,
     imports,
     labels,
@@ -25,6 +26,7 @@ PARTS = (
     imports,
     projects,
     people,
+    exams,
     tasks,
     labels,
     predictions,

@@ -69,6 +69,55 @@ class Submitted(Wire):
     effort: Effort
 
 
+class Problem(Wire):
+    """Why one of several was refused."""
+
+    code: str
+    detail: str
+    problems: tuple[str, ...] = ()
+    """Each thing that is wrong with the annotations."""
+
+
+class SubmitReport(Wire):
+    """What became of one of several submits: a label or a problem."""
+
+    lease_id: str
+    label: Submitted | None = None
+    problem: Problem | None = None
+
+
+class LeaseReport(Wire):
+    """What became of one of several leases."""
+
+    lease_id: str
+    expires_at: datetime | None = None
+    """Until when it lives on; None if it does not."""
+    problem: Problem | None = None
+
+
+class Sitting(Wire):
+    """One attempt at an exam."""
+
+    tasks: int
+    """Handed in and graded so far."""
+    mean_score: float | None
+    passed: bool | None
+    """None while it lasts."""
+    ended_at: datetime | None
+
+
+class Exam(Wire):
+    """How a person's exam at a stage stands."""
+
+    stage_id: str
+    person_id: str
+    state: Literal["open", "passed", "failed", "suspended"]
+    attempts: tuple[Sitting, ...]
+    being_graded: int
+    mean_since: float | None
+    """Mean of the last benchmark scores since it was passed."""
+
+
 class PinnedPrelabel(Wire):
     """Which pre-label a lease pinned, and whether its person saw it."""
 

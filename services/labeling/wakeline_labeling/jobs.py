@@ -1,12 +1,15 @@
 """Work that takes longer than a handler may, in steps that a kill can fall between."""
 
+import asyncio
 from datetime import timedelta
 
+from wakeline_geometry.agreement import benchmark_score
+from wakeline_labeling.domain import names
 from wakeline_labeling.domain.steering import STEP
 from wakeline_labeling.ports import UnitOfWork
 from wakeline_labeling.resources import Resources
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
-from wakeline_labeling.usecases import answering, holding, opening, steering
+from wakeline_labeling.usecases import answering, examining, holding, opening, steering
 from wakeline_labeling.usecases.finding import stage_by_id
 from wakeline_messaging import JobLease, Jobs
 
@@ -86,6 +89,28 @@ async def reorder(lease: Lease) -> None:
             after = ids[-1] if stage is not None and len(ids) == REORDER_BATCH else None
 
         await lease.transaction(step)
+
+
+@jobs.on("grade", attempts=FOR_EVER)
+async def grade(lease: Lease) -> None:
+    """Compare a benchmark's label with the trusted one, where that decides who may work."""
+    reader, shelf = lease.read(), lease.resources.shelf
+    label = await reader.labels.get(lease.job.payload["label"])
+    if label is None:
+        return
+    benchmark_id = names.benchmark_id(label.stage_id, label.asset.asset_id)
+    trusted = (await reader.benchmarks.many([benchmark_id])).get(benchmark_id)
+    if trusted is None:
+        return
+    truth = await shelf.annotations(trusted.truth)
+    made = await shelf.annotations(label.annotations)
+    size = (label.asset.height, label.asset.width)
+    score = await asyncio.to_thread(benchmark_score, truth, made, size)
+
+    async def last(uow: UnitOfWork) -> None:
+        await examining.grade(uow, label, score)
+
+    await lease.finish(last)
 
 
 @jobs.on("steer", attempts=FOR_EVER)

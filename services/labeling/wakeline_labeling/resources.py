@@ -25,6 +25,9 @@ LEASED_PER_SECOND = 5_000
 and nobody labels a tenth of them in three minutes."""
 FRONT_SECONDS = 0.5
 """So long the front of a queue is remembered: a slot that is put first waits no longer."""
+BURST_SECONDS = 1.0
+"""So much of a limit on requests may be used at once."""
+REMEMBERED_PEOPLE = 10_000
 REMEMBERED_LEASES = 4_096
 REMEMBERED_SHAPES = 1_024
 
@@ -88,6 +91,7 @@ class LocalDesk:
     _fronts: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _due: Recent[float] = field(default_factory=lambda: Recent(REMEMBERED_PEOPLE))
     _leases: Recent[Slot] = field(default_factory=lambda: Recent(REMEMBERED_LEASES))
     _shapes: Recent[tuple[Predicted, ...]] = field(
         default_factory=lambda: Recent(REMEMBERED_SHAPES)
@@ -101,6 +105,15 @@ class LocalDesk:
 
     def new_id(self) -> str:
         return uuid4().hex
+
+    def wait(self, name: str, rate: float) -> float:
+        now = monotonic()
+        # Times at which the next request is due (GCRA): one number a person says it all.
+        due = max(self._due.get(name) or 0.0, now)
+        if due - now > BURST_SECONDS:
+            return due - now - BURST_SECONDS
+        self._due.put(name, due + 1 / rate)
+        return 0.0
 
     async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
         async with self._counting:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from wakeline_blobs import Blobs
-from wakeline_labeling.api import leases, people, projects, records, steering
+from wakeline_labeling.api import batches, exams, leases, people, projects, records, steering
 from wakeline_labeling.api.problems import STATUS
 from wakeline_labeling.handlers import handlers
 from wakeline_labeling.jobs import jobs
@@ -31,7 +31,15 @@ def service(settings: Settings | None = None) -> Service[LabelingUnitOfWork, Res
         unit_of_work=LabelingUnitOfWork,
         resources=resources,
         migrations=MIGRATIONS,
-        routers=(steering.router, projects.router, people.router, leases.router, records.router),
+        routers=(
+            steering.router,
+            projects.router,
+            exams.router,
+            people.router,
+            batches.router,
+            leases.router,
+            records.router,
+        ),
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,

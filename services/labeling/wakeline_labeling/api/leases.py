@@ -29,6 +29,7 @@ from wakeline_labeling.api.lease_models import (
 )
 from wakeline_labeling.domain.errors import (
     AlreadySubmittedError,
+    ExamFailedError,
     FenceOutdatedError,
     InvalidAnnotationsError,
     LeaseEndedError,
@@ -39,9 +40,12 @@ from wakeline_labeling.domain.errors import (
     NoSuchStageError,
     NotAMemberError,
     NoTaskAvailableError,
+    SuspendedError,
+    TooManyLeasesError,
+    TooManyRequestsError,
 )
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
-from wakeline_labeling.usecases import holding, leasing, submitting
+from wakeline_labeling.usecases import examining, holding, leasing, limiting, submitting
 from wakeline_labeling.usecases.finding import project_of, stage_of
 
 router: APIRouter = Router(prefix="/v1", tags=["leases"])
@@ -51,7 +55,16 @@ DEAD = (NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError
 @router.post(
     "/projects/{project_id}/stages/{stage}/leases",
     status_code=201,
-    responses=problems(NoSuchProjectError, NoSuchStageError, NotAMemberError, NoTaskAvailableError),
+    responses=problems(
+        NoSuchProjectError,
+        NoSuchStageError,
+        NotAMemberError,
+        NoTaskAvailableError,
+        ExamFailedError,
+        SuspendedError,
+        TooManyLeasesError,
+        TooManyRequestsError,
+    ),
 )
 async def lease_next(
     project_id: str,
@@ -73,9 +86,16 @@ async def lease_next(
         labels=worker.may(Permission.LEASE_TASKS),
         expert=Role.REVIEWER in worker.roles,
     )
-    slots = await leasing.lease_next(
-        uow, held.desk, together.claims.ask, found, labeler, body.count, key
-    )
+    limiting.refuse_haste(held.desk, found, labeler)
+    claim, count = together.claims.ask, body.count
+    exam = await examining.sitting_of(uow, found, labeler)
+    room = await limiting.room_for(uow, found, labeler, count, key)
+    if not isinstance(room, int):
+        slots = room
+    elif exam is not None:
+        slots = await examining.lease_exam(uow, held.desk, claim, found, labeler, exam, room, key)
+    else:
+        slots = await leasing.lease_next(uow, held.desk, claim, found, labeler, room, key)
     views = await leasing.describe(uow, held.desk, held.shelf, found.project, slots)
     return LeasesOut.model_construct(leases=[LeaseOut.of(view) for view in views])
 

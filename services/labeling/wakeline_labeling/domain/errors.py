@@ -1,6 +1,8 @@
 """Every refusal of the labeling service: a class with a stable code and a text that helps."""
 
+import math
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 
@@ -112,6 +114,43 @@ class NotAMemberError(LabelingError):
 
     def __init__(self, stage: str, team_id: str) -> None:
         super().__init__(f"stage {stage!r} is worked on by team {team_id!r}, and you are not in it")
+
+
+class ExamFailedError(LabelingError):
+    """The caller's exam did not go well enough for this stage."""
+
+    code = "exam-failed"
+
+    def __init__(self, detail: str, again_at: datetime | None) -> None:
+        super().__init__(detail, again_at=again_at.isoformat() if again_at else None)
+
+
+class SuspendedError(LabelingError):
+    """The caller's last benchmarks were not good enough for this stage."""
+
+    code = "suspended"
+
+
+class NoSuchExamError(LabelingError):
+    """The person has not taken an exam of the stage."""
+
+    code = "no-such-exam"
+
+
+class TooManyLeasesError(LabelingError):
+    """The caller, or their team, holds as many leases of the stage as they may."""
+
+    code = "too-many-leases"
+
+
+class TooManyRequestsError(LabelingError):
+    """The caller asks more often than the stage lets them."""
+
+    code = "too-many-requests"
+
+    def __init__(self, detail: str, seconds: float) -> None:
+        super().__init__(detail)
+        self.retry_after = math.ceil(seconds)
 
 
 class NoTaskAvailableError(LabelingError):

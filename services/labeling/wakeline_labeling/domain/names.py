@@ -68,6 +68,11 @@ def benchmark_id(stage: str, asset_id: str) -> str:
     return f"{stage}|{asset_id}"
 
 
+def exam_id(stage: str, person_id: str) -> str:
+    """The id of the one exam that a person has at a stage."""
+    return f"{stage}|{person_id}"
+
+
 def benchmark_queue(stage: str) -> str:
     """The queue of a stage's benchmark slots."""
     return f"{stage}#benchmark"

@@ -10,6 +10,7 @@ from wakeline_geometry.shapes import Annotation, Predicted
 from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
+from wakeline_labeling.ports.admission import Exams, OpenLeases
 from wakeline_labeling.ports.queue import RequestRepeatedError, SeenBeforeError, Slots
 from wakeline_labeling.ports.steering import Actions, Steering, TaskSearch
 from wakeline_labeling.ports.stores import (
@@ -29,7 +30,9 @@ __all__ = [
     "Benchmarks",
     "Desk",
     "Drafts",
+    "Exams",
     "Labels",
+    "OpenLeases",
     "Pixels",
     "Prelabels",
     "Projects",
@@ -86,6 +89,14 @@ class UnitOfWork(Protocol):
     @property
     def benchmarks(self) -> Benchmarks:
         """Trusted labels."""
+
+    @property
+    def exams(self) -> Exams:
+        """Exams, one a stage and person."""
+
+    @property
+    def leases(self) -> OpenLeases:
+        """Leases that are out."""
 
     @property
     def search(self) -> TaskSearch:
@@ -154,6 +165,9 @@ class Desk(Protocol):
 
     def new_id(self) -> str:
         """A name that nobody has."""
+
+    def wait(self, name: str, rate: float) -> float:
+        """Seconds until somebody may ask once more, at so many requests a second; 0: now."""
 
     async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
         """How long a queue is, within a tenth or so; counted, by one for all, where that was too

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from wakeline_labeling import ports
 from wakeline_labeling.resources import Resources
+from wakeline_labeling.store.admission import MongoExams, MongoOpenLeases
 from wakeline_labeling.store.assets import MongoAssets
 from wakeline_labeling.store.labels import (
     MongoBenchmarks,
@@ -60,6 +61,14 @@ class LabelingUnitOfWork(UnitOfWork[Resources]):
     @cached_property
     def benchmarks(self) -> ports.Benchmarks:
         return MongoBenchmarks(self.collection("benchmarks"))
+
+    @cached_property
+    def exams(self) -> ports.Exams:
+        return MongoExams(self.collection("exams"), self.collection("slots"))
+
+    @cached_property
+    def leases(self) -> ports.OpenLeases:
+        return MongoOpenLeases(self.collection("slots"))
 
     @cached_property
     def search(self) -> ports.TaskSearch:

@@ -94,7 +94,7 @@ async def lease_next(
     slots: list[Slot] = []
     key = key or desk.new_id()
     for number in range(count):
-        request = _request(stage, labeler, f"{key}/{number}")
+        request = request_name(stage, labeler, f"{key}/{number}")
         slot = await _lease_one(uow, desk, claim_named, stage, labeler, request)
         if slot is None:
             break
@@ -263,6 +263,7 @@ async def _draft(
     return None
 
 
-def _request(stage: Stage, labeler: Labeler, key: str) -> str:
+def request_name(stage: Stage, labeler: Labeler, key: str) -> str:
+    """Names one lease of a request, so that it comes out the same when it is sent again."""
     named = f"{labeler.person_id}\n{stage.id}\n{key}"
     return hashlib.sha256(named.encode()).hexdigest()[:32]

@@ -23,6 +23,7 @@ from wakeline_labeling.domain.errors import (
 from wakeline_labeling.domain.names import LeaseName
 from wakeline_labeling.domain.records import Label, Lease, Project, Slot
 from wakeline_labeling.ports import Desk, Shelf, UnitOfWork
+from wakeline_labeling.usecases import examining
 from wakeline_labeling.usecases.finding import project_of, stage_by_id
 from wakeline_labeling.usecases.holding import put_draft, why_dead
 from wakeline_labeling.usecases.leasing import shown
@@ -155,7 +156,7 @@ async def _submit_one(uow: UnitOfWork, prepared: Prepared, slot: Slot | None) ->
     if prepared.person_id in slot.drafts:
         uow.drafts.delete(slot.id, prepared.person_id)
     if slot.arm == "benchmark":
-        await _open_next_benchmark(uow, slot)
+        await _open_next_benchmark(uow, slot, label)
     elif slot.counts and slot.paired:
         uow.slots.unhold(slot.task_id, seen_by=prepared.person_id)
     uow.emit(_completed(label, slot))
@@ -248,12 +249,13 @@ def _completed(label: Label, slot: Slot) -> LabelCompleted:
     )
 
 
-async def _open_next_benchmark(uow: UnitOfWork, slot: Slot) -> None:
+async def _open_next_benchmark(uow: UnitOfWork, slot: Slot, label: Label) -> None:
     """A benchmark is never used up: the next person gets a slot of their own."""
     task = await uow.tasks.get(slot.task_id)
     stage = await stage_by_id(uow, slot.stage_id)
     if task is None or stage is None:
         return
+    await examining.hand_in(uow, stage, label)
     slots = await uow.slots.of_task(slot.task_id)
     seen = {person for each in slots for person in each.people}
     uow.slots.add(

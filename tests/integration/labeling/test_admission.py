@@ -1,0 +1,154 @@
+"""Who may work at a stage, and how much at once."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Lab, asset, box
+
+pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
+
+STAGE = "/v1/projects/field/stages/weeds"
+
+
+async def ask(lab: Lab, name: str, count: int = 1, key: str | None = None) -> httpx.Response:
+    return await lab.person(name).post(
+        f"{STAGE}/leases",
+        json={"count": count},
+        headers={"Idempotency-Key": key} if key else {},
+    )
+
+
+async def trusted(lab: Lab, *numbers: int) -> None:
+    items = [{"asset_id": asset(n).asset_id, "annotations": [box("t", 10)]} for n in numbers]
+    answer = await lab.manager.post(f"{STAGE}/benchmarks", json={"items": items})
+    assert {item["status"] for item in answer.json()["items"]} == {"set"}
+    await lab.service.settled()
+
+
+async def exam_of(lab: Lab, name: str) -> dict[str, Any]:
+    return dict((await lab.person(name).get(f"{STAGE}/exam")).json())
+
+
+async def prepared(lab: Lab, assets: int, benchmarks: int, **exam: Any) -> set[str]:
+    """Tasks of benchmarks."""
+    await lab.configure(exam={"tasks": 2, "cooldown_hours": 0, **exam}, benchmark_share=0.0)
+    await lab.ingest(range(assets))
+    await trusted(lab, *range(benchmarks))
+    await lab.no_waiting()
+    rows = await lab.service.database["tasks"].find({"arm": "benchmark"}).to_list()
+    return {row["_id"] for row in rows}
+
+
+async def test_the_queue_opens_to_who_passes_the_exam(lab: Lab) -> None:
+    benchmarks = await prepared(lab, assets=6, benchmarks=3)
+    leases = await lab.lease("ann", count=10)
+    assert len(leases) == 2
+    assert {lease["task_id"] for lease in leases} <= benchmarks
+    more = await ask(lab, "ann")
+    assert (more.status_code, more.json()["code"]) == (404, "no-task-available")
+    assert "hand them in" in more.json()["detail"]
+    for lease in leases:
+        assert (await lab.submit("ann", lease, box("a", 10))).status_code == 201
+    await lab.service.settled()
+    exam = await exam_of(lab, "ann")
+    assert exam["state"] == "passed"
+    assert exam["attempts"][0]["mean_score"] == pytest.approx(1)
+    (ordinary,) = await lab.lease("ann")
+    assert ordinary["task_id"] not in benchmarks
+    queue = await lab.service.database["slots"].count_documents(
+        {"queue": "field/weeds", "state": "queued"}
+    )
+    assert queue == 2  # the exam took nothing of it
+
+
+async def test_who_fails_is_told_so_and_a_manager_may_give_new_attempts(lab: Lab) -> None:
+    await prepared(lab, assets=6, benchmarks=5, attempts=1)
+    for lease in await lab.lease("ann", count=2):
+        await lab.submit("ann", lease, box("a", 60))
+    await lab.service.settled()
+    refused = await ask(lab, "ann")
+    assert (refused.status_code, refused.json()["code"]) == (403, "exam-failed")
+    assert "0.80 is needed" in refused.json()["detail"]
+    listed = (await lab.manager.get(f"{STAGE}/exams")).json()["items"]
+    assert [(one["person_id"], one["state"]) for one in listed] == [("ann", "failed")]
+    again = await lab.manager.post(f"{STAGE}/exams/ann/attempts")
+    assert again.json()["state"] == "open"
+    second = await lab.lease("ann", count=2)
+    for lease in second:
+        await lab.submit("ann", lease, box("a", 10))
+    await lab.service.settled()
+    exam = await exam_of(lab, "ann")
+    assert [attempt["passed"] for attempt in exam["attempts"]] == [False, True]
+    nobody = await lab.manager.post(f"{STAGE}/exams/bob/attempts")
+    assert nobody.json()["code"] == "no-such-exam"
+
+
+async def test_a_failed_attempt_is_followed_by_the_next_one(lab: Lab) -> None:
+    await prepared(lab, assets=6, benchmarks=3, attempts=5)
+    for lease in await lab.lease("ann", count=2):
+        await lab.submit("ann", lease, box("a", 60))
+    await lab.service.settled()
+    (third,) = await lab.lease("ann", count=2)  # the only benchmark that she has not seen
+    await lab.submit("ann", third, box("a", 60))
+    await lab.service.settled()
+    stuck = await ask(lab, "ann")
+    assert "ask a manager to set more" in stuck.json()["detail"]
+
+
+async def test_open_leases_are_limited_and_a_repeated_request_is_not(lab: Lab) -> None:
+    await lab.configure(limits={"open_leases_per_person": 3, "open_leases_per_team": 4})
+    await lab.ingest(range(8))
+    await lab.no_waiting()
+    first = (await ask(lab, "ann", count=5, key="k1")).json()["leases"]
+    assert len(first) == 3
+    refused = await ask(lab, "ann")
+    assert (refused.status_code, refused.json()["code"]) == (409, "too-many-leases")
+    assert (await ask(lab, "ann", count=5, key="k1")).json()["leases"] == first
+    assert len((await ask(lab, "bob", count=5)).json()["leases"]) == 1
+    assert "your team holds 4" in (await ask(lab, "cid")).json()["detail"]
+    assert (await lab.submit("ann", first[0], box("a"))).status_code == 201
+    assert len((await ask(lab, "cid", count=2)).json()["leases"]) == 1
+
+
+async def test_hasty_requests_are_asked_to_wait(lab: Lab) -> None:
+    await lab.configure(limits={"requests_per_second": 0.01})
+    await lab.ingest(range(3))
+    await lab.no_waiting()
+    assert (await ask(lab, "ann")).status_code == 201
+    hasty = await ask(lab, "ann")
+    assert (hasty.status_code, hasty.json()["code"]) == (429, "too-many-requests")
+    assert int(hasty.headers["Retry-After"]) > 10
+    assert (await ask(lab, "bob")).status_code == 201
+
+
+async def test_many_leases_are_handled_at_once_each_on_its_own(lab: Lab) -> None:
+    await lab.configure()
+    await lab.ingest(range(5))
+    await lab.no_waiting()
+    leases = await lab.lease("ann", count=5)
+    person = lab.person("ann")
+    names = [lease["lease_id"] for lease in leases]
+    beats = await person.post("/v1/leases/heartbeat", json={"lease_ids": [*names, "t.0.9"]})
+    items = beats.json()["items"]
+    assert [item["heartbeat"] is not None for item in items] == [True] * 5 + [False]
+    assert items[-1]["problem"]["code"] == "no-such-lease"
+    work = [
+        {"lease_id": lease["lease_id"], "fence": lease["fence"], "annotations": [box("a")]}
+        for lease in leases[:3]
+    ]
+    work[1]["annotations"] = [box("a", class_name="whale")]
+    work[2]["fence"] = 99
+    answer = await person.post("/v1/leases/submit", json={"items": work})
+    assert answer.status_code == 200, answer.text
+    done = answer.json()["items"]
+    assert done[0]["label"]["effort"]["drawn"] == 1
+    assert done[1]["problem"]["code"] == "invalid-annotations"
+    assert "whale" in done[1]["problem"]["problems"][0]
+    assert done[2]["problem"]["code"] == "fence-outdated"
+    again = await person.post("/v1/leases/submit", json={"items": work[:1]})
+    assert again.json()["items"][0]["label"] == done[0]["label"]
+    back = await person.post("/v1/leases/return", json={"lease_ids": names})
+    assert [item["returned"] for item in back.json()["items"]] == [False] + [True] * 4
+    assert (await person.get("/v1/leases")).json()["leases"] == []
