@@ -24,6 +24,7 @@ from benchmarks import report
 from benchmarks.report import Result
 
 NAMES = (
+    "feeding",
     "cycle",
     "gate",
     "saving",

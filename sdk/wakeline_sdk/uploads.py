@@ -1,6 +1,7 @@
 """What can be uploaded."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,10 +84,27 @@ def size_of(path: Path) -> int:
 
 
 def _images_in(folder: Path, nir: Path | None) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")):
+    for path in _below(folder):
         is_band = nir is not None and path.is_relative_to(nir)
         if path.suffix.lower() in SUFFIXES and path.is_file() and not is_band:
             yield path
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All that is below a folder, in order; in memory are the names of one folder a depth."""
+    with os.scandir(folder) as found:
+        names = []
+        folders = set()
+        for entry in found:
+            names.append(entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                folders.add(entry.name)
+    names.sort()
+    for name in names:
+        if name in folders:
+            yield from _below(folder / name)
+        else:
+            yield folder / name
 
 
 def _by_stem(folder: Path) -> dict[Path, Path]:

@@ -153,14 +153,24 @@ class Datasets:
         progress
             Called with each file's report, in the order of the files.
         """
-        remaining = iter(uploads)
         reports: list[FileReport] = []
+        for report in self.upload_each(dataset_id, uploads, workers=workers):
+            reports.append(report)
+            if progress is not None:
+                progress(report)
+        return UploadReport(files=tuple(reports))
+
+    def upload_each(
+        self, dataset_id: str, uploads: Iterable[Upload], *, workers: int = 4
+    ) -> Iterator[FileReport]:
+        """Upload images as ``upload_all`` does, and yield each file's report, in their order.
+
+        However many they are, only a few hundred of them are in memory.
+        """
+        remaining = iter(uploads)
         while batch := list(islice(remaining, BATCH)):
             for report in self._upload_batch(dataset_id, batch, workers):
-                reports.append(report)
-                if progress is not None:
-                    progress(report)
-        return UploadReport(files=tuple(reports))
+                yield report
 
     def upload_folder(
         self,

@@ -1,6 +1,7 @@
 """``wakeline datasets`` and ``wakeline upload``."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +11,13 @@ from wakeline_sdk.cli.command import Session, command, group
 from wakeline_sdk.cli.failing import REFUSED, fail
 from wakeline_sdk.cli.showing import Columns, when
 from wakeline_sdk.errors import NotFoundError
-from wakeline_sdk.models import Dataset, FileReport, UploadReport
+from wakeline_sdk.models import Dataset, FileReport
 from wakeline_sdk.uploads import images_at
 
 DatasetId = Annotated[str, typer.Argument(metavar="DATASET", help="Name of the dataset.")]
 
+MOST_SHOWN = 1_000
+"""Refused files that are listed after an upload; the platform keeps all of them."""
 _COLUMNS: Columns = {
     "dataset": lambda one: one.dataset_id,
     "name": lambda one: one.name,
@@ -120,17 +123,34 @@ def upload(
     Exits with 1 if a file was refused; all others are in the dataset then.
     """
     _require(session, dataset, create)
-    found = list(images_at(paths, nir=nir, group_from_folder=group_from_folder))
-    if not found:
+    total = sum(1 for _ in images_at(paths, nir=nir, group_from_folder=group_from_folder))
+    if not total:
         fail(f"no image is in {', '.join(map(str, paths))}: JPEG, PNG and TIFF files are")
+    found = images_at(paths, nir=nir, group_from_folder=group_from_folder)
+    summary = _Summary(everything=session.display.as_json)
     with session.display.progress() as bar:
-        task = bar.add_task(f"to {dataset}", total=len(found))
-        report = session.client.datasets.upload_all(
-            dataset, found, lambda _: bar.advance(task), workers=workers
-        )
-    _report(session, report)
-    if report.refused:
+        task = bar.add_task(f"to {dataset}", total=total)
+        for report in session.client.datasets.upload_each(dataset, found, workers=workers):
+            summary.add(report)
+            bar.advance(task)
+    _report(session, summary)
+    if summary.counts["refused"]:
         raise typer.Exit(REFUSED)
+
+
+@dataclass
+class _Summary:
+    """What became of an upload; not of each file, for there may be a million."""
+
+    everything: bool
+    counts: Counter[str] = field(default_factory=Counter)
+    kept: list[FileReport] = field(default_factory=list)
+
+    def add(self, report: FileReport) -> None:
+        self.counts[report.outcome] += 1
+        refused = report.outcome == "refused" and len(self.kept) < MOST_SHOWN
+        if self.everything or refused:
+            self.kept.append(report)
 
 
 def _require(session: Session, dataset: str, create: bool) -> None:
@@ -143,20 +163,22 @@ def _require(session: Session, dataset: str, create: bool) -> None:
         fail(f"there is no dataset {dataset!r}: `wakeline datasets create {dataset}`, or --create")
 
 
-def _report(session: Session, report: UploadReport) -> None:
-    counts = Counter(one.outcome for one in report.files)
+def _report(session: Session, summary: _Summary) -> None:
+    counts = summary.counts
     if session.display.as_json:
-        files = [_told(one) for one in report.files]
+        files = [_told(one) for one in summary.kept]
         outcomes = {name: counts[name] for name in ("stored", "skipped", "refused")}
         session.display.one({**outcomes, "files": files})
         return
-    if report.refused:
-        columns = {
+    if summary.kept:
+        columns: Columns = {
             "refused file": lambda one: one.path,
             "code": lambda one: one.code,
             "reason": lambda one: one.reason,
         }
-        session.display.rows(report.refused, columns, none="")
+        session.display.rows(summary.kept, columns, none="")
+        if counts["refused"] > MOST_SHOWN:
+            session.display.say("... and more: `wakeline datasets show DATASET --refusals`")
     session.display.say(
         f"{counts['stored']} stored, {counts['skipped']} there already, {counts['refused']} refused"
     )

@@ -2,6 +2,9 @@
 
 import asyncio
 import hashlib
+import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +14,7 @@ import pytest
 
 from tests.integration.ingest.images import Bucket, bucket_of, everything, picture
 from wakeline_blobs import BlobChangedError, Blobs, SourceBucket
+from wakeline_embedded import ports
 from wakeline_ingest.importing import sync as syncing
 from wakeline_ingest.settings import Settings
 from wakeline_ingest.wiring import service
@@ -295,6 +299,93 @@ async def test_a_sync_goes_on_where_a_dead_process_was(
         assert (shown["state"], shown["counts"]) == ("done", {"new": 18})
         assert not {f"in/{n:02}.png" for n in range(8)} & set(fetched[before:])
         assert (await client.get(SET)).json()["ingested"] == 18
+
+
+def environment(chosen: Settings) -> dict[str, str]:
+    own = {
+        "MONGO__DSN": chosen.mongo.dsn.get_secret_value(),
+        "MONGO__DATABASE": chosen.mongo.database,
+        "KAFKA__BOOTSTRAP": chosen.kafka.bootstrap,
+        "KAFKA__TOPIC_PREFIX": chosen.kafka.topic_prefix,
+        "BLOBS__ENDPOINT": chosen.blobs.endpoint,
+        "BLOBS__ACCESS_KEY": chosen.blobs.access_key,
+        "BLOBS__SECRET_KEY": chosen.blobs.secret_key.get_secret_value(),
+        "BLOBS__PREFIX": chosen.blobs.prefix,
+        "AUTH__ISSUER": chosen.auth.issuer,
+        "AUTH__JWKS": chosen.auth.jwks or "",
+        "HTTP__PORT": str(ports.free_block(1)),
+        "SOURCE_BUCKETS": json.dumps(chosen.source_buckets),
+    }
+    return {**os.environ, **{f"WAKELINE_INGEST_{name}": value for name, value in own.items()}}
+
+
+async def test_a_runner_that_is_killed_loses_nothing_and_takes_nothing_twice(
+    scope: Scope, bucket: Bucket
+) -> None:
+    chosen = settings(scope)
+    for n in range(320):
+        await bucket.put(f"in/{n:03}.png", picture(n, 24))
+    async with (
+        running(service(chosen), scope, Kind.SERVE) as front,
+        front.client("engineer") as client,
+    ):
+        await client.put(SET, json={})
+        await client.put(SOURCE, json={"bucket": bucket.name, "prefix": "in/"})
+        where = f"{SET}/imports/{(await client.post(f'{SOURCE}/sync')).json()['import_id']}"
+        runner = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "wakeline_ingest", "run", env=environment(chosen)
+        )
+        try:
+            while not (await client.get(where)).json()["counts"]:
+                assert runner.returncode is None
+                await asyncio.sleep(0.02)
+        finally:
+            runner.kill()
+            await runner.wait()
+        shown = (await client.get(where)).json()
+        taken = shown["counts"]["new"]
+        assert shown["state"] == "running", "it was killed too late"
+        assert taken == await front.database["assets"].count_documents({})
+        assert 0 < taken < 320
+        await front.database["jobs"].update_many(  # in place of waiting for the lease to end
+            {"state": "running"}, [{"$set": {"not_before": "$$NOW"}}]
+        )
+        async with running(service(chosen), scope) as revived:
+            await revived.settled(limit=120)
+        shown = (await client.get(where)).json()
+        assert (shown["state"], shown["counts"]) == ("done", {"new": 320})
+        assert (await client.get(SET)).json()["ingested"] == 320
+        assert len(await published(scope, "ingest")) == 320
+
+
+async def test_a_sync_reads_a_listing_only_as_far_as_it_has_come(
+    ingest: RunningService,
+    client: httpx.AsyncClient,
+    bucket: Bucket,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(syncing, "CHUNK", 4)
+    for n in range(15):
+        await bucket.put(f"in/{n:02}.png", picture(n, 16))
+    listed, taken, ahead = 0, 0, 0
+    real_list, real_take = Blobs.list, syncing.Sync._take
+
+    async def counting(self: Blobs, *args: Any) -> AsyncIterator[Any]:
+        nonlocal listed, ahead
+        async for info in real_list(self, *args):
+            listed += 1
+            ahead = max(ahead, listed - taken)
+            yield info
+
+    async def taking(self: syncing.Sync, chunk: Any) -> None:
+        nonlocal taken
+        await real_take(self, chunk)
+        taken += len(chunk)
+
+    monkeypatch.setattr(Blobs, "list", counting)
+    monkeypatch.setattr(syncing.Sync, "_take", taking)
+    assert (await synced(client, ingest))["counts"] == {"new": 15}
+    assert (listed, taken, ahead) == (15, 15, 4 + 1)
 
 
 async def test_a_cancelled_sync_ends_and_the_next_one_takes_the_rest(

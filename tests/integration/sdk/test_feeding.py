@@ -1,6 +1,9 @@
 """Many images at once, as an engineer brings them: sources, archives, big files."""
 
+import gc
+import weakref
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,30 @@ async def test_big_files_go_to_the_store_by_themselves(
         return client.imports.wait(begun).counts
 
     assert await platform.sync(send, "engineer", "p-e") == {"duplicate": 1}
+
+
+async def test_an_upload_holds_a_few_files_in_memory_however_many_there_are(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asynchronous, "BATCH", 5)
+    alive: weakref.WeakSet[Upload] = weakref.WeakSet()
+    most = 0
+
+    def uploads() -> Iterator[Upload]:
+        for n in range(30):
+            path = tmp_path / f"{n}.png"
+            path.write_bytes(picture(100 + n, 16))
+            upload = Upload(path, metadata={"n": n})
+            alive.add(upload)
+            yield upload
+
+    async with platform.client("engineer", "p-e") as client:
+        await client.datasets.create("flat")
+        done = 0
+        async for report in client.datasets.upload_each("flat", uploads()):
+            assert report.outcome == "stored"
+            done += 1
+            gc.collect()
+            most = max(most, len(alive))
+    assert done == 30
+    assert most <= 2 * 5 + 1
