@@ -1,6 +1,6 @@
 """Brings the services' databases to this release, as `python -m wakeline_<service> migrate` does.
 
-Five interpreters that each import a whole service would double the time to come up.
+Six interpreters that each import a whole service would double the time to come up.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from wakeline_embedded.layout import KINDS, SERVICES, Layout, Ports
 from wakeline_embedded.migrating import database_of
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
+from wakeline_events.registry import PRODUCERS
 
 SOURCES_SETTING: Final = "WAKELINE_INGEST_SOURCE_BUCKETS"
 GRACE: Final = 30.0
@@ -51,9 +52,13 @@ def installed() -> tuple[str, ...]:
 
 
 def kinds_of(service: str) -> tuple[str, ...]:
-    """The kinds of process a service has. All have the same anatomy: with handlers one consumes."""
+    """The kinds of process a service has. All have the same anatomy: with handlers one consumes.
+
+    Who publishes nothing has nothing to relay.
+    """
     needs = {"consume": f"wakeline_{service}.handlers", "run": f"wakeline_{service}.jobs"}
-    return tuple(kind for kind in KINDS if kind not in needs or _exists(needs[kind]))
+    kinds = KINDS if service in PRODUCERS else tuple(kind for kind in KINDS if kind != "relay")
+    return tuple(kind for kind in kinds if kind not in needs or _exists(needs[kind]))
 
 
 def programs(around: Surroundings, *, split: bool) -> tuple[Program, ...]:

@@ -40,6 +40,8 @@ class Permission(StrEnum):
     """Read model versions with their metrics, verdicts and artefacts."""
     PUBLISH_MODELS = "publish-models"
     READ_STATISTICS = "read-statistics"
+    READ_LINEAGE = "read-lineage"
+    """Read every event that was ever published, and what came of what."""
     OPERATE = "operate"
     """See and resolve parked, waiting and dead events and jobs."""
     AUDIT = "audit"
@@ -53,6 +55,7 @@ CONFIDENTIAL = frozenset(
         Permission.TRAIN_MODELS,
         Permission.READ_MODELS,
         Permission.PUBLISH_MODELS,
+        Permission.READ_LINEAGE,
     }
 )
 """What reaches assets, models or predictions in bulk: no labeler, vendor or reviewer has it."""
@@ -65,6 +68,7 @@ _READING = frozenset(
         Permission.READ_LABELS,
         Permission.READ_MODELS,
         Permission.READ_STATISTICS,
+        Permission.READ_LINEAGE,
     }
 )
 

@@ -22,6 +22,8 @@ MATRIX: Mapping[str, Mapping[str, Rights]] = {
         "datasets": "rw",
         "models": "w",
     },
+    # Which labels a dataset version holds stands in its manifest, and nowhere else.
+    "lineage": {"datasets": "r"},
 }
 """Rights of each service in each bucket; what is not here is refused by the store."""
 

@@ -17,7 +17,7 @@ LabelId = str
 PersonId = str
 """Opaque: a name or mail address never enters an event."""
 TeamId = str
-ServiceName = Literal["ingest", "labeling", "review", "training", "prediction"]
+ServiceName = Literal["ingest", "labeling", "review", "training", "prediction", "lineage"]
 
 
 class Value(BaseModel):

@@ -30,6 +30,9 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
 )
 BY_TYPE: Mapping[str, type[Event]] = MappingProxyType({c.TYPE: c for c in EVENT_CLASSES})
 
+PRODUCERS: frozenset[ServiceName] = frozenset(c.PRODUCER for c in EVENT_CLASSES)
+"""The services that publish anything; each has a topic and a relay."""
+
 
 def topic_of(producer: ServiceName, prefix: str = "wakeline") -> str:
     """The one topic that a service publishes on."""

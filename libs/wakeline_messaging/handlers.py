@@ -1,13 +1,14 @@
 """Which event causes which use case: a service's table of handlers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from wakeline_events.base import Event
-from wakeline_events.registry import topic_of
+from wakeline_events.registry import PRODUCERS, topic_of
+from wakeline_messaging.envelope import Envelope
 
 E = TypeVar("E", bound=Event)
-Handler = Callable[[Any, Any], Awaitable[None]]
+Handler = Callable[[Envelope, Any], Awaitable[None]]
 Reads = Mapping[str, Iterable[str]]
 """Ids of documents, by collection."""
 
@@ -19,6 +20,7 @@ class Handlers:
         self._by_type: dict[str, Handler] = {}
         self._reads: dict[str, Callable[[Any], Reads]] = {}
         self._classes: set[type[Event]] = set()
+        self._every: Handler | None = None
 
     def on(
         self, event: type[E], *, reads: Callable[[E], Reads] | None = None
@@ -37,7 +39,11 @@ class Handlers:
         ) -> Callable[[E, Any], Awaitable[None]]:
             if event.TYPE in self._by_type:
                 raise ValueError(f"{event.TYPE} has a handler already")
-            self._by_type[event.TYPE] = handler
+
+            async def read_and_handle(envelope: Envelope, uow: Any) -> None:
+                await handler(cast(E, envelope.event()), uow)
+
+            self._by_type[event.TYPE] = read_and_handle
             if reads is not None:
                 self._reads[event.TYPE] = reads
             self._classes.add(event)
@@ -45,9 +51,16 @@ class Handlers:
 
         return register
 
+    def on_every(self, handler: Handler) -> Handler:
+        """Register a handler of every event of every topic, unread: of types unknown here too."""
+        if self._every is not None or self._by_type:
+            raise ValueError("whoever takes in every event has one handler")
+        self._every = handler
+        return handler
+
     def of(self, event_type: str) -> Handler | None:
         """The handler of an event type, or None if the service does not care."""
-        return self._by_type.get(event_type)
+        return self._by_type.get(event_type, self._every)
 
     def reads_ahead(self, event_type: str) -> bool:
         """Whether the handler of an event type has said what it will look for."""
@@ -59,4 +72,5 @@ class Handlers:
 
     def topics(self, prefix: str) -> list[str]:
         """The topics that hold these events."""
-        return sorted({topic_of(event.PRODUCER, prefix) for event in self._classes})
+        producers = PRODUCERS if self._every else {event.PRODUCER for event in self._classes}
+        return sorted(topic_of(producer, prefix) for producer in producers)

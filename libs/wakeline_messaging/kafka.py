@@ -5,7 +5,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from wakeline_events.registry import EVENT_CLASSES, topic_of
+from wakeline_events.registry import PRODUCERS, topic_of
 
 
 class KafkaSettings(BaseModel):
@@ -66,7 +66,7 @@ def consumer(settings: KafkaSettings, group: str) -> AIOKafkaConsumer:
 
 def topics(settings: KafkaSettings) -> list[str]:
     """Every topic of the platform."""
-    return sorted({topic_of(c.PRODUCER, settings.topic_prefix) for c in EVENT_CLASSES})
+    return sorted(topic_of(producer, settings.topic_prefix) for producer in PRODUCERS)
 
 
 async def create_topics(settings: KafkaSettings) -> list[str]:

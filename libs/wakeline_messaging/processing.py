@@ -181,7 +181,7 @@ class Processor:
         correlation.bind(event.correlation)
         try:
             with tracing.span(f"handle {event.type}", parent=event.trace, key=event.key):
-                await handler(event.event(), uow)
+                await handler(event, uow)
             if uow.careful:
                 await self._write(uow, event)
         except NotYetKnownError as unknown:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from wakeline_auth import Verifier
+from wakeline_events.registry import PRODUCERS
 from wakeline_http import create_app, readiness_of
 from wakeline_messaging import (
     EventConsumer,
@@ -90,7 +91,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         process.app.state.runtime = runtime
         standings = process.app.state.standings = Standings(service)
         process.parts.append(lambda stop: measure(runtime, readiness_of(checks), stop))
-        if kind.does(Kind.RELAY):
+        if kind.does(Kind.RELAY) and service.name in PRODUCERS:
             relay = Relay(runtime.database, service.name, settings.kafka)
             checks["relay"] = _trouble(relay)
             process.parts.append(relay.run)

@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from wakeline_events.registry import topic_of
+from wakeline_events.registry import PRODUCERS, topic_of
 from wakeline_messaging.kafka import client_options
 from wakeline_process.service import Service
 
@@ -34,7 +34,9 @@ class Standings:
         kafka = service.settings.kafka
         self._kafka = kafka
         self._group = f"{kafka.topic_prefix}.{service.name}"
-        self._own = topic_of(service.name, kafka.topic_prefix)
+        self._own = (
+            {topic_of(service.name, kafka.topic_prefix)} if service.name in PRODUCERS else set()
+        )
         handlers = service.handlers
         self._read = handlers.topics(kafka.topic_prefix) if handlers is not None else []
         self._clients: tuple[AIOKafkaAdminClient, AIOKafkaConsumer] | None = None
@@ -57,7 +59,7 @@ class Standings:
 
     async def _ask(self) -> Standing:
         admin, reader = await self._connected()
-        described = await admin.describe_topics([*{*self._read, self._own}])
+        described = await admin.describe_topics([*{*self._read, *self._own}])
         partitions = [
             TopicPartition(topic["topic"], partition["partition"])
             for topic in described
@@ -75,7 +77,7 @@ class Standings:
                 at = at if at >= 0 else starts.get(tp, 0)
                 taken_in += at
                 lag[tp.topic] += max(0, end - at)
-        published = sum(end for tp, end in ends.items() if tp.topic == self._own)
+        published = sum(end for tp, end in ends.items() if tp.topic in self._own)
         return Standing(lag, taken_in, published)
 
     async def _connected(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:

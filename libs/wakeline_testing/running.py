@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 from uuid import uuid4
 
 import httpx
@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from wakeline_auth import AuthSettings, Issuer, Role
 from wakeline_events.base import Event, ServiceName
-from wakeline_events.registry import topic_of
+from wakeline_events.registry import PRODUCERS, topic_of
 from wakeline_messaging import Envelope, create_indexes
 from wakeline_messaging.envelope import encode, from_record, schema_of
 from wakeline_messaging.kafka import KafkaSettings, producer
@@ -34,7 +34,7 @@ S = TypeVar("S", bound=ServiceSettings)
 
 ISSUER = Issuer.create()
 """Mints the tokens of one test run."""
-SERVICES: tuple[ServiceName, ...] = ("ingest", "labeling", "review", "training", "prediction")
+SERVICES: tuple[ServiceName, ...] = get_args(ServiceName)
 BUCKETS = ("assets", "labels", "predictions", "datasets", "models")
 
 
@@ -110,7 +110,7 @@ async def running(
     service: Service[Any, Any], scope: Scope, kind: Kind = Kind.ALL
 ) -> AsyncIterator[RunningService]:
     """Migrate a service's database and run all its parts but the HTTP socket."""
-    await scope.make_topics(*SERVICES)
+    await scope.make_topics(*PRODUCERS)
     await scope.make_buckets(*BUCKETS)
     async with open_runtime(service) as runtime:
         await migrate(runtime.database, service.migrations, create_indexes)
@@ -171,7 +171,7 @@ class Publisher:
 
     async def send(self, *envelopes: Envelope) -> None:
         """Send envelopes in this order, as they are."""
-        await self._scope.make_topics(*SERVICES)
+        await self._scope.make_topics(*PRODUCERS)
         client = producer(KafkaSettings(bootstrap=self._scope.kafka_bootstrap))
         await client.start()
         try:

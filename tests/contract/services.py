@@ -1,4 +1,4 @@
-"""The five services as tests see them without any server: their apps, routes and handlers."""
+"""The services as tests see them without any server: their apps, routes and handlers."""
 
 from functools import cache
 from importlib import import_module

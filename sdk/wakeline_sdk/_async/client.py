@@ -7,6 +7,7 @@ from wakeline_sdk._async.exams import AsyncExams
 from wakeline_sdk._async.exchange import AsyncExchange
 from wakeline_sdk._async.imports import AsyncImports, AsyncSources
 from wakeline_sdk._async.labeling import AsyncLabels, AsyncLeases
+from wakeline_sdk._async.lineage import AsyncLineage
 from wakeline_sdk._async.operations import AsyncOperations
 from wakeline_sdk._async.predictions import AsyncPredictions
 from wakeline_sdk._async.projects import AsyncPeople, AsyncProjects, AsyncTeams
@@ -51,6 +52,7 @@ class AsyncClient:
         self.runs = AsyncRuns(self._transport)
         self.models = AsyncModels(self._transport)
         self.dataset_versions = AsyncDatasetVersions(self._transport)
+        self.lineage = AsyncLineage(self._transport)
         self.operations = AsyncOperations(self._transport)
         self.exchange = AsyncExchange(
             self.datasets, self.assets, self.projects, self.labels, self.predictions

@@ -7,6 +7,7 @@ from wakeline_sdk._sync.exams import Exams
 from wakeline_sdk._sync.exchange import Exchange
 from wakeline_sdk._sync.imports import Imports, Sources
 from wakeline_sdk._sync.labeling import Labels, Leases
+from wakeline_sdk._sync.lineage import Lineage
 from wakeline_sdk._sync.operations import Operations
 from wakeline_sdk._sync.predictions import Predictions
 from wakeline_sdk._sync.projects import People, Projects, Teams
@@ -51,6 +52,7 @@ class Client:
         self.runs = Runs(self._transport)
         self.models = Models(self._transport)
         self.dataset_versions = DatasetVersions(self._transport)
+        self.lineage = Lineage(self._transport)
         self.operations = Operations(self._transport)
         self.exchange = Exchange(
             self.datasets, self.assets, self.projects, self.labels, self.predictions

@@ -11,6 +11,7 @@ from wakeline_sdk.cli import (
     extensions,
     imports,
     labels,
+    lineage,
     operations,
     people,
     predictions,
@@ -32,6 +33,7 @@ PARTS = (
     predictions,
     reviews,
     training,
+    lineage,
     operations,
 )
 

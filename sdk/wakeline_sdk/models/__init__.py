@@ -9,6 +9,14 @@ from wakeline_sdk.models.data import (
     UploadReport,
 )
 from wakeline_sdk.models.imports import DeclaredUpload, Import, ImportLine, Outcome, Source
+from wakeline_sdk.models.lineage import (
+    HistoryEvent,
+    HistoryGap,
+    HistoryGaps,
+    LineageLink,
+    LineageNeighbour,
+    LineageNode,
+)
 from wakeline_sdk.models.operations import Backlog, Replay, ReplayPart, TroubledEvent
 from wakeline_sdk.models.projects import (
     Applied,
@@ -72,6 +80,9 @@ __all__ = [
     "ExportReport",
     "FileReport",
     "Gate",
+    "HistoryEvent",
+    "HistoryGap",
+    "HistoryGaps",
     "Import",
     "ImportLine",
     "ImportReport",
@@ -79,6 +90,9 @@ __all__ = [
     "Lease",
     "LeaseReport",
     "LeasedAsset",
+    "LineageLink",
+    "LineageNeighbour",
+    "LineageNode",
     "ModelVersion",
     "Outcome",
     "PeopleStatistics",

@@ -1,4 +1,4 @@
-"""All five services on real sockets, and the command line as a process of its own."""
+"""All services on real sockets, and the command line as a process of its own."""
 
 import asyncio
 import json

@@ -10,6 +10,7 @@ import pytest
 
 from wakeline_embedded import ports
 from wakeline_sdk import AsyncClient, NotFoundError, Upload
+from wakeline_testing.running import SERVICES
 
 from . import fields
 from .fields import weed
@@ -77,7 +78,7 @@ async def test_dead_events_are_shown_retried_and_discarded(platform: Platform) -
     assert shown["data"] == '{"project_id": "gone"}'
     (backlog,) = (await platform.done("backlog", "review", "--json")).json
     assert backlog["dead"] == 1
-    assert len((await platform.done("backlog", "--json")).json) == 5
+    assert len((await platform.done("backlog", "--json")).json) == len(SERVICES)
 
     assert (await platform.command("dead", "discard", "review", "event-1", typed="n\n")).code == 1
     await platform.done("dead", "discard", "review", "event-1", "--yes")
@@ -88,9 +89,9 @@ async def test_dead_events_are_shown_retried_and_discarded(platform: Platform) -
     assert "no-such-event" in gone.err
     for kind in ("waiting", "parked"):
         assert (await platform.done(kind, "list", "--json")).json == []
-    absent = await platform.command("dead", "list", "lineage")
+    absent = await platform.command("dead", "list", "workbench")
     assert absent.code == 1
-    assert "runs no service 'lineage'" in absent.err
+    assert "runs no service 'workbench'" in absent.err
 
 
 async def test_a_model_is_trained_published_and_rolled_back(

@@ -208,9 +208,9 @@ def test_what_is_no_wakeline_and_what_is_not_there_are_told_apart() -> None:
             client.datasets.get("d")
         with (
             Client(server.url, "t") as client,
-            pytest.raises(UnreachableError, match="runs no service 'lineage'; it runs: ingest"),
+            pytest.raises(UnreachableError, match="runs no service 'workbench'; it runs: ingest"),
         ):
-            client.operations.backlog("lineage")
+            client.operations.backlog("workbench")
     with (
         Client(server.url, "t", attempts=2) as client,
         pytest.raises(UnreachableError, match="no answer from"),

@@ -1,0 +1,1 @@
+"""The lineage service: keeps every event, and what came of what."""

@@ -1,0 +1,8 @@
+"""Where an error of lineage meets an HTTP status."""
+
+from wakeline_lineage.domain import errors
+
+STATUS: dict[type[Exception], int] = {
+    errors.UnknownNodeError: 404,
+    errors.AmbiguousNodeError: 409,
+}

@@ -1,0 +1,1 @@
+"""The rules of lineage: plain functions without clock, network, disk or randomness."""

@@ -1,0 +1,42 @@
+"""Versioned changes of the lineage service's database."""
+
+from pymongo import ASCENDING, IndexModel
+
+from wakeline_storage import Migration
+from wakeline_storage.migrations import Database
+
+
+async def _create_indexes(database: Database) -> None:
+    await database["history"].create_indexes(
+        [
+            IndexModel([("position", ASCENDING)], unique=True),
+            IndexModel([("nodes", ASCENDING), ("position", ASCENDING)]),
+            IndexModel([("type", ASCENDING), ("position", ASCENDING)]),
+            IndexModel([("time", ASCENDING), ("position", ASCENDING)]),
+            # Holds all that the look for gaps needs.
+            IndexModel(
+                [
+                    ("key", ASCENDING),
+                    ("position", ASCENDING),
+                    ("service", ASCENDING),
+                    ("sequence", ASCENDING),
+                ]
+            ),
+        ]
+    )
+    await database["nodes"].create_indexes([IndexModel([("names", ASCENDING)])])
+    await database["edges"].create_indexes(
+        [
+            IndexModel([("source", ASCENDING), ("target", ASCENDING)]),
+            IndexModel([("target", ASCENDING), ("source", ASCENDING)]),
+        ]
+    )
+    await database["members"].create_indexes(
+        [IndexModel([("versions", ASCENDING), ("_id", ASCENDING)])]
+    )
+    # Written first by a transaction, which conflicts where it has to create the collection.
+    if "counters" not in await database.list_collection_names():
+        await database.create_collection("counters")
+
+
+MIGRATIONS = (Migration(1, "history and graph", _create_indexes),)

@@ -1,0 +1,1 @@
+"""What the lineage service does: keep every event, and answer where things come from."""
