@@ -158,6 +158,7 @@ def _headers() -> dict[str, Any]:
             "ce_dataschema": dict(text),
             "ce_sequence": {"type": "string", "pattern": "^[1-9][0-9]*$"},
             "ce_correlationid": dict(text),
+            "ce_snapshot": {"const": "true"},
             "traceparent": dict(text),
         },
     }

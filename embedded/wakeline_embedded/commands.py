@@ -12,25 +12,20 @@ import time
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 if TYPE_CHECKING:
     from wakeline_embedded.layout import Layout, Options
     from wakeline_embedded.state import StackState
-    from wakeline_embedded.status import StackStatus
 
 Data = Annotated[
     Path | None,
     typer.Option("--home", help="Folder with all data; $WAKELINE_HOME or .wakeline if not given."),
 ]
 
-_HEALTH_WIDTH = 160
 _out = Console()
 _err = Console(stderr=True)
 
@@ -113,17 +108,23 @@ def status(
     data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Show every process as it is now. Exits with 1 unless all of them work."""
+    """Show every process and what waits in each service. Exits with 1 unless all processes work."""
+    from wakeline_embedded import showing
+    from wakeline_embedded.behind import backlogs
     from wakeline_embedded.status import measure
 
     layout = _layout(data)
     found = asyncio.run(measure(layout))
     if found is None:
         _fail(f"{layout.root} holds no stack: start one with `wakeline up`")
+    behind = asyncio.run(backlogs(layout)) if found.supervisor_pid is not None else {}
     if as_json:
-        typer.echo(json.dumps({**asdict(found), "works": found.works}, indent=1))
+        told = {name: one and one.model_dump(mode="json") for name, one in behind.items()}
+        document = {**asdict(found), "works": found.works, "backlog": told}
+        typer.echo(json.dumps(document, indent=1))
     else:
-        _show(found)
+        showing.processes(_out, found)
+        showing.backlogs(_out, behind)
     raise typer.Exit(0 if found.works else 1)
 
 
@@ -285,33 +286,6 @@ def _url(layout: Layout) -> str:
 
     client = documents.read(layout.client)
     return client["url"] if client else "no service is installed here"
-
-
-def _show(found: StackStatus) -> None:
-    table = Table(title=f"{found.phase} in {found.folder}", title_justify="left")
-    for heading in ("process", "state", "pid", "restarts", "MiB", "port", "health", "uptime"):
-        right = heading in ("pid", "restarts", "MiB", "port", "uptime")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    for one in found.processes:
-        colour = "green" if one.works else "red"
-        health = one.health if one.works or not one.detail else f"{one.health} ({one.detail})"
-        table.add_row(
-            one.name,
-            f"[{colour}]{one.state}[/]",
-            _text(one.pid),
-            str(one.restarts),
-            _text(one.memory_mb and round(one.memory_mb)),
-            _text(one.port),
-            escape(shorten(health, _HEALTH_WIDTH, placeholder=" ...")),
-            "" if one.uptime_s is None else str(timedelta(seconds=round(one.uptime_s))),
-        )
-    _out.print(table)
-    if found.message:
-        _out.print(found.message, markup=False)
-
-
-def _text(value: float | None) -> str:
-    return "" if value is None else str(value)
 
 
 def _fail(message: str) -> NoReturn:

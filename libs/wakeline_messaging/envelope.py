@@ -56,6 +56,8 @@ class Envelope:
     data: bytes
     trace: str | None = None
     correlation: str | None = None
+    snapshot: bool = False
+    """Tells of state as it is, not of something that happened: a stream may begin with it."""
 
     @property
     def stream(self) -> str:
@@ -101,6 +103,8 @@ class Envelope:
             headers.append(("ce_correlationid", self.correlation.encode()))
         if self.trace:
             headers.append(("traceparent", self.trace.encode()))
+        if self.snapshot:
+            headers.append(("ce_snapshot", b"true"))
         return headers
 
     def document(self) -> dict[str, Any]:
@@ -118,6 +122,7 @@ class Envelope:
             "data": self.data,
             "trace": self.trace,
             "correlation": self.correlation,
+            "snapshot": self.snapshot,
         }
 
 
@@ -134,6 +139,7 @@ def from_document(row: dict[str, Any]) -> Envelope:
         data=bytes(row["data"]),
         trace=row.get("trace"),
         correlation=row.get("correlation"),
+        snapshot=row.get("snapshot", False),
     )
 
 
@@ -165,6 +171,7 @@ def from_record(topic: str, key: bytes | None, value: bytes | None, headers: Hea
             data=value,
             trace=_text(found.get("traceparent")),
             correlation=_text(found.get("ce_correlationid")),
+            snapshot=found.get("ce_snapshot") == b"true",
         )
     except (KeyError, ValueError) as error:
         raise MalformedRecordError(f"no event of ours: {error!r}") from error

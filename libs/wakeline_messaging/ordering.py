@@ -28,7 +28,8 @@ def split(events: Iterable[Envelope], marks: Mapping[str, int]) -> Split:
     events
         In order of arrival; events that wait in ``parked`` may stand among them.
     marks
-        The last sequence taken in of each stream; a missing one is 0.
+        The last sequence taken in of each stream. One that is missing was never begun: it may
+        begin with a snapshot, whatever its sequence, for what was before is gone for good.
 
     Returns
     -------
@@ -45,6 +46,10 @@ def split(events: Iterable[Envelope], marks: Mapping[str, int]) -> Split:
         if event.sequence <= mark or event.sequence in held:
             result.duplicates.append(event)
             continue
+        if event.snapshot and stream not in marks and stream not in result.marks:
+            before = sorted(sequence for sequence in held if sequence < event.sequence)
+            result.fresh.extend(held.pop(sequence) for sequence in before)
+            mark = event.sequence - 1
         held[event.sequence] = event
         while (following := held.pop(mark + 1, None)) is not None:
             mark += 1

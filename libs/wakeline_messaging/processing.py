@@ -141,6 +141,8 @@ class Processor:
         )
         # What failed is tried again in its own time, and everything behind it stays early.
         failed = {row["_id"] for row in held if row["reason"] != "early"}
+        # A stream whose first event is still here has begun: no snapshot may pass that by.
+        at = {row["stream"]: 0 for row in held if row["_id"] in failed} | at
         waiting_in_line = [from_document(row) for row in held if row["_id"] not in failed]
         known_rows = {row["_id"] for row in held}
         split = ordering.split(

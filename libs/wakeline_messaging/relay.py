@@ -124,6 +124,7 @@ class Relay:
             data=bytes(row["data"]),
             trace=row["trace"],
             correlation=row["correlation"],
+            snapshot=row.get("snapshot", False),
         )
         sending: asyncio.Future[Any] = await client.send(
             self._topic,

@@ -38,6 +38,7 @@ class _Emitted(NamedTuple):
     event: Event
     trace: str | None
     correlation: str | None
+    snapshot: bool
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,10 @@ class UnitOfWork(Generic[R]):
             )
         return self._collections[name]
 
-    def emit(self, *events: Event) -> None:
+    def emit(self, *events: Event, snapshot: bool = False) -> None:
         """Publish events once, and only if, the transaction commits.
+
+        A ``snapshot`` says state again that was said before: nothing has happened.
 
         Raises
         ------
@@ -88,7 +91,7 @@ class UnitOfWork(Generic[R]):
             if self.scope.producer != event.PRODUCER:
                 raise ValueError(f"{self.scope.producer} does not publish {event.TYPE}")
         trace, cause = tracing.carrier(), correlation.current()
-        self._emitted.extend(_Emitted(event, trace, cause) for event in events)
+        self._emitted.extend(_Emitted(event, trace, cause, snapshot) for event in events)
 
     def enqueue(
         self,
@@ -155,7 +158,7 @@ class UnitOfWork(Generic[R]):
         emitted, self._emitted = self._emitted, []
         following = await self._reserve(Counter(each.event.key for each in emitted))
         outbox = self.collection("outbox")
-        for event, trace, cause in emitted:
+        for event, trace, cause, snapshot in emitted:
             outbox.insert(
                 {
                     "_id": ObjectId(),
@@ -167,6 +170,7 @@ class UnitOfWork(Generic[R]):
                     "data": encode(event),
                     "trace": trace,
                     "correlation": cause,
+                    **({"snapshot": True} if snapshot else {}),
                 }
             )
             following[event.key] += 1

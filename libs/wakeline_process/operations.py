@@ -19,7 +19,9 @@ from wakeline_messaging import (
     replaying,
 )
 from wakeline_messaging.dead import Trouble
+from wakeline_process.backlog import BacklogError, NotBehind
 from wakeline_process.commands import Command, command
+from wakeline_process.republishing import NoStateError, republish
 from wakeline_process.runtime import Runtime
 from wakeline_process.standing import Standings
 
@@ -105,6 +107,26 @@ class Replay(BaseModel):
     partitions: list[ReplayPart]
     """Those that a consumer has turned to so far."""
     ended_at: datetime | None
+
+
+class RepublishIn(BaseModel):
+    """Which state is to be said again."""
+
+    model_config = ConfigDict(extra="forbid")
+    type: str
+    key: str | None = None
+    """Only this key's: an asset, ``project:<id>``, ``team:<id>`` or a stage; all if not given."""
+    after: str = ""
+    """``next`` of the answer before."""
+
+
+class Republished(BaseModel):
+    """What was said again so far."""
+
+    published: int
+    """Events of this page, in the outbox now."""
+    next: str | None
+    """Where to go on; None when all is said."""
 
 
 class ReplayAsked(BaseModel):
@@ -241,6 +263,25 @@ def operations_router(service: ServiceName) -> Router:
             return ReplayAsked(id=replaying.ask(uow, topics, wanted.topic, wanted.start, by))
 
         return await command.run(body, ReplayAsked)
+
+    @router.post("/republish", responses=problems(NoStateError, BacklogError))
+    async def republish_state(
+        wanted: RepublishIn,
+        operator: Operator,
+        behind: NotBehind,
+        request: Request,
+        command: Annotated[Command[UnitOfWork[Any]], Depends(command)],
+    ) -> Republished:
+        """Say a page of the state again as snapshots, for whoever never heard of it."""
+        runtime: Runtime = request.app.state.runtime
+
+        async def body(uow: UnitOfWork[Any]) -> Republished:
+            published, following = await republish(
+                runtime.service, uow, wanted.type, wanted.key, wanted.after
+            )
+            return Republished(published=published, next=following)
+
+        return await command.run(body, Republished)
 
     @router.get("/replays")
     async def list_replays(

@@ -30,6 +30,7 @@ from wakeline_process.commands import IdempotencyKeyReusedError
 from wakeline_process.kafka_probe import KafkaProbe
 from wakeline_process.measuring import measure
 from wakeline_process.operations import operations_router
+from wakeline_process.republishing import NoStateError
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_process.standing import Standings
@@ -173,6 +174,7 @@ PROBLEMS: Mapping[type[Exception], int] = {
     NoSuchEventError: 404,
     NotNextError: 409,
     TopicNotConsumedError: 422,
+    NoStateError: 422,
 }
 """What every service may refuse, whatever it is for."""
 

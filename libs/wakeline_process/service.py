@@ -11,13 +11,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wakeline_auth import AuthSettings
 from wakeline_blobs import BlobSettings
-from wakeline_events.base import ServiceName
+from wakeline_events.base import Event, ServiceName
 from wakeline_messaging import Handlers, Jobs, KafkaSettings, Scope, UnitOfWork
 from wakeline_storage import Migration, MongoSettings
 from wakeline_telemetry import TelemetrySettings
 
 U = TypeVar("U", bound=UnitOfWork[Any])
 R = TypeVar("R")
+StatePage = Callable[[U, str | None, str, int], Awaitable[Sequence[tuple[str, Event]]]]
+"""``(unit of work, key or None, after, limit)`` -> the next events, each with its place in an order
+that does not change; the key is that of the events, and None means all."""
 
 
 class HttpSettings(BaseModel):
@@ -65,5 +68,7 @@ class Service(Generic[U, R]):
     problems: Mapping[type[Exception], int] = field(default_factory=dict)
     handlers: Handlers | None = None
     jobs: Jobs | None = None
+    states: Mapping[str, "StatePage[U]"] = field(default_factory=dict)
+    """Event type -> what says it again of the state as it is now, a page at a time."""
     checks: Callable[[R], Mapping[str, Callable[[], Awaitable[object]]]] | None = None
     """What has to answer for this service to be ready, beside MongoDB and Kafka."""

@@ -67,6 +67,32 @@ class Operations:
         answer = self._transport.json(service, "POST", where, json=body)
         return str(answer["id"])
 
+    def republish(self, service: str, event_type: str, key: str | None = None) -> int:
+        """Let a service say its state again, for a consumer that Kafka no longer tells of it.
+
+        Parameters
+        ----------
+        event_type
+            ``asset.ingested``, ``project.configured``, ``team.configured``, ``benchmark.set``,
+            ``label.accepted`` or ``model.published``.
+        key
+            Only this key's: an asset, ``project:<id>``, ``team:<id>`` or a stage.
+
+        Returns
+        -------
+        int
+            How many events are on their way.
+        """
+        where = path("/v1/operations/{}/republish", service)
+        said, after = 0, ""
+        while True:
+            body = {"type": event_type, "key": key, "after": after}
+            answer = self._transport.json(service, "POST", where, json=body)
+            said += int(answer["published"])
+            if answer["next"] is None:
+                return said
+            after = answer["next"]
+
     def replays(self, service: str) -> Iterator[Replay]:
         """The replays of a service, newest first."""
         where = path("/v1/operations/{}/replays", service)

@@ -37,6 +37,7 @@ def register(app: typer.Typer) -> None:
             command(events, "skip")(skip)
     command(app, "replay")(replay)
     command(app, "replays")(replays)
+    command(app, "republish")(republish)
 
 
 def backlog(
@@ -86,6 +87,23 @@ def replay(
     given = int(start) if start.isdigit() else start
     asked = session.client.operations.replay(service, topic, given)
     _done(session, asked, f"is asked for; `wakeline replays {service}` shows how far it is")
+
+
+def republish(
+    session: Session,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Whose state it is.")],
+    event_type: Annotated[str, typer.Option("--type", help="Such as label.accepted.")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="Only this one: an asset, project:ID, team:ID or a stage. Else all."),
+    ] = None,
+) -> None:
+    """Let a service say its state again, for a consumer that Kafka no longer tells of it."""
+    said = session.client.operations.republish(service, event_type, key)
+    if session.display.as_json:
+        session.display.one({"service": service, "type": event_type, "published": said})
+    else:
+        session.display.say(f"{said} events are on their way")
 
 
 def replays(session: Session, service: AnyService = None) -> None:

@@ -89,6 +89,9 @@ class Assets(Protocol):
         ...
 
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]: ...
+    async def ingested(
+        self, asset_id: AssetId | None, after: str, limit: int
+    ) -> list[AssetRecord]: ...
     async def page(
         self,
         dataset_id: DatasetId,

@@ -19,6 +19,7 @@ from wakeline_ingest.migrations import MIGRATIONS
 from wakeline_ingest.resources import BlobDepot, Resources
 from wakeline_ingest.settings import Settings
 from wakeline_ingest.store import MongoIngestUnitOfWork
+from wakeline_ingest.usecases import republishing
 from wakeline_process import Service
 
 
@@ -34,6 +35,7 @@ def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, 
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
+        states=republishing.STATES,
         migrations=MIGRATIONS,
         checks=lambda resources: {"blobs": resources.blobs.check},
     )

@@ -13,6 +13,7 @@ from wakeline_labeling.resources import BlobPixels, BlobShelf, LocalDesk, Resour
 from wakeline_labeling.settings import Settings
 from wakeline_labeling.store.projects import ProjectCache
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
+from wakeline_labeling.usecases import republishing
 from wakeline_process import Service
 
 
@@ -43,6 +44,7 @@ def service(settings: Settings | None = None) -> Service[LabelingUnitOfWork, Res
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
+        states=republishing.STATES,
         checks=_checks,
     )
 

@@ -9,6 +9,7 @@ from wakeline_review.migrations import MIGRATIONS
 from wakeline_review.resources import Resources, open_resources
 from wakeline_review.settings import Settings
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
+from wakeline_review.usecases import republishing
 
 
 def service(settings: Settings | None = None) -> Service[MongoReviewUnitOfWork, Resources]:
@@ -24,5 +25,6 @@ def service(settings: Settings | None = None) -> Service[MongoReviewUnitOfWork, 
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
+        states=republishing.STATES,
         checks=lambda resources: {"blobs": resources.blobs.check},
     )

@@ -31,7 +31,7 @@ async def on_label_accepted(event: LabelAccepted, uow: TrainingUnitOfWork) -> No
     stage = await uow.stages.get(event.stage_id)
     if stage is None:
         raise NotYetKnownError(f"project:{event.project_id}")
-    collecting.accept(uow, stage, event)
+    await collecting.accept(uow, stage, event)
 
 
 @handlers.on(LabelSuperseded)

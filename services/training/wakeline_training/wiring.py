@@ -15,6 +15,7 @@ from wakeline_training.migrations import MIGRATIONS
 from wakeline_training.resources import Resources
 from wakeline_training.settings import Settings
 from wakeline_training.store.unit_of_work import MongoTrainingUnitOfWork
+from wakeline_training.usecases import republishing
 
 
 def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork, Resources]:
@@ -43,6 +44,7 @@ def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
+        states=republishing.STATES,
         checks=checks,
     )
 

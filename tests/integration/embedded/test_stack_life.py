@@ -214,6 +214,11 @@ async def test_one_command_brings_every_service_up_for_the_owner_alone(home: Hom
             answer = await client.get(f"{address}/v1/services", headers=labeler)
             assert answer.status_code == 200
 
+    backlog = json.loads(home.run("status", "--json").stdout)["backlog"]
+    assert backlog.keys() == wanted
+    assert all(set(one["lag"].values()) <= {0} and one["dead"] == 0 for one in backlog.values())
+    assert "what waits" in home.run("status").stdout
+
     before = await home.pids()
     _kill(before["labeling"])
     await _until_back(home, "labeling")

@@ -1,5 +1,6 @@
 """Which events of a batch are next in line."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
@@ -61,3 +62,20 @@ def test_any_arrival_with_repetitions_takes_in_each_event_once_and_in_order(
         taken = [e.sequence for e in result.fresh if e.key == f"k{k}"]
         assert taken == list(range(marks[k] + 1, n + 1))
     assert len(result.fresh) + len(result.duplicates) == len(arrival)
+
+
+def test_a_stream_without_a_mark_begins_with_a_snapshot_and_what_is_left_before_it() -> None:
+    snapshot = replace(envelope("a", 7), snapshot=True)
+    result = split([envelope("a", 5), snapshot, envelope("a", 8), envelope("a", 3)], {})
+    assert [e.sequence for e in result.fresh] == [5, 7, 8]
+    assert [e.sequence for e in result.duplicates] == [3]
+    assert result.marks == {"wakeline.ingest|a": 8}
+
+
+def test_a_snapshot_closes_no_gap_of_a_stream_that_has_begun() -> None:
+    snapshot = replace(envelope("a", 7), snapshot=True)
+    result = split([snapshot], {"wakeline.ingest|a": 4})
+    assert (result.fresh, result.early) == ([], [snapshot])
+    both = split([envelope("b", 1), replace(envelope("b", 4), snapshot=True)], {})
+    assert [e.sequence for e in both.fresh] == [1]
+    assert [e.sequence for e in both.early] == [4]

@@ -81,6 +81,14 @@ class MongoAssets:
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
         return [documents.asset_from(row) for row in rows]
 
+    async def ingested(self, asset_id: AssetId | None, after: str, limit: int) -> list[AssetRecord]:
+        """Assets of all datasets that are in their group, or one of them, behind ``after``."""
+        wanted: dict[str, Any] = {"_id": {"$gt": after}, "state": "ingested"}
+        if asset_id is not None:
+            wanted["_id"]["$eq"] = asset_id
+        rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
+        return [documents.asset_from(row) for row in rows]
+
     def add(self, asset: AssetRecord, fingerprint: Filed) -> None:
         """Write a new asset down."""
         self._assets.insert(documents.of_asset(asset))

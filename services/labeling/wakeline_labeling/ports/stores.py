@@ -214,5 +214,8 @@ class Benchmarks(Protocol):
     async def many(self, ids: Collection[str]) -> dict[str, Benchmark]:
         """Those of them that there are, by id."""
 
+    async def page(self, asset_id: str | None, after: str, limit: int) -> list[Benchmark]:
+        """Those of all stages, or of one asset, in order of their id behind ``after``."""
+
     def put(self, benchmark: Benchmark) -> None:
         """Store one."""

@@ -113,5 +113,10 @@ class MongoBenchmarks:
         rows = await self._benchmarks.find({"_id": {"$in": sorted(ids)}})
         return {row.id: row for row in records_of(Benchmark, rows)}
 
+    async def page(self, asset_id: str | None, after: str, limit: int) -> list[Benchmark]:
+        wanted = {"_id": {"$gt": after}} | ({"asset_id": asset_id} if asset_id else {})
+        rows = await self._benchmarks.find(wanted, sort=[("_id", 1)], limit=limit)
+        return records_of(Benchmark, rows)
+
     def put(self, benchmark: Benchmark) -> None:
         self._benchmarks.replace({"_id": benchmark.id}, document_of(benchmark), upsert=True)

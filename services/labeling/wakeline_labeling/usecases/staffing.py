@@ -97,12 +97,15 @@ async def _changed(uow: UnitOfWork, team_id: str) -> None:
 
 
 def _tell(uow: UnitOfWork, team: Team, members: Sequence[Person]) -> None:
-    uow.emit(
-        TeamConfigured(
-            team_id=team.id,
-            version=team.version,
-            kind=team.kind,
-            cost_per_hour=team.cost_per_hour,
-            members=tuple(Member(person_id=p.id, roles=p.roles) for p in members),
-        )
+    uow.emit(configured(team, members))
+
+
+def configured(team: Team, members: Sequence[Person]) -> TeamConfigured:
+    """The event that tells of a team as it is now."""
+    return TeamConfigured(
+        team_id=team.id,
+        version=team.version,
+        kind=team.kind,
+        cost_per_hour=team.cost_per_hour,
+        members=tuple(Member(person_id=p.id, roles=p.roles) for p in members),
     )

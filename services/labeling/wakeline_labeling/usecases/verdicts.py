@@ -28,9 +28,10 @@ async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
         agreement=event.agreement,
         benchmark_score=event.benchmark_score,
     )
-    for label_id in labels:
-        state = "accepted" if label_id == event.label_id else "merged"
-        uow.labels.accept(label_id, acceptance, state)
+    for label_id, label in labels.items():
+        counts = label_id == event.label_id
+        if not _is_known(label, event, counts=counts):
+            uow.labels.accept(label_id, acceptance, "accepted" if counts else "merged")
     if task.state != "open":
         return
     uow.tasks.accept(task.id, event.label_id, event.people_agreement)
@@ -72,6 +73,14 @@ async def correct(uow: UnitOfWork, event: LabelSuperseded) -> None:
     """Let a later correction count from now on."""
     await _known_label(uow, event.label_id)
     uow.labels.correct(event.label_id, event.annotations, event.reviewer_id)
+
+
+def _is_known(label: Label, event: LabelAccepted, *, counts: bool) -> bool:
+    """Whether a snapshot says of a label what stands here, a later correction included."""
+    said = label.acceptance
+    if said is None or said.label_id != event.label_id:
+        return False
+    return not counts or said.annotations == event.annotations
 
 
 async def _known_label(uow: UnitOfWork, label_id: str) -> Label:

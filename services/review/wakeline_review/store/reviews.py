@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from wakeline_events.base import LabelId, PersonId, ProjectId, StageId, TaskId
+from wakeline_events.base import AssetId, LabelId, PersonId, ProjectId, StageId, TaskId
 from wakeline_review.domain.records import Review
 from wakeline_storage import BufferedCollection, Document
 
@@ -73,6 +73,24 @@ class MongoReviews:
             wanted["stage_id"] = f"{project_id}/{stage}"
         if after is not None:
             wanted["_id"] = {"$gt": after}
+        return [_review(r) for r in await self._rows.find(wanted, sort=[("_id", 1)], limit=limit)]
+
+    async def counting(
+        self, asset_id: AssetId | None, after: LabelId, limit: int
+    ) -> Sequence[Review]:
+        """Reviews of the labels that count for their tasks, by their id behind ``after``."""
+        wanted: dict[str, Any] = {
+            "_id": {"$gt": after},
+            "state": "merged",
+            # Of several labels of a task one counts, and the others name it; the only label of a
+            # task named nothing in an earlier release.
+            "$or": [
+                {"$expr": {"$eq": ["$counts_as", "$_id"]}},
+                {"counts_as": None, "n_labels": 1},
+            ],
+        }
+        if asset_id is not None:
+            wanted["label.asset_id"] = asset_id
         return [_review(r) for r in await self._rows.find(wanted, sort=[("_id", 1)], limit=limit)]
 
     async def counts(self, stage_id: StageId) -> dict[str, int]:

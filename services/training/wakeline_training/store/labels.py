@@ -25,19 +25,17 @@ class LabelStore:
 
     def accept(self, event: LabelAccepted) -> None:
         """Keep an accepted label; one of a later round takes its place when it is frozen."""
-        self._rows.replace(
-            {"_id": event.label_id},
-            {
-                **_of_asset(event.asset.model_dump(mode="json"), event.stage_id),
-                "task_id": event.task_id,
-                "slot": event.slot,
-                "round": event.round,
-                "arm": event.arm,
-                "unassisted": is_unassisted(event.arm, event.assisted),
-                "annotations": event.annotations.model_dump(mode="json"),
-                "corrections": 0,
-            },
-            upsert=True,
+        told = {
+            **_of_asset(event.asset.model_dump(mode="json"), event.stage_id),
+            "task_id": event.task_id,
+            "slot": event.slot,
+            "round": event.round,
+            "arm": event.arm,
+            "unassisted": is_unassisted(event.arm, event.assisted),
+            "annotations": event.annotations.model_dump(mode="json"),
+        }
+        self._rows.update(
+            {"_id": event.label_id}, {"$set": told, "$setOnInsert": {"corrections": 0}}, upsert=True
         )
 
     def supersede(self, label_id: LabelId, annotations: AnnotationSet) -> None:

@@ -1,7 +1,7 @@
 """Stages: one document each, written once a transaction however many labels it counted."""
 
 from wakeline_events.base import ProjectId, StageId
-from wakeline_storage import BufferedCollection
+from wakeline_storage import BufferedCollection, Document
 from wakeline_training.domain.stage import Stage
 
 
@@ -27,6 +27,15 @@ class StageStore:
         stages = [Stage.model_validate(row) for row in rows]
         self._loaded.update({stage.stage_id: stage for stage in stages})
         return stages
+
+    async def served(self, stage_id: StageId | None, after: str, limit: int) -> list[Stage]:
+        """Stages that a model serves, or one of them, by their id behind ``after``."""
+        self.flush()
+        wanted: Document = {"_id": {"$gt": after}, "serving": {"$ne": None}}
+        if stage_id is not None:
+            wanted["_id"]["$eq"] = stage_id
+        rows = await self._rows.find(wanted, sort=[("_id", 1)], limit=limit)
+        return [Stage.model_validate(row) for row in rows]
 
     def put(self, stage: Stage) -> None:
         """Keep a stage; written at the end of the transaction."""

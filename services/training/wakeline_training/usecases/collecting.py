@@ -41,9 +41,15 @@ async def configure(uow: TrainingUnitOfWork, event: ProjectConfigured) -> None:
     uow.known(f"project:{event.project_id}")
 
 
-def accept(uow: TrainingUnitOfWork, stage: Stage, event: LabelAccepted) -> None:
-    """Keep an accepted label, and start a run when it was the last one wanted."""
+async def accept(uow: TrainingUnitOfWork, stage: Stage, event: LabelAccepted) -> None:
+    """Keep an accepted label, and start a run when it was the last one wanted.
+
+    One that is known is said again by a snapshot: it counts once.
+    """
+    known = await uow.labels.has(event.label_id)
     uow.labels.accept(event)
+    if known:
+        return
     counted = stage.with_label()
     uow.stages.put(counted)
     asking.start_if_due(uow, counted)

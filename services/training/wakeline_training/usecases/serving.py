@@ -107,14 +107,18 @@ def _record(
         forced=person is not None and model.gate.verdict == "blocked",
         reason=reason,
     )
-    uow.models.put(model.model_copy(update={"publications": (*model.publications, publication)}))
-    uow.emit(
-        ModelPublished(
-            stage_id=stage.stage_id,
-            model_version=model.model_version,
-            serving_epoch=stage.serving_epoch,
-            metrics=model.metrics,
-            artefact_key=model.artefact_key,
-            published_by=person,
-        )
+    decided = model.model_copy(update={"publications": (*model.publications, publication)})
+    uow.models.put(decided)
+    uow.emit(published(stage, decided))
+
+
+def published(stage: Stage, model: ModelVersion) -> ModelPublished:
+    """The event that tells which model serves a stage, and by whose decision."""
+    return ModelPublished(
+        stage_id=stage.stage_id,
+        model_version=model.model_version,
+        serving_epoch=stage.serving_epoch,
+        metrics=model.metrics,
+        artefact_key=model.artefact_key,
+        published_by=model.publications[-1].by,
     )

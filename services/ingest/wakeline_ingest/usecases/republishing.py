@@ -1,0 +1,21 @@
+"""What this service can say again of its state: assets that are in their group."""
+
+from wakeline_events.base import AssetId
+from wakeline_events.ingest import AssetIngested
+from wakeline_ingest.domain import records
+from wakeline_ingest.ports import IngestUnitOfWork
+
+
+async def assets(
+    uow: IngestUnitOfWork, key: AssetId | None, after: str, limit: int
+) -> list[tuple[str, AssetIngested]]:
+    """A page of ingested assets, each as the event that tells of it."""
+    found = await uow.assets.ingested(key, after, limit)
+    return [
+        (asset.asset_id, records.ingested(asset, asset.group, asset.neighbours))
+        for asset in found
+        if asset.group is not None
+    ]
+
+
+STATES = {AssetIngested.TYPE: assets}
