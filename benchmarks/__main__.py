@@ -24,9 +24,11 @@ from benchmarks import report
 from benchmarks.report import Result
 
 NAMES = (
+    "consumer",
     "feeding",
     "cycle",
     "gate",
+    "relay",
     "saving",
 )
 LIMIT = 600
