@@ -1,6 +1,8 @@
 """The consumer loop: takes batches from Kafka, and commits offsets after the transaction."""
 
 import asyncio
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -28,8 +30,21 @@ LINGER_MS = 50
 """How long a batch may wait to fill."""
 MEASURE_EVERY = 5.0
 """Seconds between looks at the lag."""
+YIELD_EVERY = 20
+"""Records read in one go: the transaction that is under way waits for so many at most."""
 SWEEP_EVERY = 1.0
 """Seconds between looks at what failed, was released or waits."""
+
+
+@dataclass
+class _Batch:
+    """What one transaction takes in."""
+
+    begins: dict[TopicPartition, int]
+    """Offsets of the first records."""
+    ends: dict[TopicPartition, int]
+    """Offsets to commit afterwards."""
+    envelopes: list[Envelope] = field(default_factory=list)
 
 
 class EventConsumer:
@@ -75,47 +90,65 @@ class EventConsumer:
                 client.subscribe(self._topics)
                 await client.start()
                 self._goes_on()
-                while not stop.is_set():
-                    await self._turn(client, stop)
+                await self._take_turns(client, stop)
             except (KafkaError, OSError) as error:
                 self._waits("broker", error)
                 await _pause(stop, 1.0)
             finally:
                 await client.stop()
 
-    async def _turn(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
-        await self._replays.look(client)
-        await self._measure_lag(client, {})
+    async def _take_turns(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
+        """Take in batch after batch; the next one is fetched and read while one is stored.
+
+        Once a second nothing is fetched ahead: only between two batches may a partition turn back.
+        """
+        following: asyncio.Task[_Batch] | None = None
+        try:
+            while not stop.is_set():
+                if following is None:
+                    await self._replays.look(client)
+                    await self._measure_lag(client, {})
+                    following = asyncio.create_task(self._fetch(client))
+                batch = await following
+                due = self._replays.is_look_due()
+                following = None if due else asyncio.create_task(self._fetch(client))
+                if not batch.ends:
+                    continue
+                if not await self._until_taken_in(client, batch, stop):
+                    return
+                await self._commit(client, batch.ends)
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+
+    async def _fetch(self, client: AIOKafkaConsumer) -> _Batch:
+        """What came within the time of a poll, up to a batch."""
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
-        if not fetched:
-            return
-        if sum(map(len, fetched.values())) < BATCH // 4:
+        if fetched and sum(map(len, fetched.values())) < BATCH // 4:
             more = await client.getmany(timeout_ms=LINGER_MS, max_records=BATCH // 2)
             for partition, records in more.items():
                 fetched.setdefault(partition, []).extend(records)
-        envelopes = [
-            envelope
-            for records in fetched.values()
-            for record in records
-            if (envelope := await self._read(record)) is not None
-        ]
-        begins = {tp: records[0].offset for tp, records in fetched.items()}
-        if not await self._until_taken_in(client, envelopes, begins, stop):
-            return
-        await self._commit(client, {tp: records[-1].offset + 1 for tp, records in fetched.items()})
+        batch = _Batch(
+            begins={tp: records[0].offset for tp, records in fetched.items()},
+            ends={tp: records[-1].offset + 1 for tp, records in fetched.items()},
+        )
+        for number, record in enumerate(chain.from_iterable(fetched.values())):
+            if (envelope := await self._read(record)) is not None:
+                self._processor.decode(envelope)
+                batch.envelopes.append(envelope)
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        return batch
 
     async def _until_taken_in(
-        self,
-        client: AIOKafkaConsumer,
-        envelopes: list[Envelope],
-        begins: dict[TopicPartition, int],
-        stop: asyncio.Event,
+        self, client: AIOKafkaConsumer, batch: _Batch, stop: asyncio.Event
     ) -> bool:
         """Try for ever; False when the process stops first, and the batch will come again."""
         paused: set[TopicPartition] = set()
         while True:
             try:
-                await self._processor.process(envelopes)
+                await self._processor.process(batch.envelopes)
                 self._goes_on()
                 if paused:
                     client.resume(*(paused & client.assignment()))
@@ -128,8 +161,9 @@ class EventConsumer:
                 return False
             paused |= client.assignment()
             client.pause(*client.assignment())
-            await client.getmany(timeout_ms=1_000)
-            await self._measure_lag(client, begins)
+            for tp, records in (await client.getmany(timeout_ms=1_000)).items():
+                client.seek(tp, records[0].offset)  # assigned since the pause: they come again
+            await self._measure_lag(client, batch.begins)
 
     def _waits(self, cause: str, error: Exception) -> None:
         self.trouble = f"{type(error).__name__}: {error}"

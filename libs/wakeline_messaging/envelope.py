@@ -8,9 +8,8 @@ The data is the record's value, everything else travels in headers: the required
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
-
-import orjson
 
 from wakeline_events.base import Event
 from wakeline_events.registry import BY_TYPE, schema_name
@@ -42,7 +41,7 @@ class EventTooLargeError(Exception):
     code = "event-too-large"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Envelope:
     """One event with everything that travels beside its data."""
 
@@ -59,7 +58,7 @@ class Envelope:
     snapshot: bool = False
     """Tells of state as it is, not of something that happened: a stream may begin with it."""
 
-    @property
+    @cached_property
     def stream(self) -> str:
         """The stream whose order counts: one key of one topic."""
         return f"{self.topic}|{self.key}"
@@ -70,7 +69,7 @@ class Envelope:
         return f"{self.stream}|{self.sequence}"
 
     def event(self) -> Event:
-        """The event itself.
+        """The event itself; its data is read once.
 
         Raises
         ------
@@ -79,6 +78,10 @@ class Envelope:
         ValueError
             If the data does not fit the schema.
         """
+        return self._event
+
+    @cached_property
+    def _event(self) -> Event:
         known = BY_TYPE[self.type]
         theirs = self.dataschema.rsplit("/", 1)[-1].removesuffix(".json").split(".")[0]
         if theirs.isdigit() and int(theirs) > int(known.VERSION.split(".")[0]):
@@ -185,7 +188,7 @@ def encode(event: Event) -> bytes:
     EventTooLargeError
         Above 512 KiB.
     """
-    data = orjson.dumps(event.model_dump(mode="json"))
+    data = event.model_dump_json().encode()
     if len(data) > MAX_EVENT_BYTES:
         raise EventTooLargeError(
             f"{event.TYPE} of {len(data)} bytes: more than {MAX_EVENT_BYTES} must travel as a blob"

@@ -81,16 +81,19 @@ class Replays:
         self._rows = database["replays"]
         self._next_look = 0.0
 
+    def is_look_due(self) -> bool:
+        """Whether a look would do something now."""
+        return asyncio.get_running_loop().time() >= self._next_look
+
     async def look(self, client: AIOKafkaConsumer) -> None:
-        """Do what is asked for, at most once a second. Only between two batches.
+        """Do what is asked for, at most once a second. Only while no batch is on its way.
 
         A store that is away, or a partition that another process has got meanwhile, only means
         that it is done later or by that one.
         """
-        now = asyncio.get_running_loop().time()
-        if now < self._next_look:
+        if not self.is_look_due():
             return
-        self._next_look = now + LOOK_EVERY
+        self._next_look = asyncio.get_running_loop().time() + LOOK_EVERY
         held = client.assignment()
         topics = sorted({tp.topic for tp in held})
         try:

@@ -1,6 +1,5 @@
 """The command line of every service: ``python -m wakeline_<service> <command>``."""
 
-import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from wakeline_http import readiness_of
 from wakeline_messaging import create_indexes
+from wakeline_process import loop
 from wakeline_process.kafka_probe import KafkaProbe
 from wakeline_process.processes import Kind, run
 from wakeline_process.runtime import open_runtime
@@ -33,11 +33,11 @@ def main(build: Callable[[], Service[Any, Any]]) -> None:
     try:
         match wanted[0]:
             case "migrate":
-                asyncio.run(migrate_database(service))
+                loop.run(migrate_database(service))
             case "check":
-                sys.exit(asyncio.run(check(service)))
+                sys.exit(loop.run(check(service)))
             case kind:
-                asyncio.run(run(service, Kind(kind)))
+                loop.run(run(service, Kind(kind)))
     except DatabaseIsNewerError as error:
         sys.exit(str(error))
     finally:

@@ -28,6 +28,7 @@ from wakeline_messaging import (
 from wakeline_process.backlog import BacklogError
 from wakeline_process.commands import IdempotencyKeyReusedError
 from wakeline_process.kafka_probe import KafkaProbe
+from wakeline_process.loop import calm_collector
 from wakeline_process.measuring import measure
 from wakeline_process.operations import operations_router
 from wakeline_process.republishing import NoStateError
@@ -134,6 +135,7 @@ async def run(service: Service[Any, Any], kind: Kind) -> None:
                 server_header=False,
             )
         )
+        calm_collector()
         log.info("started", kind=kind.value, port=http.port)
         async with asyncio.TaskGroup() as group:
             group.create_task(process.run_parts())

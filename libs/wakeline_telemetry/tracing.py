@@ -7,7 +7,7 @@ provider would record everything twice.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
@@ -115,7 +115,7 @@ def span(
     """
     origin = _propagator.extract({"traceparent": parent}, context.Context()) if parent else None
     if _tracer is None:
-        with _attached(origin):
+        with _attached(origin) if origin is not None else nullcontext():
             yield trace.get_current_span()
         return
     kind = SpanKind.SERVER if server else SpanKind.INTERNAL
@@ -131,10 +131,7 @@ def span(
 
 
 @contextmanager
-def _attached(origin: context.Context | None) -> Iterator[None]:
-    if origin is None:
-        yield
-        return
+def _attached(origin: context.Context) -> Iterator[None]:
     token = context.attach(origin)
     try:
         yield
