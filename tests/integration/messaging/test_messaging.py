@@ -111,7 +111,7 @@ async def test_a_bad_event_dies_with_its_cause_and_goes_on_in_sequence_afterward
         await publisher.publish(
             rejected("a", "before"), rejected("a", bad), rejected("a", "after"), rejected("b", "x")
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await service.database["dead"].count_documents({}):
                 await asyncio.sleep(0.1)
         await service.settled()
@@ -125,7 +125,7 @@ async def test_a_bad_event_dies_with_its_cause_and_goes_on_in_sequence_afterward
             "/v1/operations/prediction/dead/discard", params={"id": dead["id"]}
         )
         assert answer.status_code == 204
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await service.database["parked"].count_documents({}):
                 await asyncio.sleep(0.1)
         assert (await service.database["assets"].find_one({"_id": "a"}))["rejected"] == 2
