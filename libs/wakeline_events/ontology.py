@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from wakeline_events.configuration import AttributeDefinition, ClassDefinition, Ontology
-from wakeline_geometry.bounds import problems_of
+from wakeline_geometry.bounds import problems_of, problems_of_attributes
 from wakeline_geometry.shapes import AttributeValue, Shape
 
 MAX_ANNOTATIONS = 5_000
@@ -33,6 +33,7 @@ def problems_in(
             f"annotation {shape.id} {problem}"
             for problem in (
                 *_misuse(shape, classes),
+                *problems_of_attributes(shape),
                 *problems_of(shape, width, height),
             )
         ]

@@ -78,6 +78,17 @@ def problems_of(shape: Shape, width: int, height: int) -> list[str]:
     return []
 
 
+def problems_of_attributes(shape: Shape) -> list[str]:
+    """Which of a shape's attributes no document can hold; each sentence continues "the shape"."""
+    problems = []
+    for name, value in shape.attributes.items():
+        if "\0" in name:
+            problems.append(f"has an attribute {name!r}, whose name holds a zero character")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            problems.append(f"has {name!r} = {value}, which is more than 64 bits hold")
+    return problems
+
+
 def clip(geometry: Geometry, width: int, height: int) -> Geometry | None:
     """What of a geometry lies on the image; None if nothing does.
 

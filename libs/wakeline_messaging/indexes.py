@@ -39,6 +39,13 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     await database["idempotency"].create_indexes(
         [IndexModel([("at", ASCENDING)], expireAfterSeconds=IDEMPOTENCY_SECONDS)]
     )
+    for name in ("line_imports", "line_refusals"):
+        await database[name].create_indexes(
+            [IndexModel([("at", ASCENDING)], expireAfterSeconds=IDEMPOTENCY_SECONDS)]
+        )
+    await database["line_refusals"].create_indexes(
+        [IndexModel([("import", ASCENDING), ("line", ASCENDING)])]
+    )
     # Collections that a transaction writes first must exist: creating one inside conflicts.
     there = set(await database.list_collection_names())
     for name in ("streams", "marks", "dead", "replays"):

@@ -4,6 +4,14 @@ from wakeline_process.backlog import BacklogError, NotBehind
 from wakeline_process.commands import Command, command, reader, resources, shared
 from wakeline_process.entry import main
 from wakeline_process.gathering import Gathering
+from wakeline_process.lines import (
+    LINES_BODY,
+    Line,
+    LineImport,
+    Lines,
+    Refusal,
+    TooManyRefusedError,
+)
 from wakeline_process.service import (
     HttpSettings,
     Service,
@@ -12,13 +20,19 @@ from wakeline_process.service import (
 )
 
 __all__ = [
+    "LINES_BODY",
     "BacklogError",
     "Command",
     "Gathering",
     "HttpSettings",
+    "Line",
+    "LineImport",
+    "Lines",
     "NotBehind",
+    "Refusal",
     "Service",
     "ServiceSettings",
+    "TooManyRefusedError",
     "command",
     "main",
     "reader",

@@ -1,7 +1,8 @@
 """Back-pressure: who sends much waits while what was sent before is still on its way."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
 
@@ -23,13 +24,19 @@ class BacklogError(Exception):
         super().__init__(
             f"{rows} events wait to be sent, the oldest for {seconds:.0f} s: try again later"
         )
+        self.extra: Mapping[str, Any] = {}
+
+
+async def refuse_while_behind(database: Any) -> None:
+    """Raise BacklogError while more waits to be sent than a bulk request may add to."""
+    rows, seconds = await outbox_depth(database)
+    if rows > MOST_ROWS or seconds > LONGEST_WAIT.total_seconds():
+        raise BacklogError(rows, seconds)
 
 
 async def _not_behind(request: Request) -> None:
     runtime: Runtime = request.app.state.runtime
-    rows, seconds = await outbox_depth(runtime.database)
-    if rows > MOST_ROWS or seconds > LONGEST_WAIT.total_seconds():
-        raise BacklogError(rows, seconds)
+    await refuse_while_behind(runtime.database)
 
 
 NotBehind = Annotated[None, Depends(_not_behind)]

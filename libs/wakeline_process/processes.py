@@ -28,6 +28,7 @@ from wakeline_messaging import (
 from wakeline_process.backlog import BacklogError
 from wakeline_process.commands import IdempotencyKeyReusedError
 from wakeline_process.kafka_probe import KafkaProbe
+from wakeline_process.lines import TooManyRefusedError
 from wakeline_process.loop import calm_collector
 from wakeline_process.measuring import measure
 from wakeline_process.operations import operations_router
@@ -173,6 +174,7 @@ async def require_version(runtime: Runtime) -> None:
 PROBLEMS: Mapping[type[Exception], int] = {
     IdempotencyKeyReusedError: 422,
     BacklogError: 429,
+    TooManyRefusedError: 422,
     NoSuchEventError: 404,
     NotNextError: 409,
     TopicNotConsumedError: 422,

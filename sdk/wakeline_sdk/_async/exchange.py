@@ -19,7 +19,7 @@ from wakeline_sdk.coco.importing import (
     names_assets_otherwise,
 )
 from wakeline_sdk.coco.joining import Join
-from wakeline_sdk.models import ExportReport, ImportReport, Project
+from wakeline_sdk.models import ExportReport, ImportReport, Project, RefusedLine
 from wakeline_sdk.ontology import Fitting, categories_for
 
 Tell = Callable[[int], None]
@@ -122,6 +122,7 @@ class AsyncExchange:
         reference: Path | None = None,
         predictor: str = "external",
         version: str = "1",
+        progress: Tell | None = None,
     ) -> ImportReport:
         """Upload predictions from a file.
 
@@ -152,11 +153,15 @@ class AsyncExchange:
                     await aside(join.read, reference, only=("images", "categories"))
                 await aside(join.read, file)
                 found = Proposals(join, fitting)
-            reports = await self._predictions.upload(
+            reports = self._predictions.upload_lines(
                 project_id, stage, found, predictor=predictor, version=version
             )
-        told = {str(r.asset_id): r.detail or r.code or "" for r in reports if r.status == "refused"}
-        stored = sum(report.status == "stored" for report in reports)
+            stored, told = 0, dict[str, str]()
+            async for report in reports:
+                stored += report.stored
+                told |= {_name(one): one.detail for one in report.refused}
+                if progress is not None:
+                    progress(report.lines)
         refused = {**found.refused, **told}
         return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
 
@@ -164,6 +169,10 @@ class AsyncExchange:
         for dataset_id in project.document["datasets"]:
             async for asset in self._datasets.assets(dataset_id):
                 join.add_asset(asset)
+
+
+def _name(refused: RefusedLine) -> str:
+    return refused.asset_id or f"line {refused.line}"
 
 
 def _info(project: Project, stage: str) -> dict[str, Any]:

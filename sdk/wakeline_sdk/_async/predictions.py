@@ -6,7 +6,7 @@ from typing import Any, cast
 from wakeline_sdk._async.transport import AsyncTransport
 from wakeline_sdk.batches import batches
 from wakeline_sdk.checking import problems_of
-from wakeline_sdk.models import PredictionStatus, StoredPrediction, UploadedPrediction
+from wakeline_sdk.models import LinesReport, PredictionStatus, StoredPrediction, UploadedPrediction
 from wakeline_sdk.shapes import Predicted
 
 
@@ -58,6 +58,30 @@ class AsyncPredictions:
             answer = await self._transport.json("prediction", "POST", "/v1/predictions", json=body)
             reports += [UploadedPrediction.model_validate(item) for item in answer["items"]]
         return reports
+
+    async def upload_lines(
+        self,
+        project_id: str,
+        stage: str,
+        predictions: Iterable[tuple[str, Sequence[Predicted]]],
+        *,
+        predictor: str = "external",
+        version: str = "1",
+    ) -> AsyncIterator[LinesReport]:
+        """Upload as many predictions as there are: memory does not grow with their number.
+
+        What is uploaded later for an asset takes the place of what was. Reports come while the
+        rest is still being read; nothing is sent unless they are asked for.
+        """
+        asked = {"project": project_id, "stage": stage, "predictor": predictor, "version": version}
+        items = (
+            {"asset_id": asset_id, "shapes": [shape.model_dump(mode="json") for shape in shapes]}
+            for asset_id, shapes in predictions
+        )
+        async for report in self._transport.send_lines(
+            "prediction", "/v1/predictions/lines", asked, items
+        ):
+            yield report
 
     async def status(self, project_id: str, stage: str) -> PredictionStatus:
         """How many tasks of a stage have their pre-label of what serves now."""

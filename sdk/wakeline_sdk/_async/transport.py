@@ -1,7 +1,8 @@
 """Sends requests: finds the services, retries what may be retried, turns problems into errors."""
 
+import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,8 @@ import httpx
 
 from wakeline_sdk._async.pause import pause
 from wakeline_sdk.errors import UnreachableError, error_of
+from wakeline_sdk.lines import segments
+from wakeline_sdk.models import LinesReport, RefusedLine
 
 Body = Callable[[], AsyncIterator[bytes]]
 """The bytes of a request, from their beginning with each call."""
@@ -76,6 +79,27 @@ class AsyncTransport:
         """Send a request and return the JSON of its answer; None where there is none."""
         answer = await self._send(method, await self._at(service, path), **request)
         return answer.json() if answer.content else None
+
+    async def send_lines(
+        self, service: str, path: str, params: Mapping[str, Any], items: Iterable[Mapping[str, Any]]
+    ) -> AsyncIterator[LinesReport]:
+        """Send items as JSON lines, and say of each request what became of its lines.
+
+        Lines are numbered through all requests. One that breaks off is sent again, and goes on
+        where it was.
+        """
+        url = await self._at(service, path)
+        for segment in segments(items):
+            answer = await self._send("POST", url, params=dict(params), content=segment.content)
+            summary, *refused = map(json.loads, answer.text.splitlines())
+            yield LinesReport(
+                lines=segment.first + segment.lines,
+                stored=summary["stored"],
+                refused=[
+                    RefusedLine.model_validate(one | {"line": one["line"] + segment.first})
+                    for one in refused
+                ],
+            )
 
     async def bytes(
         self, service: str, path: str, params: Mapping[str, Any] | None = None

@@ -1,7 +1,8 @@
 """Sends requests: finds the services, retries what may be retried, turns problems into errors."""
 
+import json
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,8 @@ import httpx
 
 from wakeline_sdk._sync.pause import pause
 from wakeline_sdk.errors import UnreachableError, error_of
+from wakeline_sdk.lines import segments
+from wakeline_sdk.models import LinesReport, RefusedLine
 
 Body = Callable[[], Iterator[bytes]]
 """The bytes of a request, from their beginning with each call."""
@@ -76,6 +79,27 @@ class Transport:
         """Send a request and return the JSON of its answer; None where there is none."""
         answer = self._send(method, self._at(service, path), **request)
         return answer.json() if answer.content else None
+
+    def send_lines(
+        self, service: str, path: str, params: Mapping[str, Any], items: Iterable[Mapping[str, Any]]
+    ) -> Iterator[LinesReport]:
+        """Send items as JSON lines, and say of each request what became of its lines.
+
+        Lines are numbered through all requests. One that breaks off is sent again, and goes on
+        where it was.
+        """
+        url = self._at(service, path)
+        for segment in segments(items):
+            answer = self._send("POST", url, params=dict(params), content=segment.content)
+            summary, *refused = map(json.loads, answer.text.splitlines())
+            yield LinesReport(
+                lines=segment.first + segment.lines,
+                stored=summary["stored"],
+                refused=[
+                    RefusedLine.model_validate(one | {"line": one["line"] + segment.first})
+                    for one in refused
+                ],
+            )
 
     def bytes(self, service: str, path: str, params: Mapping[str, Any] | None = None) -> bytes:
         """The bytes of a resource, all in memory: images, never whole datasets."""

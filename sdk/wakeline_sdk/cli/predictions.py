@@ -49,9 +49,16 @@ def upload(
     A line of a JSON lines file is {"asset_id" | "file_name" | "digest": ..., "shapes": [...]}.
     Exits with 1 if an image was refused.
     """
-    with usable(file):
+    with session.display.progress() as bar, usable(file):
+        task = bar.add_task("images", total=None)
         report = session.client.exchange.upload_predictions(
-            project, stage, file, reference=images, predictor=predictor, version=version
+            project,
+            stage,
+            file,
+            reference=images,
+            predictor=predictor,
+            version=version,
+            progress=lambda done: bar.update(task, completed=done),
         )
     tell_import(session, report, "predictions stored")
 

@@ -263,6 +263,25 @@ class UploadedPrediction(Wire):
     detail: str | None = None
 
 
+class RefusedLine(Wire):
+    """Why one of many lines was not stored."""
+
+    line: int
+    """From 1, in the order of sending."""
+    asset_id: str | None
+    code: str
+    detail: str
+
+
+class LinesReport(Wire):
+    """What became of the lines of one request."""
+
+    lines: int
+    """Sent so far."""
+    stored: int
+    refused: list[RefusedLine]
+
+
 class StoredPrediction(TypedDict):
     """A prediction as the platform keeps it."""
 

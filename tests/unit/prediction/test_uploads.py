@@ -1,14 +1,14 @@
 from wakeline_events.base import Asset
 from wakeline_geometry.shapes import Box, Point, Predicted
 from wakeline_prediction.domain import uploads
-from wakeline_prediction.domain.uploads import problems_in, unknown_classes
+from wakeline_prediction.domain.uploads import Known, problems_in, unknown_classes
 
 from .test_mapping import ontology
 
 ASSET = Asset(
     asset_id="d:a", dataset_id="d", digest="0", width=60, height=40, group="g", image="d/0"
 )
-WORDS = ontology(cell=["box"], spot=["point"])
+WORDS = Known.of(ontology(cell=["box"], spot=["point"]))
 
 
 def box(name: str, *corners: float, class_name: str = "cell") -> Predicted:
@@ -49,3 +49,13 @@ def test_a_thousand_equal_problems_are_listed_briefly() -> None:
 def test_unknown_classes_are_named_once() -> None:
     shapes = [box(str(n), 1, 1, 5, 5, class_name=f"x{n % 2}") for n in range(4)]
     assert unknown_classes(shapes, WORDS) == ["x0", "x1"]
+
+
+def test_numbers_and_names_that_no_document_holds_are_refused() -> None:
+    shape = box("a", 1, 1, 5, 5).model_copy(update={"attributes": {"n": 2**63, "a\0b": "x"}})
+    assert problems_in([shape], WORDS, None) == [
+        "shape a has 'n' = 9223372036854775808, which is more than 64 bits hold",
+        "shape a has an attribute 'a\\x00b', whose name holds a zero character",
+    ]
+    fitting = shape.model_copy(update={"attributes": {"n": 2**63 - 1}})
+    assert problems_in([fitting], WORDS, None) == []

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wakeline_events.base import AssetId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import Slug
 from wakeline_geometry.shapes import Predicted
-from wakeline_prediction.domain.records import Prediction, UploadedShapes
+from wakeline_prediction.domain.records import Parcel, Prediction
 from wakeline_prediction.usecases.uploading import Judged
 
 MAX_ITEMS = 1_000
@@ -21,16 +21,20 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+Predictor = Annotated[str, Field(pattern=r"^external(\.[a-z0-9-]{1,100})?$")]
+"""``external.<name>``, or plain ``external`` where there is one such model only."""
+Version = Annotated[str, Field(min_length=1, max_length=200)]
+"""Of the model; what is uploaded later for an asset takes the place of what was."""
+
+
 class UploadIn(BaseModel):
     """Predictions of one version of one model for many assets of a stage."""
 
     model_config = ConfigDict(extra="forbid")
     project: Slug
     stage: Slug
-    predictor: Annotated[str, Field(pattern=r"^external(\.[a-z0-9-]{1,100})?$")]
-    """``external.<name>``, or plain ``external`` where there is one such model only."""
-    version: Annotated[str, Field(min_length=1, max_length=200)]
-    """Of the model; what is uploaded later for an asset takes the place of what was."""
+    predictor: Predictor
+    version: Version
     items: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_ITEMS)]
     """Each ``{"asset_id", "shapes": [Predicted], "uncertainty"?}``. They are judged one by one:
     a bad one is refused with its reason, and the others are stored."""
@@ -48,7 +52,7 @@ class ItemOut(Out):
     @classmethod
     def of(cls, judged: Judged) -> "ItemOut":
         """Show what became of an item."""
-        if isinstance(judged, UploadedShapes):
+        if isinstance(judged, Parcel):
             return cls(asset_id=judged.asset_id, status="stored")
         return cls(
             asset_id=judged.asset_id,

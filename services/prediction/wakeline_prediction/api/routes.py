@@ -1,9 +1,11 @@
 """Routes of predictions: uploads of external ones, and all there are."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
+from fastapi.responses import StreamingResponse
 
 from wakeline_events.configuration import Slug
 from wakeline_http import (
@@ -11,6 +13,7 @@ from wakeline_http import (
     InvalidCursorError,
     Page,
     Router,
+    body_limit,
     decode_cursor,
     encode_cursor,
     problems,
@@ -25,19 +28,29 @@ from wakeline_prediction.api.dependencies import (
 from wakeline_prediction.api.models import (
     ItemOut,
     PredictionOut,
+    Predictor,
     StatusOut,
     UploadIn,
     UploadOut,
+    Version,
 )
 from wakeline_prediction.domain.errors import (
     NoSuchStageError,
     NothingAskedForError,
     PredictorNotListedError,
 )
-from wakeline_prediction.domain.records import UploadedShapes
+from wakeline_prediction.domain.records import Parcel
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_prediction.usecases import uploading
-from wakeline_process import BacklogError, NotBehind
+from wakeline_process import (
+    LINES_BODY,
+    BacklogError,
+    Line,
+    Lines,
+    NotBehind,
+    Refusal,
+    TooManyRefusedError,
+)
 
 router = Router(prefix="/v1/predictions", tags=["predictions"])
 
@@ -62,15 +75,17 @@ async def upload_predictions(
     """Store predictions of a model that runs elsewhere, for tasks that are open or will be."""
     stage_id = f"{upload.project}/{upload.stage}"
     stage = await uploading.wanted_by(uow, stage_id, upload.predictor)
-    judged = await uploading.judge(
-        uow,
-        held.world.archive,
-        stage,
-        upload.items,
-        predictor=upload.predictor,
-        version=upload.version,
+    judged = uploading.without_repeats(
+        await uploading.judge(
+            uow,
+            held.world.archive,
+            stage,
+            upload.items,
+            predictor=upload.predictor,
+            version=upload.version,
+        )
     )
-    good = [each for each in judged if isinstance(each, UploadedShapes)]
+    good = [each for each in judged if isinstance(each, Parcel)]
 
     async def store(uow: MongoPredictionUnitOfWork) -> UploadOut:
         await uploading.store(uow, good)
@@ -81,6 +96,46 @@ async def upload_predictions(
         )
 
     return await command.run(store, UploadOut)
+
+
+@router.post(
+    "/lines",
+    response_class=StreamingResponse,
+    openapi_extra=LINES_BODY,
+    responses=problems(
+        NoSuchStageError, PredictorNotListedError, BacklogError, TooManyRefusedError
+    ),
+)
+@body_limit(None)
+async def upload_lines(
+    project: Slug,
+    stage: Slug,
+    predictor: Predictor,
+    version: Version,
+    _: Uploader,
+    room: NotBehind,
+    uow: PredictionReader,
+    held: Held,
+    lines: Lines,
+) -> StreamingResponse:
+    """Store predictions line by line, as many as are sent, and say which were refused and why."""
+    wanted = await uploading.wanted_by(uow, f"{project}/{stage}", predictor)
+
+    async def judge(part: Sequence[Line]) -> list[Parcel | Refusal]:
+        judged = await uploading.judge(
+            uow,
+            held.world.archive,
+            wanted,
+            [line.content for line in part],
+            predictor=predictor,
+            version=version,
+        )
+        return [
+            each if isinstance(each, Parcel) else Refusal(each.code, each.detail, each.asset_id)
+            for each in judged
+        ]
+
+    return await lines.run(judge, uploading.store)
 
 
 @router.get("", responses=problems(NothingAskedForError))

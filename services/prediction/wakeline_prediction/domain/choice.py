@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -130,11 +131,19 @@ def prediction_id(task_id: str, epoch: int, candidate: Candidate, shapes: Predic
 
 
 def upload_id(
-    target: str, predictor: str, version: str, shapes: PredictionSet, uncertainty: float | None
+    target: str,
+    predictor: str,
+    version: str,
+    shapes: Mapping[str, Any],
+    uncertainty: float | None,
 ) -> str:
-    """The id of an upload, which names its content: sent again, it is the same one."""
-    named = (target, predictor, version, uncertainty)
-    return _digest([*named, shapes.model_dump(mode="json")])[:32]
+    """The id of an upload, which names its content: sent again, it is the same one.
+
+    Parameters
+    ----------
+    shapes : a ``PredictionSet`` in JSON's types
+    """
+    return _digest([target, predictor, version, uncertainty, shapes])[:32]
 
 
 def _digest(value: object) -> str:

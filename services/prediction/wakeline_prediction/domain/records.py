@@ -1,6 +1,7 @@
 """What the service keeps: stages as configured, what serves them, and targets with answers."""
 
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -93,6 +94,10 @@ class Target(Record):
         others = tuple(each for each in self.uploads if each.predictor != upload.predictor)
         return self.model_copy(update={"uploads": (*others, upload)})
 
+    def ends_with(self, upload: Upload) -> bool:
+        """Whether this upload is the latest one already: storing it again changes nothing."""
+        return bool(self.uploads) and self.uploads[-1] == upload
+
 
 class UploadedShapes(Record):
     """The content of an upload."""
@@ -104,6 +109,28 @@ class UploadedShapes(Record):
     version: str
     shapes: PredictionSet
     uncertainty: float | None = None
+
+
+class Parcel(NamedTuple):
+    """An upload on its way into the store: checked, and its shapes as a document holds them.
+
+    A tuple and not a record, as thousands of them are made each second.
+    """
+
+    id: str
+    target_id: str
+    stage_id: StageId
+    asset_id: AssetId
+    predictor: str
+    version: str
+    shapes: dict[str, Any]
+    """A ``PredictionSet`` in JSON's types."""
+    uncertainty: float | None
+
+    @property
+    def upload(self) -> Upload:
+        """How its target names it."""
+        return Upload(id=self.id, predictor=self.predictor, version=self.version)
 
 
 class Prediction(Record):

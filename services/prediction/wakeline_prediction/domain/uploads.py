@@ -1,11 +1,12 @@
 """What an uploaded prediction must be to be stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology
-from wakeline_geometry.bounds import problems_of
-from wakeline_geometry.shapes import Predicted
+from wakeline_geometry.bounds import problems_of, problems_of_attributes
+from wakeline_geometry.shapes import GeometryKind, Predicted
 from wakeline_prediction.domain.mapping import converted
 
 MAX_SHAPES = 5_000
@@ -14,13 +15,27 @@ SHOWN = 10
 """Problems of an item that are listed; a thousand equal ones help nobody."""
 
 
-def unknown_classes(shapes: Iterable[Predicted], ontology: Ontology) -> list[str]:
+class Known(NamedTuple):
+    """What uploads are held against, made once for many of them."""
+
+    names: tuple[str, ...]
+    """The classes, in the ontology's order."""
+    kinds: Mapping[str, tuple[GeometryKind, ...]]
+    """How each class may be drawn."""
+
+    @classmethod
+    def of(cls, ontology: Ontology) -> "Known":
+        """What an ontology allows."""
+        kinds = {definition.name: definition.kinds for definition in ontology.classes}
+        return cls(tuple(kinds), kinds)
+
+
+def unknown_classes(shapes: Iterable[Predicted], known: Known) -> list[str]:
     """Classes that the ontology does not have, each once, sorted."""
-    known = {definition.name for definition in ontology.classes}
-    return sorted({shape.class_name for shape in shapes} - known)
+    return sorted({shape.class_name for shape in shapes if shape.class_name not in known.kinds})
 
 
-def problems_in(shapes: Sequence[Predicted], ontology: Ontology, asset: Asset | None) -> list[str]:
+def problems_in(shapes: Sequence[Predicted], known: Known, asset: Asset | None) -> list[str]:
     """Why shapes are no prediction of an asset, in words for people; [] if they are.
 
     Parameters
@@ -29,14 +44,13 @@ def problems_in(shapes: Sequence[Predicted], ontology: Ontology, asset: Asset | 
     """
     if len(shapes) > MAX_SHAPES:
         return [f"a prediction has at most {MAX_SHAPES} shapes, not {len(shapes)}"]
-    kinds = {definition.name: definition.kinds for definition in ontology.classes}
     problems: list[str] = []
     seen: set[str] = set()
     for shape in shapes:
         if shape.id in seen:
             problems.append(f"two shapes have the id {shape.id}")
         seen.add(shape.id)
-        allowed = kinds[shape.class_name]
+        allowed = known.kinds[shape.class_name]
         if shape.geometry.kind not in allowed and all(
             converted(shape.geometry, kind) is None for kind in allowed
         ):
@@ -44,6 +58,8 @@ def problems_in(shapes: Sequence[Predicted], ontology: Ontology, asset: Asset | 
                 f"shape {shape.id} is a {shape.geometry.kind}, and {shape.class_name} is drawn "
                 f"as {' or '.join(allowed)}"
             )
+        if shape.attributes:
+            problems += [f"shape {shape.id} {problem}" for problem in problems_of_attributes(shape)]
         if asset is not None:
             problems += [
                 f"shape {shape.id} {problem}"

@@ -7,11 +7,11 @@ moment cannot pass by one another unseen.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wakeline_events.base import StageId
+from wakeline_events.base import Asset, StageId
 from wakeline_events.labeling import TaskClosed, TaskOpened
 from wakeline_prediction.domain.choice import target_id
 from wakeline_prediction.domain.records import Answer, Target
-from wakeline_prediction.store.documents import record_of
+from wakeline_prediction.store.documents import document_of, record_of
 from wakeline_storage import BufferedCollection
 
 
@@ -25,6 +25,16 @@ class TargetStore:
         """Those of these targets that are known, by id."""
         rows = await self._rows.find({"_id": {"$in": sorted(target_ids)}})
         return {row["_id"]: record_of(Target, row) for row in rows}
+
+    async def assets(self, target_ids: Iterable[str]) -> dict[str, Asset]:
+        """The assets of those of these targets that have a task, by the target's id."""
+        wanted = {"_id": {"$in": sorted(target_ids)}, "asset": {"$ne": None}}
+        rows = await self._rows.find(wanted, {"asset": 1})
+        return {row["_id"]: Asset.model_validate(row["asset"]) for row in rows}
+
+    def add(self, target: Target) -> None:
+        """Keep a target that is not known yet."""
+        self._rows.insert(document_of(target))
 
     def open(self, event: TaskOpened) -> str:
         """Give a target its task; returns the target's id.

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from wakeline_prediction.domain.records import Upload, UploadedShapes
-from wakeline_prediction.store.documents import document_of, record_of
+from wakeline_prediction.domain.records import Parcel, UploadedShapes
+from wakeline_prediction.store.documents import record_of
 from wakeline_storage import BufferedCollection
 
 
@@ -18,7 +18,13 @@ class UploadStore:
         rows = await self._rows.find({"_id": {"$in": sorted(upload_ids)}})
         return {row["_id"]: record_of(UploadedShapes, row) for row in rows}
 
-    def put(self, uploaded: UploadedShapes) -> Upload:
-        """Keep an upload and return how its target names it."""
-        self._rows.replace({"_id": uploaded.id}, document_of(uploaded), upsert=True)
-        return Upload(id=uploaded.id, predictor=uploaded.predictor, version=uploaded.version)
+    async def existing(self, upload_ids: Iterable[str]) -> set[str]:
+        """Which of these uploads are known."""
+        rows = await self._rows.find({"_id": {"$in": sorted(upload_ids)}}, {"_id": 1})
+        return {row["_id"] for row in rows}
+
+    def add(self, parcel: Parcel) -> None:
+        """Keep an upload that is not known yet."""
+        row = parcel._asdict()
+        del row["target_id"]
+        self._rows.insert({"_id": row.pop("id"), **row})
