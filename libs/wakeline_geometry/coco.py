@@ -21,7 +21,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wakeline_geometry import bounds, masks
+from wakeline_geometry import masks, rle
 from wakeline_geometry.shapes import (
     AttributeValue,
     Box,
@@ -155,23 +155,49 @@ def annotation_to_coco(
     ValueError
         If the class has no category, or COCO cannot hold a geometry of this kind.
     """
-    if shape.class_name not in category_ids:
-        raise ValueError(f"class {shape.class_name} has no category id")
-    plain, own = _split_attributes(shape.attributes)
+    return wire_to_coco(
+        shape.model_dump(mode="json"),
+        annotation_id=annotation_id,
+        image_id=image_id,
+        category_ids=category_ids,
+        size=size,
+        compressed=compressed,
+    )
+
+
+def wire_to_coco(
+    shape: Json,
+    *,
+    annotation_id: int,
+    image_id: int,
+    category_ids: Mapping[str, int],
+    size: masks.Size,
+    compressed: bool = False,
+) -> dict[str, Any]:
+    """``annotation_to_coco`` of a shape in JSON's types that was a valid ``Shape`` before.
+
+    Millions of shapes of a dataset version become COCO this way, without a model each.
+    """
+    name, attributes = shape["class_name"], shape["attributes"]
+    if name not in category_ids:
+        raise ValueError(f"class {name} has no category id")
+    segmentation, (left, top, right, bottom), area = _measured(shape["geometry"], size, compressed)
     coco: dict[str, Any] = {
         "id": annotation_id,
         "image_id": image_id,
-        "category_id": category_ids[shape.class_name],
-        "segmentation": _segmentation(shape.geometry, size, compressed),
-        "bbox": _bbox(shape.geometry),
-        "area": bounds.area(shape.geometry),
-        CROWD: int(bool(shape.attributes.get(CROWD))),
-        **own,
+        "category_id": category_ids[name],
+        "segmentation": segmentation,
+        "bbox": [round(value, _DECIMALS) for value in (left, top, right - left, bottom - top)],
+        "area": area,
+        CROWD: int(bool(attributes.get(CROWD))),
     }
-    if plain:
-        coco["attributes"] = plain
-    if isinstance(shape, Predicted):
-        coco["score"] = shape.score
+    if attributes:
+        plain, own = _split_attributes(attributes)
+        coco |= own
+        if plain:
+            coco["attributes"] = plain
+    if "score" in shape:
+        coco["score"] = shape["score"]
     return coco
 
 
@@ -286,22 +312,42 @@ def _split_attributes(
     return plain, own
 
 
-def _segmentation(geometry: Geometry, size: masks.Size, compressed: bool) -> Any:
-    if isinstance(geometry, Box):
-        return []
-    if isinstance(geometry, Polygon):
-        return [list(part) for part in geometry.parts]
-    if isinstance(geometry, Mask):
-        if geometry.size != size:
-            raise ValueError(f"a mask of {geometry.size} does not fit an image of {size}")
-        counts = geometry.counts if compressed else masks.runs_of(geometry).tolist()
-        return {"size": list(geometry.size), "counts": counts}
-    raise ValueError(f"COCO cannot hold a {geometry.kind}")
+def _measured(
+    geometry: Json, size: masks.Size, compressed: bool
+) -> tuple[Any, tuple[float, float, float, float], float]:
+    """Segmentation, extent and area of a geometry, as COCO's files state them."""
+    match geometry["kind"]:
+        case "box":
+            left, top, right, bottom = geometry["corners"]
+            return [], (left, top, right, bottom), (right - left) * (bottom - top)
+        case "polygon":
+            parts = geometry["parts"]
+            xs = [x for part in parts for x in part[::2]]
+            ys = [y for part in parts for y in part[1::2]]
+            return parts, (min(xs), min(ys), max(xs), max(ys)), sum(map(_ring_area, parts))
+        case "mask":
+            return _measured_mask(geometry, size, compressed)
+    raise ValueError(f"COCO cannot hold a {geometry['kind']}")
 
 
-def _bbox(geometry: Geometry) -> list[float]:
-    x_min, y_min, x_max, y_max = bounds.extent(geometry) or (0.0, 0.0, 0.0, 0.0)
-    return [round(value, _DECIMALS) for value in (x_min, y_min, x_max - x_min, y_max - y_min)]
+def _measured_mask(
+    geometry: Json, size: masks.Size, compressed: bool
+) -> tuple[Any, tuple[float, float, float, float], float]:
+    height, width = size
+    if list(geometry["size"]) != [height, width]:
+        raise ValueError(f"a mask of {geometry['size']} does not fit an image of {size}")
+    runs = rle.canonical(rle.parse_counts(geometry["counts"], height, width))
+    counts = geometry["counts"] if compressed else runs.tolist()
+    extent = masks.extent_of(runs, height) or (0.0, 0.0, 0.0, 0.0)
+    return {"size": [height, width], "counts": counts}, extent, float(runs[1::2].sum())
+
+
+def _ring_area(ring: Sequence[float]) -> float:
+    """Area of a ring ``[x1, y1, x2, y2, ...]`` by the shoelace formula."""
+    # Near the origin, so that large coordinates cost no digits.
+    xs = [x - ring[0] for x in ring[::2]]
+    ys = ring[1::2]
+    return abs(sum(x * (ys[i - 1] - ys[(i + 1) % len(ys)]) for i, x in enumerate(xs))) / 2
 
 
 def _scalar(value: object) -> bool:

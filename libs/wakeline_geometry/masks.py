@@ -118,18 +118,20 @@ def area(mask: Mask) -> int:
 
 def bounding_box(mask: Mask) -> Box | None:
     """The tightest box around the foreground's pixels, or None where there is none."""
-    height = mask.size[0]
-    runs = runs_of(mask)
+    extent = extent_of(runs_of(mask), mask.size[0])
+    return None if extent is None else Box(corners=extent)
+
+
+def extent_of(runs: rle.Runs, height: int) -> tuple[float, float, float, float] | None:
+    """``(x_min, y_min, x_max, y_max)`` around the foreground of canonical runs, or None."""
     edges = np.cumsum(runs)
     starts, ends = edges[0:-1:2], edges[1::2]
     if not ends.size:
         return None
     x_min, x_max = int(starts[0]) // height, (int(ends[-1]) - 1) // height + 1
     if (starts // height != (ends - 1) // height).any():
-        y_min, y_max = 0, height  # a run that goes on in the next column touches both borders
-    else:
-        y_min, y_max = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
-    return Box(corners=(x_min, y_min, x_max, y_max))
+        return x_min, 0, x_max, height  # a run that goes on in the next column touches both borders
+    return x_min, int((starts % height).min()), x_max, int(((ends - 1) % height).max()) + 1
 
 
 def union(masks: Sequence[Mask]) -> Mask:

@@ -1,10 +1,11 @@
 """Training runs, model versions and dataset versions."""
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import DatasetVersion, ModelVersion, Run, Serving
+from wakeline_sdk.models import DatasetVersion, ExportedFile, ModelVersion, Run, Serving
 from wakeline_sdk.paths import path
 
 
@@ -123,3 +124,33 @@ class AsyncDatasetVersions:
         async with self._transport.lines("training", where) as lines:
             async for line in lines:
                 yield line
+
+    async def export(
+        self,
+        dataset_version: str,
+        out: Path,
+        *,
+        format: Literal["coco", "jsonl"] = "coco",
+        split: str | None = None,
+        compressed: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ExportedFile:
+        """Write a dataset version into a file, however long it is.
+
+        Parameters
+        ----------
+        format
+            ``coco``, or ``jsonl``: the manifest, whose SHA-256 is the version's name.
+        split
+            ``train`` or ``holdout`` alone; of COCO only. Ids are those of the whole.
+        compressed
+            Whether COCO's masks are text (shorter) or lists of run lengths.
+        progress
+            Called with the number of bytes so far.
+        """
+        if format == "jsonl":
+            where = path("/v1/dataset-versions/{}/manifest", dataset_version)
+            return await self._transport.download("training", where, {}, out, progress)
+        asked = {"split": split, "compressed": compressed or None}
+        where = path("/v1/dataset-versions/{}/coco", dataset_version)
+        return await self._transport.download("training", where, asked, out, progress)

@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from uuid import uuid4
@@ -12,8 +13,9 @@ import httpx
 
 from wakeline_sdk._async.pause import pause
 from wakeline_sdk.errors import UnreachableError, error_of
+from wakeline_sdk.files import Incoming
 from wakeline_sdk.lines import segments
-from wakeline_sdk.models import LinesReport, RefusedLine
+from wakeline_sdk.models import ExportedFile, LinesReport, RefusedLine
 
 Body = Callable[[], AsyncIterator[bytes]]
 """The bytes of a request, from their beginning with each call."""
@@ -141,6 +143,41 @@ class AsyncTransport:
                 yield answer.aiter_lines()
         except httpx.TransportError as error:
             raise UnreachableError(f"GET {url}: {error!r}") from error
+
+    async def download(
+        self,
+        service: str,
+        path: str,
+        params: Mapping[str, Any],
+        out: Path,
+        progress: Callable[[int], None] | None = None,
+    ) -> ExportedFile:
+        """Write a resource into a file, which is there, whole, or not at all.
+
+        Parameters
+        ----------
+        progress
+            Called with the number of bytes so far.
+        """
+        url = await self._at(service, path)
+        wanted = {key: value for key, value in params.items() if value is not None}
+        for attempt in range(1, self._attempts + 1):
+            with Incoming(out) as incoming:
+                try:
+                    async with self._http.stream("GET", url, params=wanted) as answer:
+                        if answer.is_error:
+                            await answer.aread()
+                            raise error_of(answer.status_code, _problem(answer))
+                        async for chunk in answer.aiter_bytes():
+                            incoming.write(chunk)
+                            if progress is not None:
+                                progress(incoming.bytes)
+                    return incoming.finish()
+                except httpx.TransportError as error:
+                    if attempt == self._attempts:
+                        raise UnreachableError(f"GET {url}: {_said(error)}") from error
+            await pause(_backoff(attempt))
+        raise AssertionError("unreachable")
 
     async def pages(
         self, service: str, path: str, params: Mapping[str, Any] | None = None

@@ -1,10 +1,11 @@
 """Training runs, model versions and dataset versions."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
 
 from wakeline_sdk._sync.transport import Transport
-from wakeline_sdk.models import DatasetVersion, ModelVersion, Run, Serving
+from wakeline_sdk.models import DatasetVersion, ExportedFile, ModelVersion, Run, Serving
 from wakeline_sdk.paths import path
 
 
@@ -117,3 +118,33 @@ class DatasetVersions:
         with self._transport.lines("training", where) as lines:
             for line in lines:
                 yield line
+
+    def export(
+        self,
+        dataset_version: str,
+        out: Path,
+        *,
+        format: Literal["coco", "jsonl"] = "coco",
+        split: str | None = None,
+        compressed: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> ExportedFile:
+        """Write a dataset version into a file, however long it is.
+
+        Parameters
+        ----------
+        format
+            ``coco``, or ``jsonl``: the manifest, whose SHA-256 is the version's name.
+        split
+            ``train`` or ``holdout`` alone; of COCO only. Ids are those of the whole.
+        compressed
+            Whether COCO's masks are text (shorter) or lists of run lengths.
+        progress
+            Called with the number of bytes so far.
+        """
+        if format == "jsonl":
+            where = path("/v1/dataset-versions/{}/manifest", dataset_version)
+            return self._transport.download("training", where, {}, out, progress)
+        asked = {"split": split, "compressed": compressed or None}
+        where = path("/v1/dataset-versions/{}/coco", dataset_version)
+        return self._transport.download("training", where, asked, out, progress)

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wakeline_sdk.cli.command import Session, command, group
-from wakeline_sdk.cli.failing import REFUSED, fail
+from wakeline_sdk.cli.failing import REFUSED, USAGE, fail
 from wakeline_sdk.cli.showing import Columns, when
 from wakeline_sdk.errors import NotFoundError
 from wakeline_sdk.models import Dataset, FileReport
@@ -36,6 +37,7 @@ def register(app: typer.Typer) -> None:
     command(datasets, "create")(create)
     command(datasets, "show")(show)
     command(datasets, "assets")(assets)
+    command(datasets, "export")(export)
     command(app, "upload")(upload)
 
 
@@ -96,6 +98,53 @@ def assets(
         "metadata": lambda one: ", ".join(f"{k}={v}" for k, v in one.metadata.items()),
     }
     session.display.rows(found, columns, none="there is no such asset")
+
+
+class Format(StrEnum):
+    """What a dataset version can be written as."""
+
+    COCO = "coco"
+    JSONL = "jsonl"
+
+
+class Split(StrEnum):
+    """A side of a dataset version."""
+
+    TRAIN = "train"
+    HOLDOUT = "holdout"
+
+
+def export(
+    session: Session,
+    dataset_version: Annotated[str, typer.Argument(help="As `dataset-versions list` names it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", dir_okay=False, help="File to write.")],
+    format: Annotated[
+        Format, typer.Option(help="coco, or jsonl: the manifest, one line an asset.")
+    ] = Format.COCO,
+    split: Annotated[
+        Split | None, typer.Option(help="This side only; ids stay those of the whole.")
+    ] = None,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="Masks as text instead of lists.")
+    ] = False,
+) -> None:
+    """Write a dataset version into a file, however long it is; the same bytes each time."""
+    if format is Format.JSONL and split is not None:
+        fail("a manifest has both splits: --split goes with --format coco", USAGE)
+    with session.display.progress() as bar:
+        task = bar.add_task("bytes", total=None)
+        exported = session.client.dataset_versions.export(
+            dataset_version,
+            out,
+            format=format.value,
+            split=split.value if split else None,
+            compressed=compressed,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    if session.display.as_json:
+        session.display.one(exported)
+    else:
+        session.display.say(f"{exported.bytes} bytes in {out}, SHA-256 {exported.digest}")
 
 
 def upload(

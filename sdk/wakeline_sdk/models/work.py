@@ -1,6 +1,7 @@
 """What people and predictors make: leases, labels, reviews and predictions."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from wakeline_sdk.shapes import Annotation, Predicted, Wire
@@ -323,6 +324,15 @@ class ImportReport(Wire):
     """Image -> why it was not taken."""
     left_out: dict[str, int] = {}
     """What the ontology cannot hold, in words -> how many shapes."""
+
+
+class ExportedFile(Wire):
+    """A file that the platform wrote."""
+
+    path: Path
+    bytes: int
+    digest: str
+    """SHA-256, in hex: equal exports have equal ones."""
 
 
 class ExportReport(Wire):

@@ -1,7 +1,7 @@
 """The bytes of training: manifests, what trainers wrote, logs, and models on their way out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -50,6 +50,10 @@ class BlobArchive:
     async def manifest(self, key: str) -> bytes:
         """A manifest's bytes."""
         return await _patiently(lambda: self._blobs.get(DATASETS, key))
+
+    def stream_manifest(self, key: str) -> AsyncIterator[bytes]:
+        """A manifest's bytes, as they come; a store that goes away breaks the stream."""
+        return self._blobs.stream(DATASETS, key)
 
     async def annotations(self, stored: AnnotationSet) -> tuple[Annotation, ...]:
         """The annotations of a label, from the event or from its blob."""

@@ -1,6 +1,8 @@
 """What operators and engineers do: backlogs, events in trouble, runs, models; and lost answers."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -150,6 +152,23 @@ async def test_a_model_is_trained_published_and_rolled_back(
     assert len(lines) == sum(split["assets"] for split in version["splits"].values())
     printed = (await platform.done("dataset-versions", "manifest", version["dataset_version"])).out
     assert printed.splitlines() == lines
+    export = ("datasets", "export", version["dataset_version"], "--json")
+    first, second = tmp_path / "coco.json", tmp_path / "again.json"
+    digests = {(await platform.done(*export, "-o", one)).json["digest"] for one in (first, second)}
+    assert digests == {hashlib.sha256(first.read_bytes()).hexdigest()}
+    document = json.loads(first.read_text())
+    assert [one["asset_id"] for one in document["images"]] == [
+        json.loads(line)["asset_id"] for line in lines
+    ]
+    annotations = sum(split["annotations"] for split in version["splits"].values())
+    assert len(document["annotations"]) == annotations > 0
+    await platform.done(*export, "-o", second, "--split", "holdout")
+    held = json.loads(second.read_text())["images"]
+    assert {one["split"] for one in held} == {"holdout"}
+    assert [one for one in document["images"] if one["split"] == "holdout"] == held
+    raw = tmp_path / "lines.jsonl"
+    await platform.done(*export, "-o", raw, "--format", "jsonl")
+    assert hashlib.sha256(raw.read_bytes()).hexdigest() == version["dataset_version"]
 
     again = (await platform.done("runs", "start", name, "mark", "--set", "step_seconds=5")).out
     second = next(one for one in again.split() if len(one) == 24)

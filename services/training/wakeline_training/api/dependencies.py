@@ -19,6 +19,7 @@ TrainingResources = Annotated[Resources, Depends(resources)]
 TrainsModels = Annotated[Principal, Depends(require(Permission.TRAIN_MODELS))]
 ReadsModels = Annotated[Principal, Depends(require(Permission.READ_MODELS))]
 PublishesModels = Annotated[Principal, Depends(require(Permission.PUBLISH_MODELS))]
+ExportsLabels = Annotated[Principal, Depends(require(Permission.EXPORT_LABELS))]
 ReadsLabels = Annotated[Principal, Depends(require(Permission.READ_LABELS))]
 
 

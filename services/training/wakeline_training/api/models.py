@@ -156,7 +156,7 @@ class DatasetVersionOut(Out):
     def of(cls, version: DatasetVersion) -> "DatasetVersionOut":
         """A dataset version as it is stored."""
         return cls(
-            **version.model_dump(exclude={"project_id", "stage_id", "manifest_key"}),
+            **version.model_dump(exclude={"project_id", "stage_id", "manifest_key", "classes"}),
             project=version.project_id,
             stage=stage_name(version.stage_id),
         )

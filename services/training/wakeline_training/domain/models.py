@@ -82,6 +82,8 @@ class DatasetVersion(BaseModel):
     dataset_ids: tuple[DatasetId, ...]
     manifest_key: str
     splits: dict[str, SplitCounts]
+    classes: tuple[str, ...] = ()
+    """The ontology's when it was frozen, in its order; a version from before kept none."""
     left_out: dict[str, int] = Field(default_factory=dict)
     """Assets with an accepted label that stand in no split, by reason."""
     created_at: datetime

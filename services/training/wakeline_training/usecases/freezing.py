@@ -86,6 +86,7 @@ async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
         dataset_ids=snapshot.stage.dataset_ids,
         manifest_key=manifest.manifest_key(name),
         splits=_counts(entries),
+        classes=tuple(each.name for each in snapshot.stage.ontology.classes),
         left_out={reason.value: count for reason, count in sorted(left_out.items())},
         created_at=snapshot.run.created_at,
     )
