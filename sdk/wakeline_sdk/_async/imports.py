@@ -31,8 +31,14 @@ class AsyncSources:
         prefix: str = "",
         *,
         group_from_folder: bool = False,
+        copy: bool = False,
     ) -> Source:
         """Make a bucket a source of a dataset, or get the source of this name.
+
+        Parameters
+        ----------
+        copy
+            Whether a sync copies images, where their objects may be deleted or replaced.
 
         Raises
         ------
@@ -41,7 +47,12 @@ class AsyncSources:
         ConflictError
             If the source is there already with another bucket or prefix.
         """
-        body = {"bucket": bucket, "prefix": prefix, "group_from_folder": group_from_folder}
+        body = {
+            "bucket": bucket,
+            "prefix": prefix,
+            "group_from_folder": group_from_folder,
+            "copy": copy,
+        }
         where = path("/v1/datasets/{}/sources/{}", dataset_id, source_id)
         return Source.model_validate(await self._transport.json("ingest", "PUT", where, json=body))
 

@@ -49,10 +49,13 @@ def add(
     group_from_folder: Annotated[
         bool, typer.Option("--group-from-folder", help="Images of one folder are one group.")
     ] = False,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the images: their objects may go or change.")
+    ] = False,
 ) -> None:
     """Let the images of a bucket be assets of a dataset, without copying them: see `sync`."""
     added = session.client.sources.put(
-        dataset, source, bucket, prefix, group_from_folder=group_from_folder
+        dataset, source, bucket, prefix, group_from_folder=group_from_folder, copy=copy
     )
     session.display.one(added)
 

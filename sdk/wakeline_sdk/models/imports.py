@@ -16,6 +16,8 @@ class Source(Wire):
     bucket: str
     prefix: str
     group_from_folder: bool
+    copied: bool = False
+    """Its images are copied, not assets by reference."""
     created_at: datetime
     syncs: int
     """How often it was synced."""
@@ -31,7 +33,7 @@ class Import(Wire):
     kind: str
     """``sync``, ``archive``, ``urls`` or ``metadata``."""
     state: str
-    """``receiving``, ``queued`` ``running``; in the end ``done``, ``failed``, ``cancelled``."""
+    """``queued`` or ``running``; in the end ``done``, ``failed`` or ``cancelled``."""
     created_at: datetime
     ended_at: datetime | None = None
     options: dict[str, Any] = {}

@@ -224,6 +224,25 @@ async def test_bytes_that_were_uploaded_stay_when_their_twin_in_a_bucket_goes(
     assert (asset["presence"], asset["by_reference"]) == ("here", False)
 
 
+async def test_a_source_that_is_copied_keeps_what_its_owner_deletes(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
+) -> None:
+    where = f"{SET}/sources/kept"
+    made = await client.put(where, json={"bucket": bucket.name, "prefix": "in/", "copy": True})
+    assert made.json()["copied"]
+    await bucket.put("in/a.png", picture(0))
+    for outcome in ("new", "moved"):
+        begun = (await client.post(f"{where}/sync")).json()
+        await ingest.settled()
+        shown = (await client.get(f"{SET}/imports/{begun['import_id']}")).json()
+        assert shown["counts"] == {outcome: 1}
+        await bucket.delete("in/a.png")
+    asset = await asset_named(client, "a.png")
+    assert (asset["presence"], asset["by_reference"]) == ("here", False)
+    url = f"/v1/assets/{quote(asset['asset_id'], safe='')}/image"
+    assert (await client.get(url)).content == picture(0)
+
+
 async def test_folders_are_groups_where_the_source_says_so(
     ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket
 ) -> None:

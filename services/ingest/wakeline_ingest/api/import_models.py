@@ -31,6 +31,8 @@ class SourceIn(BaseModel):
     prefix: Annotated[str, StringConstraints(max_length=500)] = ""
     group_from_folder: bool = False
     """Images of one folder are one group, named by its path, which enters events."""
+    copy_bytes: Annotated[bool, Field(alias="copy")] = False
+    """Keep a copy of each image, instead of a reference to it."""
 
 
 class SourceOut(Out):
@@ -41,6 +43,8 @@ class SourceOut(Out):
     bucket: str
     prefix: str
     group_from_folder: bool
+    copied: bool
+    """Its images are copied, not assets by reference."""
     created_at: datetime
     syncs: int
     """How often it was synced."""
@@ -50,7 +54,8 @@ class SourceOut(Out):
     @classmethod
     def of(cls, source: SourceRecord) -> "SourceOut":
         """Show a source."""
-        return cls(**{name: getattr(source, name) for name in cls.model_fields})
+        own = {name: getattr(source, name) for name in cls.model_fields if name != "copied"}
+        return cls(copied=source.copy, **own)
 
 
 class ImportOut(Out):

@@ -64,6 +64,7 @@ async def put_source(
             wanted.prefix,
             wanted.group_from_folder,
             uow.now,
+            copy=wanted.copy_bytes,
         )
         return SourceOut.of(await syncing.create_source(uow, source))
 

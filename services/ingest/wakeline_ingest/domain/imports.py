@@ -8,7 +8,7 @@ from typing import Any, Literal
 from wakeline_events.base import AssetId, DatasetId
 
 ImportKind = Literal["sync", "archive", "urls", "metadata"]
-ImportState = Literal["receiving", "queued", "running", "done", "failed", "cancelled"]
+ImportState = Literal["queued", "running", "done", "failed", "cancelled"]
 Outcome = Literal["new", "duplicate", "changed", "moved", "gone", "refused", "updated", "unchanged"]
 """``changed``: the name stands for other bytes than before, which are a new asset; ``moved``: an
 asset's bytes are to be had under another name now; ``updated``: something is said of an asset."""

@@ -31,6 +31,8 @@ class SourceRecord:
     """How often it was synced; the number of the running sync, or else of the last one."""
     active: str | None = None
     """The import that syncs it at the moment."""
+    copy: bool = False
+    """Keep bytes of our own, so that nobody can take an asset's away."""
 
     @property
     def row_id(self) -> str:

@@ -138,7 +138,7 @@ class Sync:
             image,
             declared,
             self._lease.read().now,
-            _reference(place, asset_id),
+            None if self._source.copy else _reference(place, asset_id),
         )
 
     async def _look_for(self, missed: Sequence[Known]) -> None:

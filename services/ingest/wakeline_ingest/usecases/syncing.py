@@ -54,7 +54,7 @@ async def create_source(uow: IngestUnitOfWork, wanted: SourceRecord) -> SourceRe
     """
     await require_known(uow, wanted.dataset_id, None)
     there = await uow.sources.create(wanted)
-    for what in ("bucket", "prefix", "group_from_folder"):
+    for what in ("bucket", "prefix", "group_from_folder", "copy"):
         if getattr(there, what) != getattr(wanted, what):
             raise SourceDiffersError(wanted.source_id, what)
     return there
