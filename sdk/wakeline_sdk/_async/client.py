@@ -2,6 +2,7 @@
 
 from types import TracebackType
 
+from wakeline_sdk._async.changes import AsyncChanges, AsyncWebhooks
 from wakeline_sdk._async.datasets import AsyncAssets, AsyncDatasets
 from wakeline_sdk._async.exams import AsyncExams
 from wakeline_sdk._async.exchange import AsyncExchange
@@ -52,6 +53,8 @@ class AsyncClient:
         self.runs = AsyncRuns(self._transport)
         self.models = AsyncModels(self._transport)
         self.dataset_versions = AsyncDatasetVersions(self._transport)
+        self.changes = AsyncChanges(self._transport)
+        self.webhooks = AsyncWebhooks(self._transport)
         self.lineage = AsyncLineage(self._transport)
         self.operations = AsyncOperations(self._transport)
         self.exchange = AsyncExchange(

@@ -2,6 +2,7 @@
 
 from types import TracebackType
 
+from wakeline_sdk._sync.changes import Changes, Webhooks
 from wakeline_sdk._sync.datasets import Assets, Datasets
 from wakeline_sdk._sync.exams import Exams
 from wakeline_sdk._sync.exchange import Exchange
@@ -52,6 +53,8 @@ class Client:
         self.runs = Runs(self._transport)
         self.models = Models(self._transport)
         self.dataset_versions = DatasetVersions(self._transport)
+        self.changes = Changes(self._transport)
+        self.webhooks = Webhooks(self._transport)
         self.lineage = Lineage(self._transport)
         self.operations = Operations(self._transport)
         self.exchange = Exchange(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wakeline_sdk.cli import (
+    changes,
     datasets,
     exams,
     extensions,
@@ -34,6 +35,7 @@ PARTS = (
     reviews,
     training,
     lineage,
+    changes,
     operations,
 )
 

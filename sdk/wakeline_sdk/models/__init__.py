@@ -1,5 +1,6 @@
 """What the platform answers with, typed; a module each for data, projects, work and training."""
 
+from wakeline_sdk.models.changes import NewWebhook, Webhook, WebhookTest
 from wakeline_sdk.models.data import (
     AssetRecord,
     Dataset,
@@ -99,6 +100,7 @@ __all__ = [
     "LineageNode",
     "LinesReport",
     "ModelVersion",
+    "NewWebhook",
     "Outcome",
     "PeopleStatistics",
     "Person",
@@ -133,4 +135,6 @@ __all__ = [
     "UploadReport",
     "UploadedPrediction",
     "Verdict",
+    "Webhook",
+    "WebhookTest",
 ]

@@ -1,11 +1,12 @@
-"""Reading a manifest takes longer than a handler may, and needs blobs."""
+"""What takes longer than a handler may: reading manifests, and telling receivers."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from wakeline_blobs import Blobs
 from wakeline_lineage.resources import Resources
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
-from wakeline_lineage.usecases import recording
+from wakeline_lineage.usecases import delivering, notifying, recording
 from wakeline_messaging import JobLease, Jobs
 
 jobs = Jobs()
@@ -16,6 +17,13 @@ Lease = JobLease[MongoLineageUnitOfWork, Resources]
 async def members(lease: Lease) -> None:
     """Read which labels a dataset version holds."""
     await recording.add_members(lease, BlobManifests(lease.resources.blobs))
+
+
+# It ends by itself and is asked for anew: what fails is a store, which is waited for without end.
+@jobs.on(notifying.DELIVER, lease=timedelta(seconds=15), attempts=1_000_000)
+async def deliver(lease: Lease) -> None:
+    """Tell every receiver what it wants to be told."""
+    await delivering.deliver(lease, lease.resources.receivers)
 
 
 class BlobManifests:

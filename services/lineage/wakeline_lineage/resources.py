@@ -4,18 +4,25 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from wakeline_blobs import Blobs, BlobSettings
+from wakeline_blobs import Blobs
+from wakeline_lineage.receivers import HttpReceivers
+from wakeline_lineage.settings import Settings
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Where the manifests of dataset versions lie."""
+    """Where the manifests of dataset versions lie, and who may be told what happens."""
 
     blobs: Blobs
+    receivers: HttpReceivers
 
 
 @asynccontextmanager
-async def open_resources(settings: BlobSettings) -> AsyncIterator[Resources]:
-    """Open the object store, and close it at the end."""
-    async with Blobs(settings) as blobs:
-        yield Resources(blobs)
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open the object store and a client of receivers, and close both at the end."""
+    receivers = HttpReceivers(settings.webhooks.receivers)
+    try:
+        async with Blobs(settings.blobs) as blobs:
+            yield Resources(blobs, receivers)
+    finally:
+        await receivers.close()

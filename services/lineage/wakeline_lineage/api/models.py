@@ -177,3 +177,13 @@ class GapsOut(BaseModel):
             types=found.types,
             gaps=[GapOut.of(gap) for gap in found.gaps],
         )
+
+
+class ChangesOut(BaseModel):
+    """What has happened since."""
+
+    items: list[EventOut]
+    position: int
+    """Ask on with ``after`` this."""
+    head: int
+    """Where the history ended when this was asked."""

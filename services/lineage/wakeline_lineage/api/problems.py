@@ -5,4 +5,8 @@ from wakeline_lineage.domain import errors
 STATUS: dict[type[Exception], int] = {
     errors.UnknownNodeError: 404,
     errors.AmbiguousNodeError: 409,
+    errors.UnknownEventTypeError: 422,
+    errors.ReceiverNotAllowedError: 422,
+    errors.UnknownWebhookError: 404,
+    errors.TooManyWebhooksError: 409,
 }

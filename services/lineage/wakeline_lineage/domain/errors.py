@@ -29,3 +29,27 @@ class AmbiguousNodeError(Exception):
             "ask for one of these"
         )
         self.extra: Mapping[str, Any] = {"candidates": list(candidates)}
+
+
+class UnknownEventTypeError(Exception):
+    """No event has this type."""
+
+    code: ClassVar[str] = "unknown-event-type"
+
+
+class ReceiverNotAllowedError(Exception):
+    """The platform calls nobody who is not on its list."""
+
+    code: ClassVar[str] = "receiver-not-allowed"
+
+
+class UnknownWebhookError(Exception):
+    """There is no such webhook."""
+
+    code: ClassVar[str] = "unknown-webhook"
+
+
+class TooManyWebhooksError(Exception):
+    """One process serves all webhooks: there are only so many."""
+
+    code: ClassVar[str] = "too-many-webhooks"

@@ -39,4 +39,12 @@ async def _create_indexes(database: Database) -> None:
         await database.create_collection("counters")
 
 
-MIGRATIONS = (Migration(1, "history and graph", _create_indexes),)
+async def _create_webhooks(database: Database) -> None:
+    if "webhooks" not in await database.list_collection_names():
+        await database.create_collection("webhooks")
+
+
+MIGRATIONS = (
+    Migration(1, "history and graph", _create_indexes),
+    Migration(2, "webhooks", _create_webhooks),
+)

@@ -1,6 +1,7 @@
 """Every event that was ever published: the collection ``history``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from wakeline_lineage.domain.gaps import missing_in
@@ -8,6 +9,8 @@ from wakeline_lineage.domain.records import Completeness, KeptEvent, StreamGap
 from wakeline_lineage.ports import Wanted
 from wakeline_storage import BufferedCollection, Document
 
+MOST_COUNTED = 10_000
+"""Events that are counted; more are as many."""
 MOST_GAPS = 100
 """Streams with gaps that one answer names."""
 
@@ -53,6 +56,17 @@ class MongoHistory:
         """Events behind a position, in order."""
         rows = await self._rows.find(_filter(wanted, after), sort=[("position", 1)], limit=limit)
         return [_event(row) for row in rows]
+
+    async def before(self, moment: datetime) -> int:
+        """The position before the first event that happened at a moment or later."""
+        rows = await self._rows.find(
+            {"time": {"$gte": moment}}, {"position": 1}, sort=[("position", 1)], limit=1
+        )
+        return int(rows[0]["position"]) - 1 if rows else await self.position()
+
+    async def count(self, types: Sequence[str], after: int) -> int:
+        """How many events of these types (none: of all) are behind a position, up to 10,000."""
+        return await self._rows.count(_filter(Wanted(types=tuple(types)), after), MOST_COUNTED)
 
     async def completeness(self) -> Completeness:
         """Whether every stream is there from 1 on, and how many events there are of each type."""

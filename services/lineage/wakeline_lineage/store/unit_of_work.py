@@ -5,6 +5,7 @@ from functools import cached_property
 from wakeline_lineage.resources import Resources
 from wakeline_lineage.store.graph import MongoGraph
 from wakeline_lineage.store.history import MongoHistory
+from wakeline_lineage.store.webhooks import MongoWebhooks
 from wakeline_messaging import UnitOfWork
 
 
@@ -22,6 +23,17 @@ class MongoLineageUnitOfWork(UnitOfWork[Resources]):
         return MongoGraph(
             self.collection("nodes"), self.collection("edges"), self.collection("members")
         )
+
+    @cached_property
+    def webhooks(self) -> MongoWebhooks:
+        """Who is told what happens."""
+        return MongoWebhooks(self.collection("webhooks"))
+
+    def wake(self, kind: str) -> None:
+        """Ask for the one job of a kind, also if it was given up before."""
+        self.enqueue(kind, "all", {})
+        given_up = {"_id": f"{kind}:all", "state": "failed"}
+        self.collection("jobs").update(given_up, {"$set": {"state": "queued", "attempt": 0}})
 
     async def write(self) -> None:
         """Give the events their positions, and send all of it."""

@@ -1,0 +1,113 @@
+"""For integrators: what happens, as it happens, by asking or by being told."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+
+from wakeline_sdk._async.lineage import SERVICE
+from wakeline_sdk._async.transport import AsyncTransport
+from wakeline_sdk.models import HistoryEvent, NewWebhook, Webhook, WebhookTest
+from wakeline_sdk.paths import path
+
+
+class AsyncChanges:
+    """The history as a feed, which can be taken up again from any position."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def __call__(
+        self,
+        after: int = 0,
+        *,
+        types: Sequence[str] = (),
+        follow: bool = True,
+        wait: float = 25.0,
+    ) -> AsyncIterator[HistoryEvent]:
+        """Every event behind a position, in order; then, as long as it is asked, what comes.
+
+        Parameters
+        ----------
+        after
+            ``position`` of the last event that was dealt with; 0 begins with the first.
+        types
+            Event types; none: all.
+        follow
+            False: end where the history ends now.
+        wait
+            Seconds that one request waits for an event, 0 to 50.
+        """
+        wanted = {"types": list(types), "wait": wait if follow else 0, "limit": 500}
+        while True:
+            answer = await self._transport.json(
+                SERVICE, "GET", "/v1/changes", params={**wanted, "after": after}
+            )
+            for item in answer["items"]:
+                yield HistoryEvent.model_validate(item)
+            if not follow and not answer["items"]:
+                return
+            after = answer["position"]
+
+    async def position(self) -> int:
+        """Where the history ends now: what comes later stands behind it."""
+        asked = {"wait": 0, "limit": 1}
+        answer = await self._transport.json(SERVICE, "GET", "/v1/changes", params=asked)
+        return int(answer["head"])
+
+
+class AsyncWebhooks:
+    """Receivers that are told what happens by signed requests; for administrators."""
+
+    def __init__(self, transport: AsyncTransport) -> None:
+        self._transport = transport
+
+    async def create(
+        self, url: str, *, types: Sequence[str] = (), after: int | None = None
+    ) -> NewWebhook:
+        """Add a receiver; the answer holds its secret, this once.
+
+        Parameters
+        ----------
+        types
+            Event types; none: all.
+        after
+            Everything behind this position is sent; None: what happens from now on.
+        """
+        body = {"url": url, "types": list(types), "after": after}
+        return NewWebhook.model_validate(
+            await self._transport.json(SERVICE, "POST", "/v1/webhooks", json=body)
+        )
+
+    async def list(self) -> AsyncIterator[Webhook]:
+        """All receivers, oldest first, each with how far it is."""
+        async for item in self._transport.pages(SERVICE, "/v1/webhooks"):
+            yield Webhook.model_validate(item)
+
+    async def get(self, webhook_id: str) -> Webhook:
+        """A receiver, how far it is, and why it waits if it does."""
+        where = path("/v1/webhooks/{}", webhook_id)
+        return Webhook.model_validate(await self._transport.json(SERVICE, "GET", where))
+
+    async def change(
+        self, webhook_id: str, *, enabled: bool | None = None, types: Sequence[str] | None = None
+    ) -> Webhook:
+        """Switch a receiver off or on, or change what it is told."""
+        where = path("/v1/webhooks/{}", webhook_id)
+        body = {"enabled": enabled, "types": None if types is None else [*types]}
+        return Webhook.model_validate(
+            await self._transport.json(SERVICE, "PATCH", where, json=body)
+        )
+
+    async def replay(self, webhook_id: str, start: int | datetime) -> Webhook:
+        """Tell a receiver again from a position or a time (with its zone) on."""
+        where = path("/v1/webhooks/{}/replay", webhook_id)
+        body = {"from": start.isoformat() if isinstance(start, datetime) else start}
+        return Webhook.model_validate(await self._transport.json(SERVICE, "POST", where, json=body))
+
+    async def test(self, webhook_id: str) -> WebhookTest:
+        """Send a signed ``webhook.test`` now, and say what the receiver answered."""
+        where = path("/v1/webhooks/{}/test", webhook_id)
+        return WebhookTest.model_validate(await self._transport.json(SERVICE, "POST", where))
+
+    async def delete(self, webhook_id: str) -> None:
+        """Remove a receiver."""
+        await self._transport.json(SERVICE, "DELETE", path("/v1/webhooks/{}", webhook_id))

@@ -1,0 +1,260 @@
+"""Webhooks, with a real receiver: signed, in order, and never lost, whoever dies."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook as Oracle
+
+from wakeline_embedded.ports import free_port
+from wakeline_lineage.handlers import handlers
+from wakeline_lineage.settings import Settings, WebhookSettings
+from wakeline_lineage.usecases.delivering import PAGE
+from wakeline_lineage.wiring import service
+from wakeline_messaging import Processor
+from wakeline_process.processes import Kind
+from wakeline_sdk.webhooks import verify
+from wakeline_testing import Scope
+from wakeline_testing.running import Publisher, RunningService, running, settings_of
+
+from . import loop
+from .processes import started
+
+pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
+
+
+class Receiver:
+    """A receiver's process, and what it took in."""
+
+    def __init__(self, folder: Path, pause: float = 0.0) -> None:
+        self.port = free_port()
+        self.file = folder / "received"
+        self.pause = pause
+        self.process: asyncio.subprocess.Process | None = None
+
+    @property
+    def allowed(self) -> str:
+        """As the settings name it."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """As a subscription names it."""
+        return f"http://{self.allowed}/hook"
+
+    async def start(self) -> None:
+        """Listen."""
+        script = Path(__file__).with_name("receiver.py")
+        self.process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(script), str(self.port), str(self.file), str(self.pause))
+        )
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    def received(self) -> list[dict[str, Any]]:
+        """Every request that was answered with success, in order."""
+        lines = self.file.read_bytes().split(b"\n")[:-1] if self.file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    async def until(self, count: int) -> list[dict[str, Any]]:
+        """What came, once so many different events are there."""
+        while True:
+            received = self.received()
+            if len({one["headers"]["webhook-id"] for one in received}) >= count:
+                return received
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def listening(folder: Path, pause: float = 0.0) -> AsyncIterator[Receiver]:
+    receiver = Receiver(folder, pause)
+    await receiver.start()
+    try:
+        yield receiver
+    finally:
+        await receiver.kill()
+
+
+def settings_for(scope: Scope, *receivers: Receiver) -> Settings:
+    allowed = WebhookSettings(receivers=tuple(one.allowed for one in receivers))
+    return settings_of(scope, "lineage", Settings, webhooks=allowed)
+
+
+async def asked(
+    process: RunningService, method: str, path: str, body: Any = None, role: str = "admin"
+) -> tuple[int, Any]:
+    async with process.client(role) as client:
+        answer = await client.request(method, f"/v1/webhooks{path}", json=body)
+    return answer.status_code, answer.json() if answer.content else None
+
+
+async def subscribed(process: RunningService, url: str, **wanted: Any) -> dict[str, Any]:
+    status, webhook = await asked(process, "POST", "", {"url": url, "after": 0, **wanted})
+    assert status == 201, webhook
+    return dict(webhook)
+
+
+async def happened(process: RunningService, images: range) -> list[Any]:
+    """Let events come into the history, as the consumer would."""
+    publisher = Publisher(process.scope)
+    events = [event for number in images for event in loop.labeled(number)]
+    envelopes = [publisher.envelope(event) for event in events]
+    await Processor(handlers, process.stores).process(envelopes)
+    return envelopes
+
+
+def check(secret: str, received: list[dict[str, Any]], envelopes: list[Any]) -> Counter[str]:
+    """Every event is there, signed, and each key's came in order; how often each came."""
+    times: Counter[str] = Counter()
+    last: dict[tuple[str, str], int] = {}
+    for one in received:
+        body = one["body"].encode()
+        verify(secret, one["headers"], body, tolerance=600)
+        Oracle(secret).verify(body, one["headers"])  # raises unless it is as specified
+        message = json.loads(body)
+        stream = (message["service"], message["key"])
+        if not times[one["headers"]["webhook-id"]]:
+            assert message["sequence"] == last.get(stream, 0) + 1, "in order"
+            last[stream] = message["sequence"]
+        times[one["headers"]["webhook-id"]] += 1
+    assert set(times) == {envelope.id for envelope in envelopes}
+    return times
+
+
+@pytest.mark.timeout(240)
+async def test_a_receiver_that_dies_and_comes_back_gets_every_event_in_order(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with (
+        listening(tmp_path) as receiver,
+        running(service(settings_for(scope, receiver)), scope) as process,
+    ):
+        webhook = await subscribed(process, receiver.url)
+        envelopes = await happened(process, range(20))
+        await receiver.until(40)
+        await receiver.kill()
+        # More happens while it is away; the platform waits, and switches nothing off.
+        publisher = Publisher(scope)
+        events = [event for number in range(20, 30) for event in loop.labeled(number)]
+        late = [publisher.envelope(event) for event in events]
+        await publisher.send(*late)
+        while True:
+            _, waiting = await asked(process, "GET", f"/{webhook['id']}")
+            if waiting["failures"] >= 2:
+                break
+            await asyncio.sleep(0.05)
+        assert waiting["enabled"]
+        assert "Connect" in waiting["last_error"]
+        assert waiting["next_try"] is not None
+        await receiver.start()
+        received = await receiver.until(len(envelopes) + len(late))
+        check(webhook["secret"], received, [*envelopes, *late])
+        async with asyncio.timeout(30):
+            while (await asked(process, "GET", f"/{webhook['id']}"))[1]["lag"]:
+                await asyncio.sleep(0.05)
+        _, done = await asked(process, "GET", f"/{webhook['id']}")
+        assert (done["failures"], done["last_error"]) == (0, None)
+
+
+@pytest.mark.timeout(240)
+async def test_a_runner_that_is_killed_at_work_sends_some_twice_and_loses_none(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with listening(tmp_path, pause=0.02) as receiver:
+        settings = settings_for(scope, receiver)
+        async with running(service(settings), scope, Kind.SERVE) as process:
+            webhook = await subscribed(process, receiver.url)
+            envelopes = await happened(process, range(60))
+            extra = {"WAKELINE_LINEAGE_WEBHOOKS__RECEIVERS": json.dumps([receiver.allowed])}
+            log = tmp_path / "log"
+            runner = await started(settings, "run", log, extra)
+            await receiver.until(PAGE + PAGE // 2)
+            runner.kill()
+            await runner.wait()
+            before = len(receiver.received())
+            assert before < len(envelopes)
+            runner = await started(settings, "run", log, extra)
+            try:
+                received = await receiver.until(len(envelopes))
+            finally:
+                runner.terminate()
+                await runner.wait()
+            times = check(webhook["secret"], received, envelopes)
+            assert sum(times.values()) - len(times) <= PAGE, "one page at most comes twice"
+
+
+@pytest.mark.timeout(120)
+async def test_the_operator_tests_switches_off_and_replays(scope: Scope, tmp_path: Path) -> None:
+    async with (
+        listening(tmp_path) as receiver,
+        running(service(settings_for(scope, receiver)), scope) as process,
+    ):
+        webhook = await subscribed(process, receiver.url, types=["label.accepted"])
+        await happened(process, range(3))
+        received = await receiver.until(3)
+        assert {json.loads(one["body"])["type"] for one in received} == {"label.accepted"}
+        _, said = await asked(process, "POST", f"/{webhook['id']}/test")
+        assert said == {"delivered": True, "detail": None}
+        assert json.loads((await receiver.until(4))[-1]["body"])["type"] == "webhook.test"
+        assert "secret" not in (await asked(process, "GET", f"/{webhook['id']}"))[1]
+
+        off = {"enabled": False}
+        assert (await asked(process, "PATCH", f"/{webhook['id']}", off))[1]["enabled"] is False
+        await happened(process, range(3, 5))
+        _, waiting = await asked(process, "GET", f"/{webhook['id']}")
+        assert waiting["lag"] == 2
+        await asked(process, "PATCH", f"/{webhook['id']}", {"enabled": True})
+        await receiver.until(6)
+        assert (await asked(process, "POST", f"/{webhook['id']}/replay", {"from": 1}))[0] == 200
+        async with asyncio.timeout(30):
+            while len(receiver.received()) < 11:
+                await asyncio.sleep(0.05)
+        counts = Counter(one["headers"]["webhook-id"] for one in receiver.received())
+        assert sorted(counts.values()) == [1, 2, 2, 2, 2, 2]
+        assert (await asked(process, "DELETE", f"/{webhook['id']}"))[0] == 204
+        assert (await asked(process, "GET", f"/{webhook['id']}"))[0] == 404
+
+
+async def test_only_receivers_on_the_list_are_called_and_no_redirect_is_followed(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with (
+        listening(tmp_path) as receiver,
+        running(service(settings_for(scope, receiver)), scope, Kind.SERVE) as process,
+    ):
+        for url, code in (
+            ("http://127.0.0.1:1/", "receiver-not-allowed"),
+            (f"http://user:pw@{receiver.allowed}/", "receiver-not-allowed"),
+            (f"ftp://{receiver.allowed}/", "receiver-not-allowed"),
+            ("http://[::1/", "receiver-not-allowed"),
+        ):
+            status, problem = await asked(process, "POST", "", {"url": url})
+            assert (status, problem["code"]) == (422, code), url
+        wanted = {"url": receiver.url, "types": ["label.admired"]}
+        status, problem = await asked(process, "POST", "", wanted)
+        assert (status, problem["code"]) == (422, "unknown-event-type")
+        assert "label.accepted" in problem["detail"]
+        for role in ("engineer", "manager", "auditor"):
+            assert (await asked(process, "GET", "", role=role))[0] == 403
+        while True:
+            moved = await subscribed(process, f"http://{receiver.allowed}/moved")
+            _, said = await asked(process, "POST", f"/{moved['id']}/test")
+            if "Connect" not in str(said["detail"]):
+                break
+            await asyncio.sleep(0.1)
+        assert said["detail"] == "HTTP 302"
+        angry = await subscribed(process, f"http://{receiver.allowed}/angry")
+        _, said = await asked(process, "POST", f"/{angry['id']}/test")
+        assert said == {"delivered": False, "detail": "HTTP 500: not today"}
+        assert receiver.received() == []
