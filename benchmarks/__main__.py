@@ -26,9 +26,11 @@ from wakeline_process import loop
 
 NAMES = (
     "consumer",
-    "feeding",
     "cycle",
+    "feeding",
     "gate",
+    "opening",
+    "queue",
     "relay",
     "saving",
 )

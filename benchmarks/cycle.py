@@ -1,9 +1,10 @@
 """Lease and submit at 16 labelers, everything running, against a bare pair of endpoints.
 
-``TASKS`` (default 1,000) images go through ingest; then 16 labelers lease and submit until the
-queue is empty. Reported: cycles per second and their ratio to the bare pair on the same mongod
-and the same client, the 95th percentile of lease and submit, tasks given twice (must be 0), and
-how long the backlog (outboxes, consumers, review) took to drain.
+``TASKS`` (default 1,000) images go through ingest; then one labeler leases and submits a tenth of
+them, and 16 labelers the rest. Reported: cycles per second and their ratio to the bare pair on the
+same mongod and the same client, the 95th percentile of lease and submit, tasks given twice (must
+be 0), and how long the backlog (outboxes, consumers, review) took to drain; and what one labeler
+alone waits for the next task and for a submit, as medians, beside one client of the bare pair.
 """
 
 import asyncio
@@ -36,7 +37,18 @@ from wakeline_embedded.state import StackState
 from wakeline_sdk import AsyncClient, Upload
 
 LABELERS = 16
+YARDSTICK = "two bare endpoints on the same mongod: find_one_and_update, a transaction of two"
+GOALS = {
+    "ratio": (">=", 0.5),
+    "lease_p95_ms": ("<", 150.0),
+    "given_twice": ("==", 0),
+    "backlog_drained_s": ("<=", 60.0),
+    "one_labeler_next_ms": ("<=", 10.0),
+    "one_labeler_submit_ms": ("<=", 15.0),
+}
 TASKS = int(os.environ.get("TASKS", "1000"))
+ALONE = TASKS // 10
+"""Cycles of one labeler alone."""
 PROJECT, STAGE = "cycle", "boxes"
 BOX = {
     "id": "1",
@@ -70,10 +82,11 @@ async def measure() -> dict[str, Any]:
         async with _stack(layout) as (client, dsn):
             tokens = await _prepare(client, layout)
             url = (await client.operations.services())["labeling"]
+            alone = await _drive([_labeler(url, tokens[0])], _our_cycle, ALONE)
             ours = await _drive([_labeler(url, token) for token in tokens], _our_cycle)
             drained = await _drained(client)
-            bare = await _bare(dsn)
-    twice = sum(1 for count in ours.tasks.values() if count > 1)
+            bare_alone, bare = await _bare(dsn)
+    twice = sum(1 for count in (alone.tasks + ours.tasks).values() if count > 1)
     return {
         "labelers": LABELERS,
         "tasks": TASKS,
@@ -84,8 +97,12 @@ async def measure() -> dict[str, Any]:
         "submit_p95_ms": _p95(ours.submit_ms),
         "bare_lease_p95_ms": _p95(bare.lease_ms),
         "given_twice": twice,
-        "labels": len(ours.submit_ms),
+        "labels": len(alone.submit_ms) + len(ours.submit_ms),
         "backlog_drained_s": round(drained, 1),
+        "one_labeler_next_ms": _median(alone.lease_ms),
+        "one_labeler_submit_ms": _median(alone.submit_ms),
+        "bare_one_client_next_ms": _median(bare_alone.lease_ms),
+        "bare_one_client_submit_ms": _median(bare_alone.submit_ms),
     }
 
 
@@ -192,12 +209,13 @@ async def _bare_cycle(client: httpx.AsyncClient, load: Load) -> bool:
     return True
 
 
-async def _drive(clients: list[httpx.AsyncClient], cycle: Cycle) -> Load:
+async def _drive(clients: list[httpx.AsyncClient], cycle: Cycle, most: int | None = None) -> Load:
+    """Let clients go through cycles until nothing is left, or so many are done."""
     load = Load()
 
     async def work(client: httpx.AsyncClient) -> None:
         async with client:
-            while await cycle(client, load):
+            while len(load.submit_ms) != most and await cycle(client, load):
                 pass
 
     started = time.perf_counter()
@@ -222,7 +240,8 @@ async def _drained(client: AsyncClient) -> float:
         await asyncio.sleep(0.2)
 
 
-async def _bare(dsn: str) -> Load:
+async def _bare(dsn: str) -> tuple[Load, Load]:
+    """The same with the bare pair: one client alone, then as many as there are labelers."""
     async with AsyncMongoClient[dict[str, Any]](dsn) as mongo:
         tasks = mongo["benchmark_bare"]["tasks"]
         await tasks.drop()
@@ -244,11 +263,16 @@ async def _bare(dsn: str) -> Load:
                     break
                 except httpx.TransportError:
                     await asyncio.sleep(0.1)
-        clients = [httpx.AsyncClient(base_url=url, timeout=30) for _ in range(LABELERS)]
-        return await _drive(clients, _bare_cycle)
+        clients = [httpx.AsyncClient(base_url=url, timeout=30) for _ in range(LABELERS + 1)]
+        alone = await _drive(clients[:1], _bare_cycle, ALONE)
+        return alone, await _drive(clients[1:], _bare_cycle)
     finally:
         server.terminate()
         await server.wait()
+
+
+def _median(values: list[float]) -> float:
+    return round(statistics.median(values), 1)
 
 
 def _p95(values: list[float]) -> float:

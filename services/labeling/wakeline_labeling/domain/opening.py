@@ -52,12 +52,13 @@ def open_task(
     task_id = names.task_id(stage.id, asset.asset_id)
     unseen = _is_holdout(stage, asset, terms.presumed) and not benchmark
     paired = terms.paired and not unseen and not benchmark
+    assigned = _arm(stage, task_id, terms, unseen=unseen, benchmark=benchmark)
     task = Task(
         id=task_id,
         project_id=stage.project.id,
         stage_id=stage.id,
         asset=asset,
-        arm=_arm(stage, task_id, terms, unseen=unseen, benchmark=benchmark).arm,
+        arm=assigned.arm,
         holdout=unseen,
         paired=paired,
         priority=queueing.priority_of(stage.project.document.priority, holdout=unseen),
@@ -68,7 +69,6 @@ def open_task(
         return Opened(task, (benchmark_slot(stage, task, 0, terms, answer=answer),))
     wanted = 1 if unseen else stage.policy.n_labels
     siblings = wanted + paired
-    assigned = _arm(stage, task_id, terms, unseen=unseen, benchmark=False)
     slots = [
         _slot(stage, task, n, terms, assigned, siblings=siblings, answer=answer)
         for n in range(wanted)
