@@ -37,10 +37,10 @@ TAIL = """
 - `labels export-coco` reads and writes page by page, however many labels there are. With `--like
   FILE` the ids of that file's images and categories are kept, so that what was imported comes out
   as it went in. An annotation whose id is a free number keeps it.
-- `benchmarks import-coco` and `predictions upload` find images by `asset_id` if the file states it
-  (our exports do), else by `file_name`, else by its last part where only one asset has it. What the
-  ontology cannot hold is left out and counted: unknown classes and attributes, and an outline where
-  a class is drawn as boxes (its box is kept).
+- `labels import`, `benchmarks import` and `predictions upload` find images by `asset_id` if the
+  file states it (our exports do), else by `file_name`, else by its last part where only one asset
+  has it. What the ontology cannot hold is left out and counted: unknown classes and attributes, and
+  an outline where a class is drawn as boxes (its box is kept).
 - Kept from COCO: polygons with all parts, both forms of RLE, boxes, `iscrowd` and the scalars under
   `attributes` as attributes of these names, any other scalar key `k` as attribute `coco:k`. Boxes
   and areas are computed anew on export.

@@ -156,6 +156,10 @@ class Effort(Value):
     """From lease to submit by the server's clock."""
 
 
+IMPORT = "import:"
+"""Before the name of an import that stands in a person's place."""
+
+
 class LabelCompleted(AssetEvent):
     """A person submitted all annotations of one slot of a task."""
 
@@ -185,3 +189,8 @@ class LabelCompleted(AssetEvent):
     submitted_at: Moment
     n_labels: Annotated[int, Field(ge=1)] | None = None
     """How many labels of its task count: they are judged together; since 1.1."""
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was made elsewhere: it counts, and measures nobody and nothing."""
+        return self.person_id.startswith(IMPORT)

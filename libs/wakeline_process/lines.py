@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import orjson
@@ -27,7 +27,7 @@ PART_BYTES = 4 * 1024 * 1024
 LINE_BYTES = 8 * 1024 * 1024
 """A longer line is refused; it is never held in memory as a whole."""
 MOST_REFUSED = 10_000
-"""Refused lines after which the rest is not worth reading: the file is another one than meant."""
+"""With more lines refused, and more than stored, the file is another one than meant."""
 DETAIL_LENGTH = 1_000
 _LOOK_EVERY = 20
 """Parts between two looks at what waits to be sent."""
@@ -74,8 +74,9 @@ class Report(NamedTuple):
 
 Judge = Callable[[Sequence[Line]], Awaitable[Sequence[T | Refusal]]]
 """One judgement a line, in their order; writes nothing that counts."""
-Store = Callable[[U, Sequence[T]], Awaitable[None]]
-"""Stores what was judged good, within the transaction that moves the import on."""
+Store = Callable[[U, Sequence[T]], Awaitable[Mapping[int, Refusal] | None]]
+"""Stores what was judged good, within the transaction that moves the import on; what turns out
+there to be refused all the same, by its position."""
 
 
 class LineImport(Generic[U]):
@@ -157,11 +158,13 @@ class LineImport(Generic[U]):
                 for line, one in zip(part, judged, strict=True)
                 if line.number > before.through
             ]
+            good = [(line, one) for line, one in fresh if not isinstance(one, Refusal)]
+            late = await store(uow, [one for _, one in good]) or {}
             refused = [(line, one) for line, one in fresh if isinstance(one, Refusal)]
-            good = [one for _, one in fresh if not isinstance(one, Refusal)]
+            refused += [(good[position][0], refusal) for position, refusal in late.items()]
             after = Report(
                 max(before.through, part[-1].number),
-                before.stored + len(good),
+                before.stored + len(fresh) - len(refused),
                 before.refused + len(refused),
             )
             document = {"request": self._request, **after._asdict(), "at": uow.now}
@@ -173,12 +176,11 @@ class LineImport(Generic[U]):
                 uow.collection("line_refusals").insert(
                     {"import": self._name, "at": uow.now, **_told_of(line, one)}
                 )
-            await store(uow, good)
             await uow.write()
             return after
 
         report = await self._runtime.stores.transactions.run(transaction)
-        if report.refused > MOST_REFUSED:
+        if report.refused > max(MOST_REFUSED, report.stored):
             sample = next((o.detail for o in reversed(judged) if isinstance(o, Refusal)), "")
             raise TooManyRefusedError(report.through, sample)
         return report

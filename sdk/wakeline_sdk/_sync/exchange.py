@@ -1,6 +1,6 @@
 """Files of shapes: COCO in and out, and predictions as JSON lines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from wakeline_sdk._sync.predictions import Predictions
 from wakeline_sdk._sync.projects import Projects
 from wakeline_sdk.coco import CocoWriter, Numbering
 from wakeline_sdk.coco.importing import (
+    LabelLines,
     Lines,
     Proposals,
     Truth,
@@ -19,8 +20,9 @@ from wakeline_sdk.coco.importing import (
     names_assets_otherwise,
 )
 from wakeline_sdk.coco.joining import Join
-from wakeline_sdk.models import ExportReport, ImportReport, Project, RefusedLine
+from wakeline_sdk.models import ExportReport, ImportReport, LinesReport, Project, RefusedLine
 from wakeline_sdk.ontology import Fitting, categories_for
+from wakeline_sdk.shapes import Annotation
 
 Tell = Callable[[int], None]
 """Called with the number of images that are done."""
@@ -91,26 +93,82 @@ class Exchange:
             images=writer.images, annotations=writer.annotations, left_out=writer.left_out
         )
 
-    def import_benchmarks(self, project_id: str, stage: str, file: Path) -> ImportReport:
-        """Make the annotations of a COCO file the trusted labels of its images' assets.
+    def import_benchmarks(
+        self, project_id: str, stage: str, file: Path, *, progress: Tell | None = None
+    ) -> ImportReport:
+        """Make the shapes of a file the trusted labels of its images' assets.
 
-        Images are found by file name. What the ontology cannot hold is left out and counted.
+        Parameters
+        ----------
+        file
+            COCO, whose images are found by file name, or JSON lines of
+            ``{"asset_id" | "file_name" | "digest": ..., "shapes": [...]}``. What the ontology
+            cannot hold is left out of COCO and counted.
 
         Raises
         ------
         ValueError
-            If the file is not COCO.
+            If the file is neither.
         """
+
+        def send(truth: Iterable[tuple[str, Sequence[Annotation]]]) -> Iterator[LinesReport]:
+            return self._projects.set_benchmark_lines(project_id, stage, truth)
+
+        return self._import(project_id, file, send, progress)
+
+    def import_labels(
+        self,
+        project_id: str,
+        stage: str,
+        file: Path,
+        *,
+        source: str,
+        trusted: bool = False,
+        progress: Tell | None = None,
+    ) -> ImportReport:
+        """Take in labels that were made before Wakeline, or elsewhere, from a file.
+
+        ``file`` as for ``import_benchmarks``, the rest as for ``projects.import_labels``.
+
+        Raises
+        ------
+        ValueError
+            If the file is neither COCO nor JSON lines.
+        """
+
+        def send(labels: Iterable[tuple[str, Sequence[Annotation]]]) -> Iterator[LinesReport]:
+            return self._projects.import_labels(
+                project_id, stage, labels, source=source, trusted=trusted
+            )
+
+        return self._import(project_id, file, send, progress)
+
+    def _import(
+        self,
+        project_id: str,
+        file: Path,
+        send: Callable[[Iterable[tuple[str, Sequence[Annotation]]]], Iterator[LinesReport]],
+        progress: Tell | None,
+    ) -> ImportReport:
         project = self._projects.get(project_id)
         fitting = Fitting(project.document["ontology"])
         with Join() as join:
-            self._add_assets(project, join)
-            aside(join.read, file)
-            truth = Truth(join, fitting)
-            reports = self._projects.set_benchmarks(project_id, stage, truth)
-        told = {r.asset_id: r.detail for r in reports if r.status == "refused"}
-        stored = sum(report.status == "set" for report in reports)
-        refused = {**truth.refused, **told}
+            found: LabelLines | Truth
+            if is_json_lines(file):
+                if names_assets_otherwise(file):
+                    self._add_assets(project, join)
+                found = LabelLines(file, join, project.document["datasets"])
+            else:
+                self._add_assets(project, join)
+                aside(join.read, file)
+                found = Truth(join, fitting)
+            stored, told = 0, dict[str, str]()
+            for report in send(found):
+                stored += report.stored
+                told |= {_name(one): one.detail for one in report.refused}
+                if progress is not None:
+                    progress(report.lines)
+        refused = {**found.refused, **told}
         return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
 
     def upload_predictions(

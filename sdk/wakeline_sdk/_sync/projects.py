@@ -10,6 +10,7 @@ from wakeline_sdk.checking import problems_of
 from wakeline_sdk.models import (
     Applied,
     BenchmarkReport,
+    LinesReport,
     PeopleStatistics,
     Person,
     Project,
@@ -111,6 +112,44 @@ class Projects:
             reports += [BenchmarkReport.model_validate(item) for item in answer["items"]]
         return reports
 
+    def set_benchmark_lines(
+        self,
+        project_id: str,
+        stage: str,
+        truth: Iterable[tuple[str, Sequence[Annotation]]],
+    ) -> Iterator[LinesReport]:
+        """Set as many trusted labels as there are: memory does not grow with their number.
+
+        Reports come while the rest is still being read; nothing is sent unless they are asked for.
+        """
+        where = path("/v1/projects/{}/stages/{}/benchmarks/lines", project_id, stage)
+        for report in self._transport.send_lines("labeling", where, {}, _items(truth)):
+            yield report
+
+    def import_labels(
+        self,
+        project_id: str,
+        stage: str,
+        labels: Iterable[tuple[str, Sequence[Annotation]]],
+        *,
+        source: str,
+        trusted: bool = False,
+    ) -> Iterator[LinesReport]:
+        """Take in labels that were made elsewhere: they count, and measure nothing.
+
+        Parameters
+        ----------
+        source
+            What they come from: lower case, digits, dots and dashes. Another label of the same
+            asset takes the place of an imported one, never of one that people made.
+        trusted
+            Whether they were made without a pre-label: only then may models be compared on them.
+        """
+        where = path("/v1/projects/{}/stages/{}/labels/lines", project_id, stage)
+        asked = {"source": source, "trusted": "true" if trusted else "false"}
+        for report in self._transport.send_lines("labeling", where, asked, _items(labels)):
+            yield report
+
 
 class Teams:
     """Teams: internal ones and vendors."""
@@ -195,3 +234,9 @@ def _refused(asset_id: str, problems: Sequence[str]) -> BenchmarkReport:
     return BenchmarkReport(
         asset_id=asset_id, status="refused", code="invalid-shapes", detail="; ".join(problems[:5])
     )
+
+
+def _items(labels: Iterable[tuple[str, Sequence[Annotation]]]) -> Iterator[dict[str, Any]]:
+    for asset_id, shapes in labels:
+        wire = [shape.model_dump(mode="json") for shape in shapes]
+        yield {"asset_id": asset_id, "annotations": wire}

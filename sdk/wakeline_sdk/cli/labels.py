@@ -18,8 +18,10 @@ def register(app: typer.Typer) -> None:
     labels = group(app, "labels", "What people submitted, and what of it counts.")
     command(labels, "list")(list_labels)
     command(labels, "export-coco")(export_coco)
+    command(labels, "import")(import_labels)
     benchmarks = group(app, "benchmarks", "Trusted labels: they score people and gate models.")
-    command(benchmarks, "import-coco")(import_coco)
+    command(benchmarks, "import")(import_benchmarks)
+    command(benchmarks, "import-coco")(import_benchmarks)
 
 
 def list_labels(
@@ -84,18 +86,57 @@ def export_coco(
     session.display.say(f"{report.annotations} annotations of {report.images} images in {out}")
 
 
-def import_coco(
+Shapes = Annotated[
+    Path, typer.Argument(exists=True, dir_okay=False, help="COCO annotations, or JSON lines.")
+]
+
+
+def import_labels(
     session: Session,
     project: ProjectId,
     stage: Annotated[str, typer.Argument(help="Stage of the project.")],
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="COCO annotations.")],
+    file: Shapes,
+    source: Annotated[
+        str, typer.Option(help="What the labels come from; it stands in a person's place.")
+    ],
+    trusted: Annotated[
+        bool,
+        typer.Option("--trusted", help="They were made without pre-labels: models may be compared"),
+    ] = False,
 ) -> None:
-    """Make the annotations of a COCO file the trusted labels of the images of the same names.
+    """Take in labels that were made before, or elsewhere: they count, and measure nothing.
+
+    Equal labels again change nothing; changed ones take the place of those imported before.
+    Exits with 1 if an image was refused.
+    """
+    with session.display.progress() as bar, usable(file):
+        task = bar.add_task("images", total=None)
+        report = session.client.exchange.import_labels(
+            project,
+            stage,
+            file,
+            source=source,
+            trusted=trusted,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    tell_import(session, report, "labels imported")
+
+
+def import_benchmarks(
+    session: Session,
+    project: ProjectId,
+    stage: Annotated[str, typer.Argument(help="Stage of the project.")],
+    file: Shapes,
+) -> None:
+    """Make the shapes of a file the trusted labels of its images.
 
     What the ontology cannot hold is left out and counted. Exits with 1 if an image was refused.
     """
-    with usable(file):
-        report = session.client.exchange.import_benchmarks(project, stage, file)
+    with session.display.progress() as bar, usable(file):
+        task = bar.add_task("images", total=None)
+        report = session.client.exchange.import_benchmarks(
+            project, stage, file, progress=lambda done: bar.update(task, completed=done)
+        )
     tell_import(session, report, "trusted labels set")
 
 

@@ -4,7 +4,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -20,7 +20,6 @@ from wakeline_sdk.runs import Size
 from wakeline_sdk.shapes import Annotation, Predicted, Shape
 
 S = TypeVar("S", bound=Shape)
-_PREDICTED = TypeAdapter(tuple[Predicted, ...])
 
 
 class Imported(ABC, Generic[S]):
@@ -92,11 +91,13 @@ class Proposals(Imported[Predicted]):
         return predicted_from_coco(entry, str(entry.get("id", number)), self._names, size)
 
 
-class Lines:
-    """Predictions as JSON lines, each of one image by its id, its digest or its file's name.
+class JsonLines(ABC, Generic[S]):
+    """Shapes as JSON lines, each of one image by its id, its digest or its file's name.
 
     ``{"asset_id" | "digest" | "file_name": ..., "shapes": [...]}``
     """
+
+    adapter: ClassVar[TypeAdapter[Any]]
 
     def __init__(self, path: Path, join: Join, dataset_ids: Iterable[str]) -> None:
         self.refused: dict[str, str] = {}
@@ -105,14 +106,14 @@ class Lines:
         self._join = join
         self._dataset_ids = tuple(dataset_ids)
 
-    def __iter__(self) -> Iterator[tuple[str, Sequence[Predicted]]]:
+    def __iter__(self) -> Iterator[tuple[str, Sequence[S]]]:
         for number, line in _lines(self._path):
             try:
                 entry = json.loads(line)
                 if not isinstance(entry, dict) or "shapes" not in entry:
                     raise ValueError("it is no object with shapes")
                 asset_id = self._asset_id(entry)
-                shapes = _PREDICTED.validate_python(_numbered(entry["shapes"]))
+                shapes: Sequence[S] = self.adapter.validate_python(_numbered(entry["shapes"]))
             except ValueError as error:
                 self.refused[f"line {number}"] = _in_words(error)
                 continue
@@ -132,6 +133,18 @@ class Lines:
                 raise ValueError(problem)
             return asset.asset_id
         raise ValueError("it names no image by asset_id, digest or file_name")
+
+
+class Lines(JsonLines[Predicted]):
+    """Predictions as JSON lines."""
+
+    adapter = TypeAdapter(tuple[Predicted, ...])
+
+
+class LabelLines(JsonLines[Annotation]):
+    """Labels as JSON lines."""
+
+    adapter = TypeAdapter(tuple[Annotation, ...])
 
 
 def names_assets_otherwise(path: Path) -> bool:

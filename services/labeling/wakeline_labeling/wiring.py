@@ -4,7 +4,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from wakeline_blobs import Blobs
-from wakeline_labeling.api import batches, exams, leases, people, projects, records, steering
+from wakeline_labeling.api import (
+    batches,
+    exams,
+    imports,
+    leases,
+    people,
+    projects,
+    records,
+    steering,
+)
 from wakeline_labeling.api.problems import STATUS
 from wakeline_labeling.handlers import handlers
 from wakeline_labeling.jobs import jobs
@@ -40,6 +49,7 @@ def service(settings: Settings | None = None) -> Service[LabelingUnitOfWork, Res
             batches.router,
             leases.router,
             records.router,
+            imports.router,
         ),
         problems=STATUS,
         handlers=handlers,

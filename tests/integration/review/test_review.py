@@ -193,3 +193,15 @@ async def test_a_reviewer_of_another_team_is_told_whose_stage_it_is(
     answer = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "find"})
     assert (answer.status_code, answer.json()["code"]) == (403, "not-on-team")
     assert "experts" in answer.json()["detail"]
+
+
+async def test_an_imported_label_counts_at_once_and_measures_nobody(
+    scope: Scope, review: RunningService
+) -> None:
+    imported = completed("a", box("1", 10), person="import:cvat")
+    await Publisher(scope).publish(configured(), imported)
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert (event.verdict, event.label_id) == ("unreviewed", imported.label_id)
+    assert await review.database["days"].count_documents({}) == 0

@@ -32,6 +32,9 @@ class Slots(Protocol):
     async def of_task(self, task_id: str) -> list[Slot]:
         """All slots of a task, by number."""
 
+    async def of_tasks(self, task_ids: Collection[str]) -> dict[str, list[Slot]]:
+        """The slots that tasks were opened with, by task and number."""
+
     async def candidates(
         self, queue: Queue, limit: int, within: Stratum | None = None
     ) -> list[Candidate]:

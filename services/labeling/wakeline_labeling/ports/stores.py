@@ -166,6 +166,9 @@ class Labels(Protocol):
     async def get(self, label_id: str) -> Label | None:
         """One label."""
 
+    async def many(self, label_ids: Collection[str]) -> dict[str, Label]:
+        """Those of the labels that there are, by id."""
+
     async def of_lease(self, slot_id: str, lease_id: str) -> Label | None:
         """The label that a lease became."""
 

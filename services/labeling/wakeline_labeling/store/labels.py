@@ -20,6 +20,10 @@ class MongoLabels:
     async def get(self, label_id: str) -> Label | None:
         return maybe(Label, await self._labels.find_one({"_id": label_id}))
 
+    async def many(self, label_ids: Collection[str]) -> dict[str, Label]:
+        rows = await self._labels.find({"_id": {"$in": sorted(label_ids)}})
+        return {label.id: label for label in records_of(Label, rows)}
+
     async def of_lease(self, slot_id: str, lease_id: str) -> Label | None:
         of_slot = {"$gte": f"{slot_id}.", "$lt": f"{slot_id}/"}
         return maybe(Label, await self._labels.find_one({"_id": of_slot, "lease_id": lease_id}))

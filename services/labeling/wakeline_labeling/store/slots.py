@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
-from wakeline_labeling.domain.names import LeaseName
+from wakeline_labeling.domain.names import LeaseName, slot_id
 from wakeline_labeling.domain.queueing import UNKNOWN_RANK
 from wakeline_labeling.domain.queues import Claim, Queue, Waiting
 from wakeline_labeling.domain.records import Answer, Order, Reservation, Slot
@@ -23,6 +23,8 @@ IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 BY_ORDER, BY_DRAW = "queue_order", "queue_draws"
 """How a queue is sorted, and the indexes of ``migrations`` that serve it without a sort. They are
 named to MongoDB, which tries others from time to time: with a million slots that is felt."""
+MOST_OPENED = 11
+"""Slots that a task is opened with at most: ten labels, and the second half of a pair."""
 UNTOUCHED = {"people.0": {"$exists": False}}
 
 
@@ -38,6 +40,13 @@ class MongoSlots:
     async def of_task(self, task_id: str) -> list[Slot]:
         rows = await self._slots.find(_of(task_id))
         return sorted(records_of(Slot, rows), key=lambda slot: slot.number)
+
+    async def of_tasks(self, task_ids: Collection[str]) -> dict[str, list[Slot]]:
+        ids = [slot_id(task, number) for task in task_ids for number in range(MOST_OPENED)]
+        found: dict[str, list[Slot]] = {task: [] for task in task_ids}
+        for slot in records_of(Slot, await self._slots.find({"_id": {"$in": ids}})):
+            found[slot.task_id].append(slot)
+        return {task: sorted(slots, key=lambda slot: slot.number) for task, slots in found.items()}
 
     async def candidates(
         self, queue: Queue, limit: int, within: Stratum | None = None

@@ -126,4 +126,6 @@ def accepted(review: Review, members: Sequence[Review]) -> LabelAccepted:
 
 def _note_verdict(uow: ReviewUnitOfWork, review: Review) -> None:
     assert review.verdict is not None
+    if review.label.imported:
+        return  # nobody's work
     uow.days.add(review.label, statistics.of_verdict(review.verdict))

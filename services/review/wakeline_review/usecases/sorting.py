@@ -17,6 +17,8 @@ from wakeline_review.usecases.finding import review_of, stage_of
 async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
     """Open a review, unless the project's policy accepts the label as it is.
 
+    An imported label counts at once: whoever may import has answered for it.
+
     Raises
     ------
     NotYetKnownError
@@ -33,6 +35,9 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
         reasons=await _of_person(uow, event, stage.review),
         opened_at=uow.now,
     )
+    if event.imported:
+        comparing.count_alone(uow, review.model_copy(update={"verdict": "unreviewed"}))
+        return
     uow.days.add(event, statistics.of_label(event), statistics.seconds_of(event))
     uow.standings.count_label(event.stage_id, event.person_id)
     benchmark = await uow.benchmarks.get(event.stage_id, event.asset_id)
