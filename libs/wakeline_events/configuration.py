@@ -113,6 +113,8 @@ class ConsensusPolicy(Strict):
     """``merge``: what more than half of them drew, fused; ``best``: the label that agrees best."""
     min_agreement: Share = 0.0
     """With a lower mean agreement of every two of them an expert decides."""
+    weigh_people: bool = False
+    """Where each says one class of the whole image, who was right more often counts for more."""
 
 
 class ExamPolicy(Strict):

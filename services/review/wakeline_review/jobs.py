@@ -12,9 +12,10 @@ from wakeline_geometry.consensus import merge as merged_of
 from wakeline_geometry.masks import Size
 from wakeline_geometry.shapes import Annotation
 from wakeline_messaging import JobLease, Jobs
-from wakeline_review.domain import rounds
+from wakeline_review.domain import rounds, votes
 from wakeline_review.domain.records import Review
 from wakeline_review.domain.rounds import Comparison
+from wakeline_review.domain.votes import HISTORY
 from wakeline_review.resources import Resources
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
 from wakeline_review.usecases import comparing, sorting
@@ -58,6 +59,9 @@ async def merge(lease: Lease) -> None:
     first = gathered[0]
     document = await project_of(reader, first.label.project_id)
     stage = document.stage(first.stage_name)
+    weigh = stage.consensus.weigh_people
+    history = await reader.reviews.votes(first.label.stage_id, HISTORY) if weigh else []
+    people = {review.id: review.label.person_id for review in gathered}
     labels = {review.id: await _final(lease.resources.blobs, review) for review in gathered}
     size = _size(first)
 
@@ -65,6 +69,8 @@ async def merge(lease: Lease) -> None:
         pairs = {(a, b): agreement(labels[a], labels[b], size) for a, b in combinations(labels, 2)}
         found = rounds.comparison(pairs, list(labels))
         proposed = _proposed(stage, labels, found.best, size)
+        if weigh:
+            proposed = votes.decided(labels, people, history, proposed)
         height, width = size
         if problems_in(proposed, document.ontology, width=width, height=height):
             proposed = labels[found.best]  # the ontology changed, or a majority broke its rules

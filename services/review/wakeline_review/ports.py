@@ -8,6 +8,7 @@ from wakeline_events.base import AssetId, Event, LabelId, PersonId, ProjectId, S
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.labeling import LabelCompleted, TeamConfigured
 from wakeline_events.shapes import AnnotationSet
+from wakeline_geometry.reliability import Vote
 from wakeline_review.domain.records import Review, ReviewLease, Standing
 
 
@@ -43,6 +44,7 @@ class Reviews(Protocol):
         self, asset_id: AssetId | None, after: LabelId, limit: int
     ) -> Sequence[Review]: ...
     async def counts(self, stage_id: StageId) -> dict[str, int]: ...
+    async def votes(self, stage_id: StageId, limit: int) -> Sequence[Vote]: ...
     def put(self, review: Review) -> None: ...
 
 

@@ -18,6 +18,7 @@ from wakeline_geometry.shapes import Annotation, Box
 from wakeline_testing.running import RunningService
 
 CONSENSUS = ConsensusPolicy()
+ONTOLOGY = Ontology(classes=(ClassDefinition(name="ship", kinds=("box",)),))
 
 
 def box(name: str, x: float, class_name: str = "ship") -> Annotation:
@@ -32,12 +33,13 @@ def configured(
     share: float = 1.0,
     n_labels: int = 1,
     consensus: ConsensusPolicy = CONSENSUS,
+    ontology: Ontology = ONTOLOGY,
     **review: Any,
 ) -> ProjectConfigured:
     document = ProjectDocument(
         project="harbour",
         datasets=("tiles",),
-        ontology=Ontology(classes=(ClassDefinition(name="ship", kinds=("box",)),)),
+        ontology=ontology,
         stages=(
             StagePolicy(
                 name="find",

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from wakeline_events.labeling import BenchmarkSet
+from wakeline_events.labeling import BenchmarkSet, TaskClosed, TeamConfigured
 from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
 from wakeline_messaging import Processor
 from wakeline_process.runtime import open_runtime
@@ -162,13 +162,26 @@ async def test_nobody_corrects_their_own_label_nor_one_of_another_teams_stage(
 
 async def test_any_interleaving_gives_one_state(scope: Scope) -> None:
     publisher = Publisher(scope)
+    cancelled = completed("e")
     envelopes = [
         publisher.envelope(event)
         for event in (
             completed("a", box("1", 10)),
             completed("b"),
-            configured(share=0.5),
+            configured(share=0.5, n_labels=2),
             completed("c", counts=False, arm="control"),
+            completed("d", box("1", 10)),
+            completed("d", box("1", 12), slot=1, person="p-other"),
+            cancelled,
+            TaskClosed(
+                asset_id=cancelled.asset_id,
+                stage_id=cancelled.stage_id,
+                task_id=cancelled.task_id,
+                reason="cancelled",
+            ),
+            TeamConfigured(
+                team_id="vendor", version=1, kind="vendor", cost_per_hour=9.0, members=()
+            ),
         )
     ]
     hashes = set()

@@ -10,10 +10,10 @@ import orjson
 import pytest
 
 from wakeline_events.base import Event
-from wakeline_events.configuration import ConsensusPolicy
+from wakeline_events.configuration import ClassDefinition, ConsensusPolicy, Ontology
 from wakeline_events.labeling import LabelCompleted, TaskClosed
 from wakeline_events.review import LabelAccepted, LabelRejected
-from wakeline_geometry.shapes import Annotation, Box
+from wakeline_geometry.shapes import Annotation, Box, Classification
 from wakeline_testing import Scope
 from wakeline_testing.running import ISSUER, Publisher, RunningService, published
 
@@ -78,6 +78,40 @@ async def test_the_best_label_counts_as_it_is_where_that_is_wanted(
     assert corners(event.annotations.items[0]) == (
         (10, 10, 30, 30) if event.label_id == "task-a.0.1" else (11, 10, 31, 30)
     )
+
+
+async def test_what_an_image_shows_is_decided_by_who_was_right_before(
+    scope: Scope, review: RunningService
+) -> None:
+    def said(asset: str, *classes: str) -> list[LabelCompleted]:
+        return [
+            completed(
+                asset,
+                Annotation(id="c", class_name=name, geometry=Classification()),
+                slot=slot,
+                person=f"p-{slot}",
+                round=1,
+            )
+            for slot, name in enumerate(classes)
+        ]
+
+    project = configured(
+        share=0,
+        n_labels=3,
+        consensus=ConsensusPolicy(weigh_people=True),
+        ontology=Ontology(
+            classes=tuple(ClassDefinition(name=n, kinds=("classification",)) for n in ("a", "b"))
+        ),
+    )
+    await reviewing(review, scope, project, *said("t", "a", "b", "b"))
+    (event,) = await events_of(scope)
+    assert isinstance(event, LabelAccepted)
+    assert event.annotations.items is not None
+    assert [one.class_name for one in event.annotations.items] == ["b"]
+    assert await review.database["reviews"].count_documents({"state": "merged"}) == 3
+    reader = review.stores.open(None)
+    cast = await reader.reviews.votes("harbour/find", 100)  # type: ignore[attr-defined]
+    assert sorted(vote.said for vote in cast) == ["a", "b", "b"]
 
 
 async def test_people_who_disagree_are_laid_before_an_expert_side_by_side(

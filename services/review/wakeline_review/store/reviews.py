@@ -5,7 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wakeline_events.base import AssetId, LabelId, PersonId, ProjectId, StageId, TaskId
+from wakeline_geometry.reliability import Vote
+from wakeline_geometry.shapes import Annotation
 from wakeline_review.domain.records import Review
+from wakeline_review.domain.votes import said
 from wakeline_storage import BufferedCollection, Document
 
 LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
@@ -92,6 +95,22 @@ class MongoReviews:
         if asset_id is not None:
             wanted["label.asset_id"] = asset_id
         return [_review(r) for r in await self._rows.find(wanted, sort=[("_id", 1)], limit=limit)]
+
+    async def votes(self, stage_id: StageId, limit: int) -> list[Vote]:
+        """What each of the last labels of several people said of its whole image."""
+        rows = await self._rows.find(
+            {"stage_id": stage_id, "state": "merged", "n_labels": {"$gt": 1}},
+            {"label.task_id": 1, "label.person_id": 1, "label.annotations.items": 1},
+            sort=[("opened_at", -1)],
+            limit=limit,
+        )
+        found = []
+        for row in rows:
+            label = row["label"]
+            items = [Annotation.model_validate(i) for i in label["annotations"]["items"] or ()]
+            if (statement := said(items)) is not None:
+                found.append(Vote(label["task_id"], label["person_id"], statement.class_name))
+        return found
 
     async def counts(self, stage_id: StageId) -> dict[str, int]:
         """How many reviews of a stage are in each state."""
