@@ -43,4 +43,4 @@ async def on_label_completed(event: LabelCompleted, uow: ReviewUnitOfWork) -> No
 @handlers.on(TaskClosed)
 async def on_task_closed(event: TaskClosed, uow: ReviewUnitOfWork) -> None:
     if event.reason == "cancelled":
-        await comparing.drop(uow, event.task_id)
+        await comparing.drop(uow, event)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from wakeline_events.base import TaskId
+from wakeline_events.labeling import TaskClosed
 from wakeline_events.review import LabelAccepted
 from wakeline_events.shapes import AnnotationSet
 from wakeline_review.domain import rounds, statistics, triage
 from wakeline_review.domain.records import Review
 from wakeline_review.domain.rounds import Comparison
 from wakeline_review.ports import ReviewUnitOfWork
-from wakeline_review.usecases.finding import stage_of
+from wakeline_review.usecases.finding import after_those_that_wait, stage_of
 
 
 async def gather(uow: ReviewUnitOfWork, review: Review) -> None:
@@ -56,9 +57,16 @@ async def take_comparison(
     uow.reviews.put(leader.model_copy(update={"state": "pending"}))
 
 
-async def drop(uow: ReviewUnitOfWork, task_id: TaskId) -> None:
-    """Let the labels of a cancelled task that do not count yet never count."""
-    for review in await uow.reviews.of_task(task_id):
+async def drop(uow: ReviewUnitOfWork, event: TaskClosed) -> None:
+    """Let the labels of a cancelled task that do not count yet never count.
+
+    Raises
+    ------
+    NotYetKnownError
+        If the project's configuration has not arrived, or a label of the asset waits for it.
+    """
+    await after_those_that_wait(uow, event.stage_id.partition("/")[0], event.asset_id)
+    for review in await uow.reviews.of_task(event.task_id):
         if review.state not in rounds.DECIDED:
             changes = {"state": "cancelled", "lease": None, "decided_at": uow.now}
             uow.reviews.put(review.model_copy(update=changes))

@@ -1,7 +1,8 @@
 """Finds reviews, projects and policies, or says what is missing."""
 
-from wakeline_events.base import LabelId, ProjectId
+from wakeline_events.base import AssetId, LabelId, ProjectId
 from wakeline_events.configuration import ProjectDocument, ReviewPolicy, StagePolicy
+from wakeline_messaging import NotYetKnownError
 from wakeline_review.domain.errors import NoSuchReviewError, NotOnTeamError, UnknownStageError
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
@@ -31,6 +32,36 @@ async def project_of(uow: ReviewUnitOfWork, project_id: ProjectId) -> ProjectDoc
     if document is None:
         raise UnknownStageError(f"there is no project {project_id}")
     return document
+
+
+async def known_project(uow: ReviewUnitOfWork, project_id: ProjectId) -> ProjectDocument:
+    """A project's configuration, for an event that is about the project.
+
+    Raises
+    ------
+    NotYetKnownError
+    """
+    document = await uow.projects.get(project_id)
+    if document is None:
+        raise NotYetKnownError(f"project:{project_id}")
+    return document
+
+
+async def after_those_that_wait(
+    uow: ReviewUnitOfWork, project_id: ProjectId, asset_id: AssetId
+) -> None:
+    """Let an event that changes what earlier ones of its asset made wait behind them.
+
+    Labels wait for their project's configuration; what is said of their asset afterwards could
+    otherwise overtake them, also in the very batch that brings the configuration.
+
+    Raises
+    ------
+    NotYetKnownError
+    """
+    await known_project(uow, project_id)
+    if await uow.is_awaited(f"project:{project_id}", asset_id):
+        raise NotYetKnownError(f"project:{project_id}")
 
 
 async def stage_of(uow: ReviewUnitOfWork, review: Review) -> StagePolicy:

@@ -2,6 +2,7 @@
 
 from wakeline_events.labeling import BenchmarkSet, ProjectConfigured, TeamConfigured
 from wakeline_review.ports import ReviewUnitOfWork
+from wakeline_review.usecases.finding import after_those_that_wait
 
 
 async def learn_project(uow: ReviewUnitOfWork, event: ProjectConfigured) -> None:
@@ -11,7 +12,14 @@ async def learn_project(uow: ReviewUnitOfWork, event: ProjectConfigured) -> None
 
 
 async def learn_benchmark(uow: ReviewUnitOfWork, event: BenchmarkSet) -> None:
-    """Keep a trusted label, to score people with."""
+    """Keep a trusted label, to score people with.
+
+    Raises
+    ------
+    NotYetKnownError
+        If the project's configuration has not arrived, or a label of the asset waits for it.
+    """
+    await after_those_that_wait(uow, event.project_id, event.asset_id)
     uow.benchmarks.put(event.stage_id, event.asset_id, event.truth)
 
 

@@ -6,12 +6,11 @@ from wakeline_events.base import LabelId
 from wakeline_events.configuration import ReviewPolicy, StagePolicy
 from wakeline_events.labeling import LabelCompleted
 from wakeline_events.review import Reason
-from wakeline_messaging import NotYetKnownError
 from wakeline_review.domain import statistics, triage
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import comparing
-from wakeline_review.usecases.finding import review_of, stage_of
+from wakeline_review.usecases.finding import known_project, review_of, stage_of
 
 
 async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
@@ -24,9 +23,7 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
     NotYetKnownError
         If the project's configuration has not arrived.
     """
-    document = await uow.projects.get(event.project_id)
-    if document is None:
-        raise NotYetKnownError(f"project:{event.project_id}")
+    document = await known_project(uow, event.project_id)
     stage = document.stage(event.stage_id.split("/")[1])
     review = Review(
         label=event,
