@@ -74,6 +74,8 @@ class Story:
 
     nodes: dict[Node, dict[str, Any]] = field(default_factory=dict)
     links: set[Link] = field(default_factory=set)
+    snapshot: bool = False
+    """Says state again: it adds what is not known, and changes nothing that is."""
 
     def node(self, kind: Kind, id: str, /, **facts: Any) -> Node:
         """Name a node, with facts to remember of it."""

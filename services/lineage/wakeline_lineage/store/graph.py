@@ -56,18 +56,26 @@ class MongoGraph:
         """Hand what was told on to be written, each node and each edge once."""
         told, self._told = self._told, []
         nodes: dict[Node, tuple[dict[str, Any], int]] = {}
+        said_again: list[tuple[Node, str, Any]] = []
         edges: dict[Link, tuple[str, int]] = {}
         for story, event in told:
             at = positions[event]
             for node, facts in story.nodes.items():
                 known, first = nodes.setdefault(node, ({}, at))
-                known.update(facts)
+                if story.snapshot:
+                    said_again += [(node, fact, value) for fact, value in facts.items()]
+                else:
+                    known.update(facts)
                 nodes[node] = (known, min(first, at))
             for link in story.links:
                 by, first = edges.get(link, (event, at))
                 edges[link] = (min(by, event), min(first, at))
         for node, (facts, at) in nodes.items():
             self._put_node(node, facts, at)
+        for node, fact, value in said_again:
+            # A snapshot tells of today: what an event has told of its day stays.
+            unknown = {"_id": node.name, f"facts.{fact}": {"$exists": False}}
+            self._nodes.update(unknown, {"$set": {f"facts.{fact}": value}})
         for link, (by, at) in edges.items():
             self._put_edge(link, by, at)
 

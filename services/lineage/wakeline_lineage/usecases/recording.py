@@ -55,7 +55,9 @@ def _story(uow: LineageUnitOfWork, envelope: Envelope) -> Story:
             event.dataset_version,
             {"manifest_key": event.manifest_key, "stage_id": event.stage_id},
         )
-    return mapping.story_of(event, envelope.sequence)
+    story = mapping.story_of(event, envelope.sequence)
+    story.snapshot = envelope.snapshot
+    return story
 
 
 async def add_members(lease: "JobLease[Any, Any]", manifests: Manifests) -> None:
