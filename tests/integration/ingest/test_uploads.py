@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import io
+import json
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator
@@ -152,6 +153,26 @@ async def test_what_is_not_the_declared_file_or_no_image_is_refused_and_deleted(
     for path in ("", "/parts"):
         unknown = await client.get(f"{UPLOADS}/nothing{path}")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-upload")
+
+
+async def test_metadata_that_no_database_could_keep_are_refused(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    deep: Any = 1
+    for _ in range(200):
+        deep = [deep]
+    for bad in ({"a\0b": 1}, {"a": 2**63}, {"a": deep}, {"a": {"b\0": 1}}):
+        answer = await client.post(UPLOADS, json=declared(IMAGE, metadata=bad))
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+        sent = await client.post(
+            f"{SET}/assets",
+            files={"image": ("a.png", IMAGE)},
+            data={"metadata": json.dumps(bad)},
+        )
+        assert sent.status_code == 422, sent.text
+    for more in ({"group": "a\nb"}, {"file_name": "a\0"}, {"metadata": {"a": "x" * 70_000}}):
+        answer = await client.post(UPLOADS, json=declared(IMAGE) | more)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
 
 
 async def test_what_nobody_completes_is_collected(scope: Scope) -> None:

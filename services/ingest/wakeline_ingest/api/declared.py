@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any, get_args
 from uuid import uuid4
 
+import orjson
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from wakeline_auth import Permission, Principal
 from wakeline_events.base import AssetId, DatasetId
@@ -30,6 +31,7 @@ from wakeline_ingest.domain.errors import (
     AssetDiffersError,
     FileTooLargeError,
     InvalidUploadError,
+    MetadataRefusedError,
     UnknownDatasetError,
     UnknownParentError,
     UnknownUploadError,
@@ -37,6 +39,7 @@ from wakeline_ingest.domain.errors import (
     UploadIncompleteError,
 )
 from wakeline_ingest.domain.imports import ImportKind
+from wakeline_ingest.domain.metadata import MOST_BYTES, refuse_unstorable
 from wakeline_ingest.domain.records import BUCKET, Declared
 from wakeline_ingest.domain.uploads import (
     Purpose,
@@ -53,7 +56,24 @@ from wakeline_process import BacklogError, NotBehind
 
 router = Router(prefix="/v1/datasets/{dataset_id}", tags=["uploads"])
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("only printable characters")
+    return text
+
+
+def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
+    try:
+        refuse_unstorable(metadata)
+    except MetadataRefusedError as error:
+        raise ValueError(str(error)) from error
+    if len(orjson.dumps(metadata)) > MOST_BYTES:
+        raise ValueError(f"metadata have at most {MOST_BYTES:,} bytes")
+    return metadata
+
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_printable)]
 
 
 class UploadIn(BaseModel):
@@ -67,7 +87,7 @@ class UploadIn(BaseModel):
     """SHA-256 in hex."""
     group: Name | None = None
     parent: AssetId | None = None
-    metadata: dict[str, Any] = {}
+    metadata: Annotated[dict[str, Any], AfterValidator(_storable)] = {}
     group_from_folder: bool = False
     """Of an archive: images of one folder are one group."""
 

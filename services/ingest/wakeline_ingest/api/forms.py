@@ -8,6 +8,7 @@ import orjson
 from wakeline_ingest.api.uploads import Form
 from wakeline_ingest.checking import Companions
 from wakeline_ingest.domain.errors import InvalidUploadError
+from wakeline_ingest.domain.metadata import refuse_unstorable
 from wakeline_ingest.domain.records import Declared
 from wakeline_ingest.ports import SentFile
 
@@ -78,7 +79,7 @@ def declared_of(form: Form) -> Declared:
 
     Raises
     ------
-    InvalidUploadError
+    InvalidUploadError, MetadataRefusedError
     """
     for name in form.fields.keys() - _FIELDS:
         raise InvalidUploadError(f"there is no field {name}; there are {sorted(_FIELDS)}")
@@ -120,4 +121,5 @@ def _metadata(form: Form) -> dict[str, Any]:
         raise InvalidUploadError(f"metadata is not JSON: {error}") from error
     if not isinstance(metadata, dict):
         raise InvalidUploadError("metadata is a JSON object")
+    refuse_unstorable(metadata)
     return metadata

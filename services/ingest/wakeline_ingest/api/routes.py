@@ -111,6 +111,7 @@ async def get_dataset(dataset_id: DatasetName, _: Viewer, uow: IngestReader) -> 
         UnknownParentError,
         AssetDiffersError,
         InvalidUploadError,
+        MetadataRefusedError,
         FileTooLargeError,
         FileRefusedError,
         BacklogError,

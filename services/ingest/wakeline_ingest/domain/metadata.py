@@ -16,6 +16,9 @@ MOST_CHARACTERS = 1_000
 """Of one value."""
 MOST_OF_GROUP = 400
 LARGEST = 2**63
+MOST_DEPTH = 8
+MOST_BYTES = 64 * 1024
+"""Of the metadata that come with one image, as JSON."""
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 Scalar = str | int | float | bool
 Naming = Literal["asset_id", "digest", "file_name"]
@@ -115,6 +118,27 @@ def statement_of(document: Any) -> Statement:
     for key, value in values.items():
         _check(key, value)
     return Statement(by, document[by], group, values)
+
+
+def refuse_unstorable(value: Any, depth: int = 0) -> None:
+    """Check that what came with an image can be kept as it is: it may be nested, a little.
+
+    Raises
+    ------
+    MetadataRefusedError
+    """
+    if depth > MOST_DEPTH:
+        raise MetadataRefusedError("too-deep", f"metadata nest at most {MOST_DEPTH} deep")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if "\0" in key or len(key) > MOST_CHARACTERS:
+                raise MetadataRefusedError("invalid-key", "a key has a NUL or is too long")
+            refuse_unstorable(inner, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            refuse_unstorable(inner, depth + 1)
+    elif isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise MetadataRefusedError("wrong-type", f"{value} does not fit into 64 bits")
 
 
 def merged(there: Mapping[str, Any], said: Mapping[str, Scalar | None]) -> dict[str, Any]:
