@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.integration.ingest.images import bucket_of, picture
-from wakeline_sdk import Client, InvalidRequestError
+from wakeline_sdk import Client, InvalidRequestError, NotFoundError
 from wakeline_sdk._async import datasets as asynchronous
 from wakeline_sdk._sync import datasets as synchronous
 from wakeline_sdk._sync import imports as importing
 from wakeline_sdk.uploads import Upload
 
+from . import fields
 from .services import Platform
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
@@ -50,6 +51,46 @@ async def test_a_bucket_is_synced_by_command_again_and_again(platform: Platform)
         assert [each["syncs"] for each in sources.json] == [2]
         nothing = await platform.command("sync", "nowhere")
         assert nothing.code == 1
+
+
+async def test_images_by_reference_go_round_the_loop_until_their_owner_takes_them_away(
+    platform: Platform, tmp_path: Path
+) -> None:
+    name = "referred"
+    files = [path.read_bytes() for path in fields.images(tmp_path / "images", 3, seed=9)]
+    async with bucket_of(platform.services["ingest"].scope, "source-referred") as bucket:
+        for number, data in enumerate(files):
+            await bucket.put(f"{number}.png", data)
+        async with platform.client("manager", "p-boss") as client:
+            await client.datasets.create(name)
+            await client.sources.put(name, "all", bucket.name)
+            await client.imports.wait(await client.sources.sync(name, "all"))
+            await client.teams.put(name, name=name, cost_per_hour=30)
+            contrast = [{"name": "heuristic.threshold"}]
+            await client.projects.apply(fields.document(name, predictors=contrast))
+        await platform.settled()
+        async with platform.client("labeler", "p-ann", name) as client:
+            leases = await client.leases.take(name, "mark", count=3)
+            seen = [await client.leases.image(lease) for lease in leases]
+            assert sorted(seen) == sorted(files)
+            submitted = seen.index(files[0])
+            await client.leases.submit(leases[submitted], [])
+        await platform.settled()
+        async with platform.client("engineer", "p-engineer") as client:
+            asset_id = leases[submitted].asset.asset_id
+            found = [one async for one in client.predictions.list(asset_id=asset_id)]
+            assert [one["predictor"] for one in found] == ["heuristic.threshold"]
+        async with platform.client("reviewer", "p-eve", name) as client:
+            (review,) = await client.reviews.take(name, "mark", count=3)
+            assert await client.reviews.image(review) == files[0]
+            await bucket.delete("0.png")
+            with pytest.raises(NotFoundError, match="blob-missing"):
+                await client.reviews.image(review)
+        await bucket.put("1.png", files[0])
+        changed = leases[seen.index(files[1])]
+        async with platform.client("labeler", "p-ann", name) as client:
+            with pytest.raises(NotFoundError, match="blob-changed"):
+                await client.leases.image(changed)
 
 
 async def test_an_archive_is_sent_by_command(platform: Platform, tmp_path: Path) -> None:
