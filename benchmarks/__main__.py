@@ -25,14 +25,19 @@ from benchmarks.report import Result
 from wakeline_process import loop
 
 NAMES = (
+    "catchup",
     "consumer",
     "cycle",
     "feeding",
     "gate",
+    "inference",
+    "intake",
+    "memory",
     "opening",
     "queue",
     "relay",
     "saving",
+    "upload",
 )
 LIMIT = 600
 """Seconds that one benchmark may take."""

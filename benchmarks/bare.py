@@ -1,7 +1,7 @@
-"""The yardstick of the cycle benchmark: the least that lease and submit could be.
+"""The yardstick of routes: the least that they could be.
 
-Two endpoints on the same mongod: one ``find_one_and_update``, and one transaction of two
-documents. No principals, no validation, no events, no idempotency.
+Endpoints on the same mongod: lease is one ``find_one_and_update``, submit one transaction of two
+documents, a prediction one insert. No principals, no validation, no events, no idempotency.
 """
 
 import os
@@ -41,6 +41,13 @@ async def submit(task_id: int, label: dict[str, Any]) -> dict[str, Any]:
     async with client.start_session() as session:
         await session.with_transaction(body)
     return {"task_id": task_id}
+
+
+@app.post("/v1/predictions", status_code=201)
+async def predict(prediction: dict[str, Any]) -> dict[str, Any]:
+    """Store a prediction."""
+    await database["predictions"].insert_one({"prediction": prediction})
+    return {"stored": 1}
 
 
 if __name__ == "__main__":

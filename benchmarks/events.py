@@ -7,6 +7,7 @@ from wakeline_events.base import Asset
 from wakeline_events.configuration import (
     ClassDefinition,
     Ontology,
+    PredictorChoice,
     ProjectDocument,
     ReviewPolicy,
     StagePolicy,
@@ -20,12 +21,19 @@ BOXES = 5
 
 
 def configured() -> ProjectConfigured:
-    """A project of one stage, of whose labels nobody reviews any."""
+    """A project of one stage with pre-labels; nobody reviews its labels."""
     document = ProjectDocument(
         project=PROJECT,
         datasets=("tiles",),
         ontology=Ontology(classes=(ClassDefinition(name="ship", kinds=("box",)),)),
-        stages=(StagePolicy(name="find", team="vendor", review=ReviewPolicy(share=0)),),
+        stages=(
+            StagePolicy(
+                name="find",
+                team="vendor",
+                review=ReviewPolicy(share=0),
+                predictors=(PredictorChoice(name="own"), PredictorChoice(name="external")),
+            ),
+        ),
     )
     return ProjectConfigured(project_id=PROJECT, version=1, document=document)
 

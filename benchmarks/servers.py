@@ -1,11 +1,23 @@
 """The servers that a benchmark and its yardstick share, and a service's settings on them."""
 
+import asyncio
+import json
+import os
+import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from wakeline_embedded import ports
 from wakeline_messaging import create_indexes
+from wakeline_process.processes import Kind
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_storage import migrate
@@ -34,9 +46,83 @@ async def servers() -> AsyncIterator[Scope]:
 
 
 @asynccontextmanager
-async def migrated(service: Service) -> AsyncIterator[Runtime]:  # type: ignore[type-arg]
+async def migrated(service: Service[Any, Any]) -> AsyncIterator[Runtime]:
     """A service's connections, with its database ready."""
     async with open_runtime(service) as runtime:
         await create_indexes(runtime.database)
         await migrate(runtime.database, service.migrations)
         yield runtime
+
+
+@asynccontextmanager
+async def process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[str]:
+    """Run a service as its own process, as a cluster does; yields its base URL.
+
+    Its ``settings`` name the port. The process ends with the block.
+    """
+    settings = service.settings
+    prefix = f"WAKELINE_{service.name.upper()}_"
+    values = json.loads(orjson.dumps(settings.model_dump(), default=_plain))
+    environment = {
+        f"{prefix}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in values.items()
+        if value is not None
+    }
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"wakeline_{service.name}", kind.value),
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{settings.http.port}"
+    try:
+        await answering(f"{url}/health/ready", running)
+        yield url
+    finally:
+        if running.returncode is None:
+            running.terminate()
+            await running.wait()
+
+
+@asynccontextmanager
+async def bare(dsn: str) -> AsyncIterator[str]:
+    """Run the bare endpoints on a mongod; yields their base URL."""
+    port = ports.free_port()
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.bare"),
+        env={**os.environ, "BARE_DSN": dsn, "BARE_PORT": str(port)},
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        await answering(url, running)
+        yield url
+    finally:
+        running.terminate()
+        await running.wait()
+
+
+async def answering(url: str, running: asyncio.subprocess.Process) -> None:
+    """Wait until a process answers.
+
+    Raises
+    ------
+    RuntimeError
+        If it has ended instead.
+    """
+    async with httpx.AsyncClient() as client, asyncio.timeout(180):
+        while True:
+            if running.returncode is not None:
+                raise RuntimeError(f"the process for {url} ended with {running.returncode}")
+            with suppress(httpx.TransportError):
+                if (await client.get(url)).status_code < 500:
+                    return
+            await asyncio.sleep(0.1)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case timedelta():
+            return value.total_seconds()
+        case _:
+            return str(value)

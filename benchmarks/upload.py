@@ -1,0 +1,110 @@
+"""Uploading images: bytes a second through ingest, checked, fingerprinted, stored and known.
+
+``FILES`` (default 150) files of about 1 MB each (``FORMAT``: JPEG, the default, or TIFF) are sent
+by 16 clients to the ingest service in a process of its own. The yardstick puts the same files into
+the same object store with the same number of clients.
+"""
+
+import asyncio
+import io
+import itertools
+import os
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Iterator
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from benchmarks.servers import migrated, process, servers
+from wakeline_auth import Role
+from wakeline_blobs import Blobs
+from wakeline_embedded import ports
+from wakeline_ingest.settings import Settings
+from wakeline_ingest.wiring import service
+from wakeline_process.processes import Kind
+from wakeline_process.service import HttpSettings
+from wakeline_testing.running import ISSUER, settings_of
+
+CLIENTS = 16
+FILES = int(os.environ.get("FILES", "150"))
+FORMAT = os.environ.get("FORMAT", "JPEG")
+SIDES = {"JPEG": (1200, 1600), "TIFF": (512, 683)}
+YARDSTICK = "S3 puts of the same files"
+GOALS = {"ratio": (">=", 0.5)}
+Send = Callable[[int, bytes], Awaitable[None]]
+
+
+async def measure() -> dict[str, float | int | str]:
+    """Upload all files, then put them."""
+    files = list(_files())
+    async with servers() as scope:
+        http = HttpSettings(port=ports.free_port())
+        ingest = service(settings_of(scope, "ingest", Settings, http=http))
+        async with migrated(ingest), process(ingest, Kind.SERVE) as url:
+            ours, slowest = await _through(url, files)
+        async with Blobs(ingest.settings.blobs) as blobs:
+
+            async def put(number: int, data: bytes) -> None:
+                await blobs.put("assets", f"bare/{number}", data)
+
+            bare, _ = await _timed(files, put)
+    size = sum(map(len, files)) / 1e6
+    return {
+        "ratio": round(bare / ours, 3),
+        "mb_per_second": round(size / ours, 1),
+        "bare_mb_per_second": round(size / bare, 1),
+        "p95_ms": slowest,
+        "files": FILES,
+        "mb_a_file": round(size / FILES, 2),
+        "format": FORMAT,
+    }
+
+
+async def _through(url: str, files: list[bytes]) -> tuple[float, float]:
+    headers = {"Authorization": f"Bearer {ISSUER.mint('p-sender', {Role.ENGINEER}, None)}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as client:
+        (await client.put("/v1/datasets/bench", json={})).raise_for_status()
+
+        async def send(number: int, data: bytes) -> None:
+            name = f"{number}.{FORMAT.lower()}"
+            answer = await client.post(
+                "/v1/datasets/bench/assets",
+                files={"image": (name, data)},
+                headers={"Idempotency-Key": f"bench-{number}"},
+            )
+            assert answer.status_code == 201, answer.text
+
+        return await _timed(files, send)
+
+
+async def _timed(files: list[bytes], send: Send) -> tuple[float, float]:
+    """Seconds for all files with 16 clients, and the 95th percentile of one in milliseconds."""
+    waiting: Iterator[tuple[int, bytes]] = iter(enumerate(files))
+    each: list[float] = []
+
+    async def client() -> None:
+        for number, data in waiting:
+            started = time.perf_counter()
+            await send(number, data)
+            each.append((time.perf_counter() - started) * 1_000)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    return time.perf_counter() - started, round(statistics.quantiles(each, n=20)[18], 1)
+
+
+def _files() -> Iterator[bytes]:
+    """Files of different pictures, with about as much detail as photographs have."""
+    random = np.random.default_rng(1)
+    height, width = SIDES[FORMAT]
+    coarse = Image.fromarray(random.integers(0, 200, (32, 43, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC))
+    grain = random.integers(0, 56, (height * 2, width, 3), dtype=np.uint8)
+    for number in itertools.islice(itertools.count(), FILES):
+        first = number * height // FILES
+        picture = np.roll(smooth, number * 7, axis=1) + grain[first : first + height]
+        out = io.BytesIO()
+        Image.fromarray(picture).save(out, FORMAT, **({"quality": 90} if FORMAT == "JPEG" else {}))
+        yield out.getvalue()
