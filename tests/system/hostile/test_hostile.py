@@ -28,7 +28,7 @@ PROBLEM = b'{"type": "x", "title": "X", "status": 422, "code": "invalid-request"
 TYPE = "application/problem+json"
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 async def test_hostile_inputs_are_refused_with_a_reason_and_break_nothing(tmp_path: Path) -> None:
     report = Report()
     async with Target.running(tmp_path) as target:
