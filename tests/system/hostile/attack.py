@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Expected = Literal["refused", "items refused", "answered"]
-"""``refused``: a problem. ``items refused``: a report in which every item is. ``answered``: either,
-for an input that may be harmless."""
+Expected = Literal["refused", "items refused", "import refused", "answered"]
+"""``refused``: a problem. ``items refused``: a report in which every item is. ``import refused``: a
+problem, or an import that ends with nothing taken in. ``answered``: whatever, for an input that may
+be harmless."""
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -46,6 +47,18 @@ def wrong(attack: Attack, status: int, content_type: str, body: bytes) -> str | 
         bad = [one for one in items if one["status"] != "refused" or not one["detail"]]
         if bad or not items:
             return f"{attack} was taken: {bad}"
+    return None
+
+
+def wrong_import(attack: Attack, ended: Mapping[str, Any], lines: list[Any]) -> str | None:
+    """What is wrong with an import that came of a request; None if it was refused with a reason."""
+    if ended["state"] == "failed":
+        good = CODE.fullmatch(str(ended["code"])) and ended["message"]
+        return None if good else f"{attack} failed without a reason: {ended}"
+    taken = [one for one in lines if one["outcome"] != "refused"]
+    silent = [one for one in lines if not (one["code"] and one["message"])]
+    if taken or (silent and not taken):
+        return f"{attack} was taken: {(taken or silent)[:2]}"
     return None
 
 

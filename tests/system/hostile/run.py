@@ -19,8 +19,8 @@ from pymongo import AsyncMongoClient
 
 from tests.system.faults import clients
 from tests.system.faults.platform import wakeline
-from tests.system.hostile import bodies, documents, files, paths, shapes
-from tests.system.hostile.attack import Attack, wrong
+from tests.system.hostile import archives, bodies, documents, files, paths, shapes
+from tests.system.hostile.attack import Attack, wrong, wrong_import
 from tests.system.hostile.records import Record
 from wakeline_auth import Role
 from wakeline_embedded import access, mongod, ports, processes
@@ -209,6 +209,7 @@ async def all_attacks(
     return [
         *shapes.attacks(leased, reviewed),
         *files.attacks(clients.DATASET, damaged=each),
+        *archives.attacks(clients.DATASET),
         *bodies.attacks(told, known),
         *paths.attacks(told),
         *documents.attacks(told, target.urls, each),
@@ -256,8 +257,25 @@ async def _send(target: Target, attack: Attack, report: Report) -> None:
     report.statuses[answer.status_code] += 1
     content_type = answer.headers.get("content-type", "")
     found = wrong(attack, answer.status_code, content_type, answer.content)
+    if found is None and attack.expected == "import refused" and answer.is_success:
+        found = await _end_of_import(target, attack, answer.json()["import_id"])
     if found is not None:
         report.wrong.append(found)
+
+
+async def _end_of_import(target: Target, attack: Attack, import_id: str) -> str | None:
+    path = f"{attack.path}/{import_id}"
+    try:
+        async with asyncio.timeout(120):
+            while True:
+                ended = await target.ask("admin", "ingest", "GET", path)
+                if ended["state"] in ("done", "failed", "cancelled"):
+                    break
+                await asyncio.sleep(0.3)
+    except TimeoutError:
+        return f"{attack} does not end: {ended}"
+    lines = await target.ask("admin", "ingest", "GET", f"{path}/lines")
+    return wrong_import(attack, ended, lines["items"])
 
 
 async def publish(target: Target, sent: Iterable[Record], report: Report) -> None:
