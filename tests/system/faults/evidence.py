@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pymongo import AsyncMongoClient
 
 from tests.system.faults.clients import digest
 from tests.system.faults.inflight import SERVICES
+from wakeline_events.registry import PRODUCERS
 from wakeline_messaging import Envelope
 from wakeline_messaging.envelope import from_record
 
@@ -54,6 +56,10 @@ class Evidence:
     reads: dict[str, list[str]] = field(default_factory=dict)
     """Consumer -> the topics that it reads."""
     events: list[Told] = field(default_factory=list)
+    history: list[Told] = field(default_factory=list)
+    """Every event that the lineage service has kept, by its own API: the second witness."""
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+    """Streams of which that service says itself that something is missing."""
     hashes: dict[str, tuple[str, str]] = field(default_factory=dict)
     """What was compared -> the state before and after a replay."""
 
@@ -91,18 +97,47 @@ async def gather(ledger: Iterable[dict[str, Any]], mongo: Mongo, bootstrap: str)
         found.marks[service] = {
             row["_id"]: row["sequence"] async for row in database["marks"].find({})
         }
-        async for envelope in envelopes(bootstrap, topic):
-            found.events.append(told(envelope))
+        if service in PRODUCERS:
+            async for envelope in envelopes(bootstrap, topic):
+                found.events.append(told(envelope))
     return found
+
+
+async def testify(found: Evidence, url: str, token: str) -> None:
+    """Ask the lineage service for everything that it has ever seen."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
+        cursor: dict[str, str] = {}
+        while True:
+            answer = await client.get("/v1/history", params={"limit": "1000", **cursor})
+            page = answer.raise_for_status().json()
+            for event in page["items"]:
+                topic = f"wakeline.{event['service']}"
+                found.history.append(
+                    Told(
+                        topic,
+                        event["key"],
+                        event["sequence"],
+                        event["type"],
+                        event["id"],
+                        _about(event["data"]),
+                    )
+                )
+            if page["next"] is None:
+                break
+            cursor = {"cursor": page["next"]}
+        gaps = await client.get("/v1/history/gaps")
+        found.gaps = gaps.raise_for_status().json()["gaps"]
 
 
 def told(envelope: Envelope) -> Told:
     """An event without what is in it."""
-    data = json.loads(envelope.data)
-    about = data.get("label_id") or data.get("task_id") or data.get("asset_id") or ""
-    return Told(
-        envelope.topic, envelope.key, envelope.sequence, envelope.type, envelope.id, str(about)
-    )
+    about = _about(json.loads(envelope.data))
+    return Told(envelope.topic, envelope.key, envelope.sequence, envelope.type, envelope.id, about)
+
+
+def _about(data: dict[str, Any]) -> str:
+    return str(data.get("label_id") or data.get("task_id") or data.get("asset_id") or "")
 
 
 async def envelopes(bootstrap: str, topic: str) -> AsyncIterator[Envelope]:

@@ -19,7 +19,7 @@ from pymongo.errors import PyMongoError
 from tests.system.faults.platform import STORES
 from wakeline_messaging import Handlers
 
-SERVICES = ("ingest", "labeling", "review", "training", "prediction")
+SERVICES = ("ingest", "labeling", "review", "training", "prediction", "lineage")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import Platform
 from tests.system.faults.schedule import Fault, Rates, faults
 from tests.system.faults.verdict import violations
+from wakeline_auth import Role
 
 WAIT_FOR_WORK = 0.7
 """Seconds that a kill waits for its target to have something in hand; then it comes anyway."""
@@ -92,6 +93,8 @@ class Run:
         began = time.monotonic()
         self.tell(f"seed {self.plan.seed}, {self.plan.kills} kills, in {self.plan.home}")
         await self.platform.up(small_disks=self.plan.small_disks)
+        for name in self.platform.names:  # whatever a run that was broken off left standing still
+            self.platform.send(name, signal.SIGCONT)
         handlers = {name: consumer.handlers for name, consumer in replay.CONSUMERS.items()}
         self.gauge = Gauge(self.platform.dsn(), self.platform.bootstrap, handlers)
         self.crowd = Crowd(self.platform, self.ledger, self.gauge, self.plan.seed)
@@ -124,6 +127,8 @@ class Run:
                 name: consumer.handlers.topics("wakeline")
                 for name, consumer in replay.CONSUMERS.items()
             }
+            token = self.platform.token("auditor", Role.AUDITOR)
+            await evidence.testify(found, self.platform.urls["lineage"], token)
             if replays:
                 found.hashes = await replay.hashes(mongo, bootstrap, self.plan.seed)
         return found

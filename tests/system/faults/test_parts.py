@@ -123,6 +123,12 @@ def sound() -> Evidence:
         "wakeline.labeling|a": 2,
         "wakeline.review|a": 1,
     }
+    events = [
+        _told("ingest", "asset.ingested", 1, "a"),
+        _told("labeling", "task.opened", 1, "t"),
+        _told("labeling", "label.completed", 2, "l"),
+        _told("review", "label.accepted", 1, "l"),
+    ]
     return Evidence(
         ledger=[
             {"what": "asset", "at": TIME, "number": 0, "asset_id": "a"},
@@ -145,12 +151,8 @@ def sound() -> Evidence:
             "labeling": ["wakeline.ingest", "wakeline.review"],
             "review": ["wakeline.labeling"],
         },
-        events=[
-            _told("ingest", "asset.ingested", 1, "a"),
-            _told("labeling", "task.opened", 1, "t"),
-            _told("labeling", "label.completed", 2, "l"),
-            _told("review", "label.accepted", 1, "l"),
-        ],
+        events=events,
+        history=list(events),
         hashes={"labeling": ("same", "same")},
     )
 
@@ -200,6 +202,17 @@ TAMPERINGS: dict[str, Callable[[Evidence], object]] = {
     ),
     "labeling has taken in 0 of 1 of wakeline.review|a": lambda e: e.marks["labeling"].pop(
         "wakeline.review|a"
+    ),
+    "lineage has no label.completed wakeline.labeling|a|2": lambda e: e.history.pop(2),
+    "lineage knows nothing of label l": lambda e: e.history.pop(2),
+    "lineage has task.opened wakeline.labeling|a|1 2 times": lambda e: e.history.append(
+        e.history[1]
+    ),
+    "lineage has label.rejected wakeline.review|a|9, which": lambda e: e.history.append(
+        _told("review", "label.rejected", 9, "l")
+    ),
+    "lineage misses [3] of review|a": lambda e: e.gaps.append(
+        {"service": "review", "key": "a", "missing": [3]}
     ),
     "state same became other": lambda e: e.hashes.update(labeling=("same", "other")),
     "lease was answered with 500": lambda e: e.ledger.append(

@@ -15,6 +15,13 @@ VERDICTS = {
     "label.accepted": ("accepted", "corrected", "unreviewed"),
     "label.rejected": ("rejected",),
 }
+"""Which event tells of which verdicts."""
+TELLS = {
+    "asset": ("asset.ingested",),
+    "label": ("label.completed",),
+    "verdict": ("label.accepted", "label.rejected"),
+}
+"""Which events tell of what clients were promised."""
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -28,6 +35,7 @@ def violations(evidence: Evidence) -> list[str]:
         leftovers,
         streams,
         taken_in,
+        witness,
         replays,
     )
     return [line for check in checks for line in check(evidence)]
@@ -164,6 +172,29 @@ def taken_in(evidence: Evidence) -> Iterator[str]:
         for stream, last in evidence.streams.items():
             if stream.split("|", 1)[0] in topics and marks.get(stream, 0) != last:
                 yield f"{service} has taken in {marks.get(stream, 0)} of {last} of {stream}"
+
+
+def witness(evidence: Evidence) -> Iterator[str]:
+    """The history that lineage kept is what is on the topics, and what clients were promised."""
+    kept, published = Counter(evidence.history), set(evidence.events)
+    for event in sorted(published - kept.keys(), key=str):
+        yield f"lineage has no {_name(event)}"
+    for event, times in kept.items():
+        if event not in published:
+            yield f"lineage has {_name(event)}, which was never published"
+        if times > 1:
+            yield f"lineage has {_name(event)} {times} times"
+    for gap in evidence.gaps:
+        yield f"lineage misses {gap['missing']} of {gap['service']}|{gap['key']}"
+    known = {(event.type, event.about) for event in kept}
+    for entry in _of(evidence, "asset", "label", "verdict"):
+        about = str(entry.get("label_id") or entry.get("asset_id"))
+        if not any((kind, about) in known for kind in TELLS[entry["what"]]):
+            yield f"lineage knows nothing of {entry['what']} {about}"
+
+
+def _name(event: Told) -> str:
+    return f"{event.type} {event.topic}|{event.key}|{event.sequence}"
 
 
 def replays(evidence: Evidence) -> Iterator[str]:
