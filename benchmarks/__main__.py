@@ -28,6 +28,7 @@ NAMES = (
     "catchup",
     "consumer",
     "cycle",
+    "export",
     "feeding",
     "gate",
     "inference",
