@@ -94,10 +94,9 @@ def stored_pixels(source: Source, kind: Format, max_pixels: int) -> tuple[Any, O
 def _array(image: Image.Image) -> NDArray[Any]:
     if image.mode.startswith("I"):
         return np.asarray(image).astype(np.uint16)[..., None]
-    grey = image.mode in ("1", "L", "LA", "La")
-    return np.asarray(image.convert("L" if grey else "RGB")).reshape(
-        image.height, image.width, 1 if grey else 3
-    )
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    plain = image if image.mode == mode else image.convert(mode)  # which copies in any case
+    return np.asarray(plain).reshape(image.height, image.width, 1 if mode == "L" else 3)
 
 
 def _deep_png(source: Source) -> NDArray[Any] | None:
