@@ -1,0 +1,103 @@
+"""From an upload to a prediction of the model that was trained on it, and all the way back."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.prediction.kit import bright_model, card_of
+from wakeline_sdk import NotFoundError, Upload
+
+from . import fields
+from .fields import weed
+from .services import Platform
+from .test_operating import ended_run
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+IMAGES, LABELED = 12, 10
+
+
+async def prediction_of_own_model(platform: Platform, assets: set[str]) -> dict[str, Any]:
+    """What the stage's own model made of an image that nobody has labeled."""
+    async with asyncio.timeout(60):
+        while True:
+            for asset in assets:
+                listed = await platform.done("predictions", "list", "--asset", asset, "--json")
+                for one in listed.json:
+                    if one["predictor"] == "own":
+                        return dict(one)
+            await asyncio.sleep(0.3)
+
+
+async def test_a_prediction_is_traced_to_images_and_an_image_to_the_model(
+    platform: Platform, tmp_path: Path
+) -> None:
+    name, model_folder = "rapeseed", tmp_path / "model"
+    model_folder.mkdir()
+    (model_folder / "model.onnx").write_bytes(bright_model())
+    (model_folder / "card.json").write_bytes(card_of(bright_model(), ("weed", "crop")))
+    training = {"trainer": "instances", "parameters": {"model_from": str(model_folder)}}
+    wanted = fields.document(
+        name,
+        predictors=[{"name": "own"}],
+        training=training,
+        review={"share": 0},
+        holdout_share=0.3,
+    )
+    async with platform.client("admin", "p-admin") as client:
+        await client.datasets.create(name)
+        await client.teams.put(name, name="Rapers")
+        paths = fields.images(tmp_path, IMAGES, seed=11)
+        await client.datasets.upload_all(name, [Upload(path) for path in paths])
+        await client.projects.apply(wanted)
+        await platform.settled()
+        uploaded = {one.asset_id async for one in client.datasets.assets(name)}
+    async with platform.client("labeler", "p-ann", name) as client:
+        leases = await client.leases.take(name, "mark", count=LABELED)
+        submitted = {
+            lease.asset.asset_id: (await client.leases.submit(lease, [weed()])).label_id
+            for lease in leases
+        }
+    await platform.settled()
+    run = (await platform.done("runs", "start", name, "mark", "--json")).json
+    assert (await ended_run(platform, run["run_id"]))["state"] == "completed"
+    prediction = await prediction_of_own_model(platform, uploaded - set(submitted))
+    await platform.settled()
+
+    asked = ("trace", prediction["prediction_id"], "--json")
+    back = (await platform.done(*asked, role="auditor")).json
+    found: dict[str, set[str]] = {}
+    for node in back:
+        found.setdefault(node["kind"], set()).add(node["id"])
+    assert found["run"] == {run["run_id"]}
+    (model,) = found["model"]
+    frozen = (await platform.done("dataset-versions", "list", name, "--json")).json
+    assert found["dataset-version"] == {one["dataset_version"] for one in frozen}
+    assert found["label"] <= set(submitted.values())
+    trained_on = found["asset"] - {prediction["asset_id"]}
+    assert len(trained_on) == len(found["label"]) >= 6
+    assert trained_on <= set(submitted)
+    assert "p-ann" in found["person"]
+
+    image = sorted(trained_on)[0]
+    on = (await platform.done("impact", image, "--json", role="auditor")).json
+    assert model in {node["id"] for node in on}
+    assert prediction["prediction_id"] in {node["id"] for node in on}
+    tree = (await platform.done("trace", prediction["prediction_id"])).out
+    for words in ("made: model", "was trained on by: dataset-version", "is in: review", "nodes"):
+        assert words in tree
+    history = (await platform.done("history", model)).out
+    assert "model.trained" in history
+    async with platform.client("auditor", "p-audit") as client:
+        (label,) = [submitted[image]]
+        types = [event.type async for event in client.lineage.history(label)]
+        assert types.count("label.completed") == types.count("label.accepted") == 1
+        around = [one async for one in client.lineage.neighbours(f"run:{run['run_id']}", "on")]
+        assert [one.id for one in around] == [model]
+        assert (await client.lineage.gaps()).gaps == ()
+        with pytest.raises(NotFoundError, match="dataset versions"):
+            [node async for node in client.lineage.trace("nobody-knows-this")]
+    refused = await platform.command("trace", image, role="labeler")
+    assert (refused.code, "forbidden" in refused.err) == (1, True)
