@@ -10,6 +10,7 @@ from typing import Any
 from tests.system.hostile.attack import Attack
 
 JSON = "application/json"
+LINES = "application/x-ndjson"
 XML = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">
 <!ENTITY c SYSTEM "file:///etc/passwd">]><x>&b;&c;</x>"""
 
@@ -50,7 +51,7 @@ MAYBE_HARMLESS = frozenset({"nothing", "a lying length of characters", "a byte o
 def attacks(
     documents: Mapping[str, Mapping[str, Any]], known: Mapping[str, str]
 ) -> Iterator[Attack]:
-    """Each bomb to each route with a JSON body.
+    """Each bomb to each route with a body of JSON, or of lines of it.
 
     Parameters
     ----------
@@ -63,17 +64,23 @@ def attacks(
         for path, methods in document["paths"].items():
             for method, operation in methods.items():
                 content = operation.get("requestBody", {}).get("content", {})
-                if JSON not in content:
+                media_type = next((kind for kind in (JSON, LINES) if kind in content), None)
+                if media_type is None:
                     continue
                 for name, (body, headers) in BOMBS.items():
+                    # A stream of lines is answered line by line, each bad one with its reason.
+                    harmless = name in MAYBE_HARMLESS or media_type == LINES
                     yield Attack(
                         "bodies",
                         name,
                         service,
                         method.upper(),
                         filled(path, known),
-                        expected="answered" if name in MAYBE_HARMLESS else "refused",
-                        request={"content": body, "headers": {"Content-Type": JSON, **headers}},
+                        expected="answered" if harmless else "refused",
+                        request={
+                            "content": body,
+                            "headers": {"Content-Type": media_type, **headers},
+                        },
                     )
 
 

@@ -27,7 +27,7 @@ from wakeline_embedded import access, mongod, ports, processes
 from wakeline_embedded.layout import BLOCK, Layout, Ports
 from wakeline_embedded.state import StackState
 
-SERVICES = ("ingest", "labeling", "review", "training", "prediction")
+SERVICES = ("ingest", "labeling", "review", "training", "prediction", "lineage")
 LARGEST_MB = 900
 """Resident memory that no process of a service may ever have had."""
 LIMIT = 20.0

@@ -43,7 +43,7 @@ async def test_hostile_inputs_are_refused_with_a_reason_and_break_nothing(tmp_pa
     print(report)
     assert report.wrong == []
     assert sum(report.sent.values()) > 350
-    assert set(set_aside) == {"labeling", "review", "training", "prediction"}
+    assert set(set_aside) == {"labeling", "review", "training", "prediction", "lineage"}
 
 
 def _is_no_event(record: records.Record) -> bool:
