@@ -24,6 +24,7 @@ from pymongo.errors import (
     WriteError,
 )
 
+from wakeline_events.registry import BY_TYPE
 from wakeline_messaging import ordering
 from wakeline_messaging.envelope import Envelope, UnknownMajorError, from_document
 from wakeline_messaging.handlers import Handlers
@@ -85,7 +86,7 @@ class Processor:
 
     def decode(self, event: Envelope) -> None:
         """Read an event's data before its transaction, if there is a handler that wants it."""
-        if self._handlers.of(event.type) is not None:
+        if self._handlers.of(event.type) is not None and event.type in BY_TYPE:
             # One that cannot be read fails in its handler, where it is known by name.
             with suppress(UnknownMajorError, ValueError):
                 event.event()
