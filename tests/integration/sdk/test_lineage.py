@@ -1,12 +1,9 @@
-"""From an upload to a prediction of the model that was trained on it, and all the way back."""
+"""From an upload to the model that was trained on it, and all the way back."""
 
-import asyncio
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.integration.prediction.kit import bright_model, card_of
 from wakeline_sdk import NotFoundError, Upload
 
 from . import fields
@@ -19,33 +16,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 IMAGES, LABELED = 12, 10
 
 
-async def prediction_of_own_model(platform: Platform, assets: set[str]) -> dict[str, Any]:
-    """What the stage's own model made of an image that nobody has labeled."""
-    async with asyncio.timeout(60):
-        while True:
-            for asset in assets:
-                listed = await platform.done("predictions", "list", "--asset", asset, "--json")
-                for one in listed.json:
-                    if one["predictor"] == "own":
-                        return dict(one)
-            await asyncio.sleep(0.3)
-
-
-async def test_a_prediction_is_traced_to_images_and_an_image_to_the_model(
+async def test_a_model_is_traced_to_its_images_and_an_image_to_the_model(
     platform: Platform, tmp_path: Path
 ) -> None:
-    name, model_folder = "rapeseed", tmp_path / "model"
-    model_folder.mkdir()
-    (model_folder / "model.onnx").write_bytes(bright_model())
-    (model_folder / "card.json").write_bytes(card_of(bright_model(), ("weed", "crop")))
-    training = {"trainer": "instances", "parameters": {"model_from": str(model_folder)}}
-    wanted = fields.document(
-        name,
-        predictors=[{"name": "own"}],
-        training=training,
-        review={"share": 0},
-        holdout_share=0.3,
-    )
+    name = "rapeseed"
+    training = {"trainer": "boxes"}
+    wanted = fields.document(name, training=training, review={"share": 0}, holdout_share=0.5)
     async with platform.client("admin", "p-admin") as client:
         await client.datasets.create(name)
         await client.teams.put(name, name="Rapers")
@@ -53,7 +29,6 @@ async def test_a_prediction_is_traced_to_images_and_an_image_to_the_model(
         await client.datasets.upload_all(name, [Upload(path) for path in paths])
         await client.projects.apply(wanted)
         await platform.settled()
-        uploaded = {one.asset_id async for one in client.datasets.assets(name)}
     async with platform.client("labeler", "p-ann", name) as client:
         leases = await client.leases.take(name, "mark", count=LABELED)
         submitted = {
@@ -63,30 +38,30 @@ async def test_a_prediction_is_traced_to_images_and_an_image_to_the_model(
     await platform.settled()
     run = (await platform.done("runs", "start", name, "mark", "--json")).json
     assert (await ended_run(platform, run["run_id"]))["state"] == "completed"
-    prediction = await prediction_of_own_model(platform, uploaded - set(submitted))
     await platform.settled()
+    (trained,) = (await platform.done("models", "list", name, "--json")).json
+    model = trained["model_version"]
 
-    asked = ("trace", prediction["prediction_id"], "--json")
+    asked = ("trace", model, "--json")
     back = (await platform.done(*asked, role="auditor")).json
     found: dict[str, set[str]] = {}
     for node in back:
         found.setdefault(node["kind"], set()).add(node["id"])
     assert found["run"] == {run["run_id"]}
-    (model,) = found["model"]
+    assert found["model"] == {model}
     frozen = (await platform.done("dataset-versions", "list", name, "--json")).json
     assert found["dataset-version"] == {one["dataset_version"] for one in frozen}
     assert found["label"] <= set(submitted.values())
-    trained_on = found["asset"] - {prediction["asset_id"]}
-    assert len(trained_on) == len(found["label"]) >= 6
+    trained_on = found["asset"]
+    assert len(trained_on) == len(found["label"]) >= 5
     assert trained_on <= set(submitted)
     assert "p-ann" in found["person"]
 
     image = sorted(trained_on)[0]
     on = (await platform.done("impact", image, "--json", role="auditor")).json
     assert model in {node["id"] for node in on}
-    assert prediction["prediction_id"] in {node["id"] for node in on}
-    tree = (await platform.done("trace", prediction["prediction_id"])).out
-    for words in ("made: model", "was trained on by: dataset-version", "is in: review", "nodes"):
+    tree = (await platform.done("trace", model)).out
+    for words in ("made: run", "was trained on by: dataset-version", "is in: review", "nodes"):
         assert words in tree
     history = (await platform.done("history", model)).out
     assert "model.trained" in history

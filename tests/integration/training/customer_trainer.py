@@ -13,7 +13,6 @@ import sys
 import time
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -97,9 +96,6 @@ def main() -> None:
         ).encode(),
         "predictions.jsonl": b"".join(json.dumps(row).encode() + b"\n" for row in said),
     }
-    if folder := PARAMETERS.get("model_from"):  # a model that prediction can really run
-        for name in ("model.onnx", "card.json"):
-            artefacts[name] = Path(folder, name).read_bytes()
     for name, content in artefacts.items():
         write(f"{OUTPUT}{name}", content)
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in artefacts.items()}
