@@ -1,11 +1,16 @@
 """What the service's database went through, in order."""
 
-from wakeline_labeling.migrations import admission, first, second, steering
+from wakeline_labeling.migrations import (
+    m0001_indexes,
+    m0002_counting,
+    m0003_steering,
+    m0004_exams,
+)
 from wakeline_storage import Migration
 
 MIGRATIONS = (
-    Migration(1, "first indexes", first.apply),
-    Migration(2, "queues are counted from an index", second.apply),
-    Migration(3, "search for tasks, and actions on many", steering.apply),
-    Migration(4, "exams", admission.apply),
+    Migration(1, "first indexes", m0001_indexes.apply),
+    Migration(2, "queues are counted from an index", m0002_counting.apply),
+    Migration(3, "search for tasks, and actions on many", m0003_steering.apply),
+    Migration(4, "exams", m0004_exams.apply),
 )
