@@ -272,8 +272,8 @@ class Blobs:
     async def check(self, bucket: str = "assets") -> None:
         """Return if the store answers this credential within two seconds, else raise.
 
-        Asks for a bucket that every service may list, so a wrong credential and a stack that is
-        not set up fail too.
+        Asks for a bucket that the service may list, so a wrong credential and a stack that is not
+        set up fail too.
         """
 
         def ask() -> None:
