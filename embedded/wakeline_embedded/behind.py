@@ -6,9 +6,10 @@ import asyncio
 
 from wakeline_embedded import documents
 from wakeline_embedded.layout import Layout
-from wakeline_sdk import AsyncClient, WakelineError
+from wakeline_sdk import AsyncClient, UnreachableError, WakelineError
 from wakeline_sdk.models import Backlog
 
+NO_ANSWER = (WakelineError, UnreachableError)
 _LIMIT = 5.0
 """Seconds for one answer: a status that hangs tells nobody anything."""
 
@@ -21,7 +22,7 @@ async def backlogs(layout: Layout) -> dict[str, Backlog | None]:
     async with AsyncClient(owner["url"], owner["token"], timeout=_LIMIT, attempts=1) as client:
         try:
             names = sorted(await client.operations.services())
-        except WakelineError:
+        except NO_ANSWER:
             return {}
         found = await asyncio.gather(*(_one(client, name) for name in names))
     return dict(zip(names, found, strict=True))
@@ -30,5 +31,5 @@ async def backlogs(layout: Layout) -> dict[str, Backlog | None]:
 async def _one(client: AsyncClient, service: str) -> Backlog | None:
     try:
         return await client.operations.backlog(service)
-    except WakelineError:
+    except NO_ANSWER:
         return None

@@ -187,6 +187,7 @@ class Processor:
         if handler is None:
             return
         before, started = uow.asked, time.perf_counter()
+        uow.in_hand = event
         correlation.bind(event.correlation)
         try:
             with tracing.span(f"handle {event.type}", parent=event.trace, key=event.key):

@@ -11,7 +11,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
 from wakeline_events.base import Event, ServiceName
-from wakeline_messaging.envelope import encode, schema_of
+from wakeline_messaging.envelope import Envelope, encode, schema_of
 from wakeline_storage import BufferedCollection
 from wakeline_telemetry import correlation, tracing
 
@@ -65,6 +65,8 @@ class UnitOfWork(Generic[R]):
         self.now = scope.now
         self.careful = False
         """Write after each event, so that what cannot be stored names the event it came from."""
+        self.in_hand: Envelope | None = None
+        """The event that is handled now."""
         self._collections: dict[str, BufferedCollection] = {}
         self._emitted: list[_Emitted] = []
         self._known: set[str] = set()
@@ -126,6 +128,13 @@ class UnitOfWork(Generic[R]):
     def known(self, *names: str) -> None:
         """Say that something exists now: events that waited for it are handled."""
         self._known.update(names)
+
+    async def earlier_waits_for(self, name: str) -> bool:
+        """Whether an event of the same stream, earlier than the one in hand, waits for a name."""
+        event = self.in_hand
+        assert event is not None, "only a handler has an event in hand"
+        earlier = {"topic": event.topic, "key": event.key, "sequence": {"$lt": event.sequence}}
+        return await self.collection("waiting").find_one({"name": name, **earlier}) is not None
 
     def take_known(self) -> set[str]:
         """The names said since the last call."""

@@ -152,12 +152,13 @@ async def test_submits_that_go_together_are_all_or_none_wherever_the_kill_falls(
     await lab.configure()
     await lab.ingest(range(TASKS))
     await lab.no_waiting()
+    python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     dying = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.integration.labeling.dying",
         cwd=ROOT,
-        env=environment(lab, free_port()) | {"PYTHONPATH": f"{ROOT}:{os.environ['PYTHONPATH']}"},
+        env=environment(lab, free_port()) | {"PYTHONPATH": python_path},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

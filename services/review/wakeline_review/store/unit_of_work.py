@@ -46,7 +46,3 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
     def drafts(self) -> MongoDrafts:
         """Corrections that came too late."""
         return MongoDrafts(self.collection("drafts"), self.now)
-
-    async def is_awaited(self, name: str, key: str) -> bool:
-        """Whether an event of a key waits for a name."""
-        return await self.collection("waiting").find_one({"name": name, "key": key}) is not None

@@ -65,7 +65,7 @@ async def drop(uow: ReviewUnitOfWork, event: TaskClosed) -> None:
     NotYetKnownError
         If the project's configuration has not arrived, or a label of the asset waits for it.
     """
-    await after_those_that_wait(uow, event.stage_id.partition("/")[0], event.asset_id)
+    await after_those_that_wait(uow, event.stage_id.partition("/")[0])
     for review in await uow.reviews.of_task(event.task_id):
         if review.state not in rounds.DECIDED:
             changes = {"state": "cancelled", "lease": None, "decided_at": uow.now}

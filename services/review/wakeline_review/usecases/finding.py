@@ -1,6 +1,6 @@
 """Finds reviews, projects and policies, or says what is missing."""
 
-from wakeline_events.base import AssetId, LabelId, ProjectId
+from wakeline_events.base import LabelId, ProjectId
 from wakeline_events.configuration import ProjectDocument, ReviewPolicy, StagePolicy
 from wakeline_messaging import NotYetKnownError
 from wakeline_review.domain.errors import NoSuchReviewError, NotOnTeamError, UnknownStageError
@@ -47,9 +47,7 @@ async def known_project(uow: ReviewUnitOfWork, project_id: ProjectId) -> Project
     return document
 
 
-async def after_those_that_wait(
-    uow: ReviewUnitOfWork, project_id: ProjectId, asset_id: AssetId
-) -> None:
+async def after_those_that_wait(uow: ReviewUnitOfWork, project_id: ProjectId) -> None:
     """Let an event that changes what earlier ones of its asset made wait behind them.
 
     Labels wait for their project's configuration; what is said of their asset afterwards could
@@ -60,7 +58,7 @@ async def after_those_that_wait(
     NotYetKnownError
     """
     await known_project(uow, project_id)
-    if await uow.is_awaited(f"project:{project_id}", asset_id):
+    if await uow.earlier_waits_for(f"project:{project_id}"):
         raise NotYetKnownError(f"project:{project_id}")
 
 

@@ -19,7 +19,7 @@ async def learn_benchmark(uow: ReviewUnitOfWork, event: BenchmarkSet) -> None:
     NotYetKnownError
         If the project's configuration has not arrived, or a label of the asset waits for it.
     """
-    await after_those_that_wait(uow, event.project_id, event.asset_id)
+    await after_those_that_wait(uow, event.project_id)
     uow.benchmarks.put(event.stage_id, event.asset_id, event.truth)
 
 
