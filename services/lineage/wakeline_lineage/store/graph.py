@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bson.binary import Binary
-
 from wakeline_lineage.domain.nodes import Kind, Link, Node, Story
 from wakeline_lineage.domain.records import Direction, Neighbour, NodeRecord
 from wakeline_storage import BufferedCollection, Document
@@ -52,8 +50,13 @@ class MongoGraph:
         changes = {f"facts.{fact}": value for fact, value in facts.items()}
         self._nodes.update({"_id": name}, {"$set": changes})
 
-    def flush(self, positions: Mapping[str, int]) -> None:
-        """Hand what was told on to be written, each node and each edge once."""
+    async def flush(self, positions: Mapping[str, int]) -> None:
+        """Hand what was told on to be written, each node and each edge once.
+
+        What is there already is read first and mostly needs no write: an upsert of every one
+        would cost the database more than all the rest. Nobody else can insert the same meanwhile,
+        for positions are given to one transaction at a time.
+        """
         told, self._told = self._told, []
         nodes: dict[Node, tuple[dict[str, Any], int]] = {}
         said_again: list[tuple[Node, str, Any]] = []
@@ -70,38 +73,43 @@ class MongoGraph:
             for link in story.links:
                 by, first = edges.get(link, (event, at))
                 edges[link] = (min(by, event), min(first, at))
-        for node, (facts, at) in nodes.items():
-            self._put_node(node, facts, at)
+        await self._put_nodes(nodes)
         for node, fact, value in said_again:
             # A snapshot tells of today: what an event has told of its day stays.
             unknown = {"_id": node.name, f"facts.{fact}": {"$exists": False}}
             self._nodes.update(unknown, {"$set": {f"facts.{fact}": value}})
+        await self._put_edges(edges)
+
+    async def _put_nodes(self, nodes: Mapping[Node, tuple[Mapping[str, Any], int]]) -> None:
+        names = [node.name for node in nodes]
+        there = await _by_id(self._nodes, names, ("position", "facts"))
+        for node, (facts, at) in nodes.items():
+            row = there.get(node.name)
+            if row is None:
+                new = {"_id": node.name, "kind": node.kind.value, "id": node.id}
+                rest = {"facts": dict(facts)} if facts else {}
+                self._nodes.insert({**new, "names": list(node.names), "position": at, **rest})
+                continue
+            known = row.get("facts", {})
+            news = {
+                f"facts.{fact}": told for fact, told in facts.items() if known.get(fact) != told
+            }
+            if at < row["position"]:
+                news["position"] = at
+            if news:
+                self._nodes.update({"_id": node.name}, {"$set": news})
+
+    async def _put_edges(self, edges: Mapping[Link, tuple[str, int]]) -> None:
+        ids = {link: _id_of(link) for link in edges}
+        there = await _by_id(self._edges, list(ids.values()), ("by", "position"))
         for link, (by, at) in edges.items():
-            self._put_edge(link, by, at)
-
-    def _put_node(self, node: Node, facts: Mapping[str, Any], at: int) -> None:
-        change: Document = {
-            "$setOnInsert": {"kind": node.kind.value, "id": node.id, "names": list(node.names)},
-            "$min": {"position": at},
-        }
-        if facts:
-            change["$set"] = {f"facts.{fact}": value for fact, value in facts.items()}
-        self._nodes.update({"_id": node.name}, change, upsert=True)
-
-    def _put_edge(self, link: Link, by: str, at: int) -> None:
-        source, target = link.source.name, link.target.name
-        said = f"{source}\n{link.says}\n{target}"
-        # Its digest: a row's own id would cost as much as all it holds.
-        row_id = Binary(hashlib.sha256(said.encode()).digest()[:16])
-        self._edges.update(
-            {"_id": row_id},
-            {
-                "$setOnInsert": {"source": source, "says": link.says, "target": target},
+            row = there.get(ids[link])
+            if row is None:
+                ends = {"source": link.source.name, "says": link.says, "target": link.target.name}
+                self._edges.insert({"_id": ids[link], **ends, "by": by, "position": at})
+            elif by < row["by"] or at < row["position"]:
                 # The least of all events that say so: the same whatever order they came in.
-                "$min": {"by": by, "position": at},
-            },
-            upsert=True,
-        )
+                self._edges.update({"_id": ids[link]}, {"$min": {"by": by, "position": at}})
 
     async def called(self, name: str) -> list[str]:
         """Names of the nodes that somebody may mean, at most ten."""
@@ -196,6 +204,19 @@ class MongoGraph:
         elif direction == "on" and (row := await self._members.find_one({"_id": name})):
             links += [Neighbour(name, one, IS_IN, None) for one in row["versions"] if one > past]
         return sorted(links, key=lambda one: (one.far, one.says))[:limit]
+
+
+def _id_of(link: Link) -> bytes:
+    """The digest of what an edge says: a row's own id would cost as much as all it holds."""
+    said = f"{link.source.name}\n{link.says}\n{link.target.name}"
+    return hashlib.sha256(said.encode()).digest()[:16]
+
+
+async def _by_id(
+    rows: BufferedCollection, ids: Sequence[Any], fields: Sequence[str]
+) -> dict[Any, Document]:
+    found = await rows.find({"_id": {"$in": ids}}, dict.fromkeys(fields, 1)) if ids else []
+    return {row["_id"]: row for row in found}
 
 
 def _ends(direction: Direction) -> tuple[str, str]:

@@ -37,5 +37,5 @@ class MongoLineageUnitOfWork(UnitOfWork[Resources]):
 
     async def write(self) -> None:
         """Give the events their positions, and send all of it."""
-        self.graph.flush(await self.history.flush())
+        await self.graph.flush(await self.history.flush())
         await super().write()
