@@ -26,8 +26,8 @@ log = structlog.get_logger()
 
 BATCH = 200
 """Events of one transaction at most."""
-LINGER_MS = 50
-"""How long a batch may wait to fill."""
+LINGER = 0.05
+"""Seconds that a small batch waits for more: `getmany` itself returns with the first record."""
 MEASURE_EVERY = 5.0
 """Seconds between looks at the lag."""
 YIELD_EVERY = 20
@@ -126,7 +126,8 @@ class EventConsumer:
         """What came within the time of a poll, up to a batch."""
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
         if fetched and sum(map(len, fetched.values())) < BATCH // 4:
-            more = await client.getmany(timeout_ms=LINGER_MS, max_records=BATCH // 2)
+            await asyncio.sleep(LINGER)
+            more = await client.getmany(timeout_ms=0, max_records=BATCH // 2)
             for partition, records in more.items():
                 fetched.setdefault(partition, []).extend(records)
         batch = _Batch(

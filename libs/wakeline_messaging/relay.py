@@ -23,6 +23,9 @@ PAGE = 1_000
 """Rows of one pass."""
 IDLE = 1.0
 """Seconds between passes when nobody rings."""
+FEW, LINGER = 50, 0.02
+"""After a pass of so few rows the next one waits so many seconds for more: a pass costs the
+database three commands, however many rows it sends."""
 
 
 class Relay:
@@ -76,6 +79,8 @@ class Relay:
             sent = await self.pass_once(client)
             if not sent:
                 await _either(self._bell, stop, IDLE)
+            elif sent < FEW:
+                await _sleep(stop, LINGER)
 
     async def pass_once(self, client: AIOKafkaProducer) -> int:
         """Send one page and return how many rows Kafka took."""
