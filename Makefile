@@ -37,7 +37,7 @@ test-integration: $(INSTALLED)
 
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)
-	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest" tools/test-lab
+	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest $(PYTEST_ARGS)" tools/test-lab
 
 # Breaks a platform on purpose for an hour; the same command goes on with a run that was broken off.
 test-faults: $(INSTALLED)
