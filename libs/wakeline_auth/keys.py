@@ -1,7 +1,9 @@
 """The public keys of an issuer, read from where the settings say and read again on rotation."""
 
+import ssl
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import httpx
@@ -14,6 +16,11 @@ from wakeline_auth.settings import AuthSettings
 
 _FETCH_TIMEOUT_SECONDS = 3.0
 _RELOAD_EVERY_SECONDS = 10.0
+"""Between two reads that unknown key ids ask for: anyone can send tokens with invented ones."""
+_PAUSE_SECONDS = 2.0
+"""After a read that failed: whoever comes meanwhile is told so at once."""
+_FRESH_SECONDS = 600.0
+"""After this a key is looked for again: the issuer may have withdrawn it."""
 
 
 class _Header(Protocol):
@@ -23,39 +30,66 @@ class _Header(Protocol):
 class IssuerKeys:
     """Finds the key that a token's header names; safe to use from several threads.
 
-    Nothing is read before the first use: a service may start before its issuer does.
+    Nothing is read before the first use: a service may start before its issuer does. While the
+    issuer is away, the keys that were read before serve on.
     """
 
     def __init__(self, settings: AuthSettings) -> None:
         self._settings = settings
         self._keys: KeySet | None = None
-        self._read_at = float("-inf")
+        self._read_at = self._tried_at = float("-inf")
+        self._failure: str | None = None
+        """Why the last try to read the keys failed."""
         self._lock = threading.Lock()
 
     def find(self, token: _Header) -> KeySet:
         """Return the keys among which the token's ``kid`` (or key type) picks one.
 
-        An unknown ``kid`` may be a new key, so the source is read again, but not more often than
-        every ten seconds: anyone can send tokens with invented key ids.
-
         Raises
         ------
         KeysUnavailableError
-            If the source cannot be read or holds no usable key.
+            If the source cannot be read, or holds no usable key, and the key is not known from
+            before.
         """
         kid = token.headers().get("kid")
-        keys = self._keys or self._loaded()
-        if kid is not None and not _holds(keys, kid) and self._settings.jwks is None:
-            keys = self._loaded(max_age=_RELOAD_EVERY_SECONDS)
-        return keys
+        keys = self._keys
+        if keys is None or (kid is not None and not _holds(keys, kid)):
+            return self._reloaded()
+        if time.monotonic() - self._read_at > _FRESH_SECONDS:
+            self._refresh()
+        return self._keys or keys
 
-    def _loaded(self, max_age: float = float("inf")) -> KeySet:
+    def _reloaded(self) -> KeySet:
         # Only those who need new keys wait here: a token of a known key never does.
         with self._lock:
-            if self._keys is None or time.monotonic() - self._read_at > max_age:
-                self._read_at = time.monotonic()
-                self._keys = _parse(self._read())
+            since = time.monotonic() - self._tried_at
+            if self._failure is not None and since < _PAUSE_SECONDS:
+                raise KeysUnavailableError(self._failure)
+            constant = self._settings.jwks is not None
+            if self._keys is None or not (constant or since < _RELOAD_EVERY_SECONDS):
+                self._keys = self._tried()
             return self._keys
+
+    def _refresh(self) -> None:
+        """Look whether keys were withdrawn; one thread does, and keeps what it has on failure."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if time.monotonic() - self._tried_at > _RELOAD_EVERY_SECONDS:
+                    self._keys = self._tried()
+            except KeysUnavailableError:
+                pass
+            finally:
+                self._lock.release()
+
+    def _tried(self) -> KeySet:
+        self._tried_at = time.monotonic()
+        try:
+            keys = _parse(self._read())
+        except KeysUnavailableError as error:
+            self._failure = str(error)
+            raise
+        self._read_at, self._failure = self._tried_at, None
+        return keys
 
     def _read(self) -> bytes:
         settings = self._settings
@@ -65,10 +99,14 @@ class IssuerKeys:
             if settings.jwks_file is not None:
                 return settings.jwks_file.read_bytes()
             assert settings.jwks_url is not None, "AuthSettings has one key source"
-            response = httpx.get(settings.jwks_url, timeout=_FETCH_TIMEOUT_SECONDS, trust_env=False)
+            trusted = ssl.create_default_context(cafile=settings.ca_file)
+            response = httpx.get(
+                settings.jwks_url, timeout=_FETCH_TIMEOUT_SECONDS, trust_env=False, verify=trusted
+            )
             return response.raise_for_status().content
-        except (OSError, httpx.HTTPError) as error:
-            raise KeysUnavailableError(f"the issuer's keys cannot be read: {error}") from error
+        except (OSError, httpx.HTTPError, httpx.InvalidURL) as error:
+            why = str(error).partition("\n")[0]
+            raise KeysUnavailableError(f"the issuer's keys cannot be read: {why}") from error
 
 
 def _holds(keys: KeySet, kid: str) -> bool:
@@ -77,11 +115,23 @@ def _holds(keys: KeySet, kid: str) -> bool:
 
 def _parse(document: bytes) -> KeySet:
     try:
-        keys = KeySet.import_key_set(orjson.loads(document))
-    except (ValueError, KeyError, TypeError, JoseError) as error:
+        found = list(_usable(orjson.loads(document)["keys"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise KeysUnavailableError(f"the issuer's key set is not a JWKS: {error}") from error
-    # A symmetric key in a public document would let everyone who reads it mint tokens.
-    usable: list[Key] = [key for key in keys.keys if not isinstance(key, OctKey)]
-    if not usable:
-        raise KeysUnavailableError("the issuer's key set has no RSA, EC or OKP key")
-    return KeySet(usable)
+    if not found:
+        raise KeysUnavailableError("the issuer's key set has no RSA, EC or OKP key for signatures")
+    return KeySet(found)
+
+
+def _usable(documents: Any) -> Iterator[Key]:
+    """The keys that may prove a token: an issuer may have others, of kinds unknown here too."""
+    for document in documents:
+        if document.get("use", "sig") != "sig":
+            continue
+        try:
+            (key,) = KeySet.import_key_set({"keys": [document]}).keys
+        except (ValueError, KeyError, TypeError, JoseError):
+            continue
+        # A symmetric key in a public document would let everyone who reads it mint tokens.
+        if not isinstance(key, OctKey):
+            yield key

@@ -1,8 +1,15 @@
-"""Whose tokens a service accepts, and where that issuer's keys are."""
+"""Whose tokens a service accepts, where that issuer's keys are, and what its claims are called."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, model_validator
+
+from wakeline_auth.permissions import Role
+
+Claim = Annotated[str, Field(min_length=1, max_length=200)]
+"""A claim's name, or a path of names with dots between them: ``realm_access.roles``."""
 
 
 class AuthSettings(BaseModel):
@@ -20,6 +27,15 @@ class AuthSettings(BaseModel):
     """A file with the key set; read again when a token names a key that is not known yet."""
     jwks_url: str | None = None
     """An address inside the cluster that serves the key set; read again likewise."""
+    ca_file: FilePath | None = None
+    """Authorities in PEM that may sign that address's certificate; None: the system's."""
+    roles_claim: Claim = "roles"
+    """Where the names of a person's roles stand: a list of strings."""
+    roles: Mapping[str, Role] | None = None
+    """Name at the issuer -> role here; every other name means nothing. None: the names are the
+    roles."""
+    team_claim: Claim = "team"
+    """Where the id of a person's team stands: a string."""
 
     @model_validator(mode="after")
     def _has_one_key_source(self) -> "AuthSettings":

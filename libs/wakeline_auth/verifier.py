@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from joserfc import jwt
@@ -29,7 +29,7 @@ _CACHE_SIZE = 4_096
 _LEEWAY_SECONDS = 5
 """How far the clocks of the issuer and this process may be apart."""
 _MAX_TOKEN_CHARACTERS = 8_192
-_ROLES = {str(role): role for role in Role}
+_ROLES: Mapping[str, Role] = {str(role): role for role in Role}
 
 
 class Verifier:
@@ -40,6 +40,7 @@ class Verifier:
     """
 
     def __init__(self, settings: AuthSettings, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
         self._keys = IssuerKeys(settings)
         self._clock = clock
         self._claims = jwt.JWTClaimsRegistry(
@@ -78,7 +79,7 @@ class Verifier:
         if principal is not None:
             return principal
         claims = self._checked_claims(token)
-        principal = _principal(claims)
+        principal = _principal(claims, self._settings)
         with self._lock:
             self._verified[token] = (principal, float(claims["exp"]))
             while len(self._verified) > _CACHE_SIZE:
@@ -116,15 +117,30 @@ def _code_of(error: JoseError) -> str:
     return "token-malformed" if error.error == "decode_error" else "token-signature"
 
 
-def _principal(claims: dict[str, Any]) -> Principal:
-    named = claims.get("roles", [])
+def _principal(claims: dict[str, Any], settings: AuthSettings) -> Principal:
+    named = _claim(claims, settings.roles_claim)
+    if named is None:
+        named = []
     if not isinstance(named, list):
-        raise TokenError("token-claims", "the token's roles must be a list of strings")
-    team, name = claims.get("team"), claims.get("name")
+        raise TokenError(
+            "token-claims", f"the token's {settings.roles_claim} must be a list of strings"
+        )
+    known = _ROLES if settings.roles is None else settings.roles
+    team, name = _claim(claims, settings.team_claim), claims.get("name")
     return Principal(
         person_id=claims["sub"],
         # An identity provider may know roles of other systems: they mean nothing here.
-        roles=frozenset(_ROLES[role] for role in named if isinstance(role, str) and role in _ROLES),
+        roles=frozenset(known[role] for role in named if isinstance(role, str) and role in known),
         team_id=team if isinstance(team, str) and team else None,
         name=name if isinstance(name, str) else None,
     )
+
+
+def _claim(claims: dict[str, Any], path: str) -> Any:
+    """What stands at a path, or None; a claim whose own name has dots goes before a path."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found

@@ -71,9 +71,13 @@ def _client(
     settings: BlobSettings, retries: urllib3.Retry, *, connect: float, read: float
 ) -> Minio:
     pool = urllib3.PoolManager(
-        timeout=urllib3.Timeout(connect=connect, read=read), retries=retries, maxsize=THREADS
+        timeout=urllib3.Timeout(connect=connect, read=read),
+        retries=retries,
+        maxsize=THREADS,
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=str(settings.ca_file) if settings.ca_file else None,
     )
-    return Minio(
+    client = Minio(
         endpoint=settings.endpoint,
         access_key=settings.access_key,
         secret_key=settings.secret_key.get_secret_value(),
@@ -81,6 +85,12 @@ def _client(
         region=settings.region,
         http_client=pool,
     )
+    if settings.path_style is not None:
+        if settings.path_style:
+            client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+        else:
+            client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return client
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FilePath, SecretStr
 
 
 class BlobSettings(BaseModel):
@@ -18,9 +18,14 @@ class BlobSettings(BaseModel):
     access_key: str
     secret_key: SecretStr
     secure: bool = False
-    """TLS; the certificate is checked against the system's authorities."""
+    """TLS; the certificate is always checked."""
+    ca_file: FilePath | None = None
+    """Authorities in PEM that may sign the store's certificate; None: the system's."""
     region: str = "us-east-1"
     """Always sent: a restricted credential may not ask the store for it."""
+    path_style: bool | None = None
+    """Whether a bucket's name stands in the path (``host/bucket``) or in the host
+    (``bucket.host``); None: in the host for AWS, else in the path."""
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]*$", max_length=40)] = ""
     """Stands before every bucket's name, so that several stacks or tests can share a store."""
     connect_timeout: timedelta = timedelta(seconds=2.5)

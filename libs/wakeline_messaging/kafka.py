@@ -1,9 +1,12 @@
 """How a process reaches Kafka, and the topics it finds there."""
 
+from typing import Literal
+
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
-from pydantic import BaseModel, ConfigDict, SecretStr
+from aiokafka.helpers import create_ssl_context
+from pydantic import BaseModel, ConfigDict, FilePath, SecretStr, model_validator
 
 from wakeline_events.registry import PRODUCERS, topic_of
 
@@ -16,11 +19,40 @@ class KafkaSettings(BaseModel):
     topic_prefix: str = "wakeline"
     partitions: int = 6
     replication: int = 1
-    security_protocol: str = "PLAINTEXT"
-    sasl_mechanism: str = "SCRAM-SHA-512"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
     username: str | None = None
     password: SecretStr | None = None
-    ca_file: str | None = None
+    ca_file: FilePath | None = None
+    """Authorities in PEM that may sign the brokers' certificates; None: the system's."""
+    cert_file: FilePath | None = None
+    """The service's own certificate in PEM, where the brokers know it by that; and its key:"""
+    key_file: FilePath | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_protocol(self) -> "KafkaSettings":
+        needed = self.security_protocol.startswith("SASL")
+        for given in (self.username, self.password):
+            if (given is not None) != needed:
+                raise ValueError(
+                    f"{self.security_protocol} goes "
+                    f"{'with a username and a password' if needed else 'without a username'}"
+                )
+        files = (self.ca_file, self.cert_file, self.key_file)
+        if any(files) and not self.security_protocol.endswith("SSL"):
+            raise ValueError(
+                f"{self.security_protocol} goes without certificates: did you mean SSL?"
+            )
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file go together")
+        return self
+
+    @property
+    def user(self) -> str:
+        """Who the brokers take this client for, in words."""
+        if self.username is not None:
+            return f"'{self.username}'"
+        return f"of {self.cert_file}" if self.cert_file else "ANONYMOUS"
 
 
 def client_options(settings: KafkaSettings) -> dict[str, object]:
@@ -36,9 +68,9 @@ def client_options(settings: KafkaSettings) -> dict[str, object]:
             "sasl_plain_password": settings.password.get_secret_value(),
         }
     if settings.security_protocol.endswith("SSL"):
-        from aiokafka.helpers import create_ssl_context
-
-        options["ssl_context"] = create_ssl_context(cafile=settings.ca_file)
+        options["ssl_context"] = create_ssl_context(
+            cafile=settings.ca_file, certfile=settings.cert_file, keyfile=settings.key_file
+        )
     return options
 
 

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from wakeline_http import readiness_of
 from wakeline_messaging import create_indexes
@@ -26,7 +27,7 @@ def main(build: Callable[[], Service[Any, Any]]) -> None:
         sys.exit(USAGE)
     try:
         service = build()
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         sys.exit(f"this service cannot start with these settings:\n{error}")
     configure_logging(service.name, wanted[0], json=service.settings.telemetry.log_json)
     tracing.configure(service.name, service.settings.telemetry)

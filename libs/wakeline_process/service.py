@@ -1,13 +1,19 @@
 """A service as one object: what its wiring hands to the processes."""
 
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from wakeline_auth import AuthSettings
 from wakeline_blobs import BlobSettings
@@ -18,6 +24,9 @@ from wakeline_telemetry import TelemetrySettings
 
 U = TypeVar("U", bound=UnitOfWork[Any])
 R = TypeVar("R")
+SECRETS_DIR: Final = "WAKELINE_SECRETS_DIR"
+"""Names a folder with one file a setting, called like its variable without ``WAKELINE_<SERVICE>_``:
+a mounted Secret. What stands in the environment goes before what stands there."""
 StatePage = Callable[[U, str | None, str, int], Awaitable[Sequence[tuple[str, Event]]]]
 """``(unit of work, key or None, after, limit)`` -> the next events, each with its place in an order
 that does not change; the key is that of the events, and None means all."""
@@ -43,6 +52,27 @@ class ServiceSettings(BaseSettings):
     services: dict[str, str] = {}
     """Name of each service -> its public base URL, told to clients at ``/v1/services``."""
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, and beneath it the files of ``WAKELINE_SECRETS_DIR``."""
+        folder = os.environ.get(SECRETS_DIR)
+        if folder is None:
+            return init_settings, env_settings
+        files = NestedSecretsSettingsSource(
+            file_secret_settings,
+            secrets_dir=folder,
+            secrets_dir_missing="error",
+            secrets_prefix="",
+        )
+        return init_settings, env_settings, files
+
 
 def service_config(name: ServiceName) -> SettingsConfigDict:
     """Settings come from ``WAKELINE_<SERVICE>_...``; a misspelt one stops the start."""
@@ -51,6 +81,7 @@ def service_config(name: ServiceName) -> SettingsConfigDict:
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,  # a misspelt name must not write its secret into the log
     )
 
 

@@ -7,7 +7,15 @@ import json
 from enum import IntEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from wakeline_geometry.shapes import Annotation
@@ -41,7 +49,11 @@ class S3Settings(BaseModel):
     access_key: str
     secret_key: SecretStr
     secure: bool = True
+    ca_file: FilePath | None = None
+    """Authorities in PEM that may sign the store's certificate; None: the system's."""
     region: str = "us-east-1"
+    path_style: bool | None = None
+    """Whether a bucket's name stands in the path; None: as the endpoint needs it."""
 
 
 class Parameters(BaseModel):

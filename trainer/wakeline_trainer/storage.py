@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+import urllib3
 from minio import Minio
 from minio.error import S3Error
 
 from wakeline_trainer.contract import BadInputError, S3Settings
+
+_BUSY = (500, 502, 503, 504)
 
 REFERENCE = ".ref.json"
 """Ends the URI of an image that was never copied: the object there says where its bytes lie."""
@@ -55,7 +58,18 @@ class S3Store:
             secret_key=settings.secret_key.get_secret_value(),
             secure=settings.secure,
             region=settings.region,
+            http_client=urllib3.PoolManager(
+                timeout=urllib3.Timeout(connect=10, read=300),
+                retries=urllib3.Retry(total=5, backoff_factor=0.2, status_forcelist=_BUSY),
+                cert_reqs="CERT_REQUIRED",
+                ca_certs=str(settings.ca_file) if settings.ca_file else None,
+            ),
         )
+        if settings.path_style is not None:
+            if settings.path_style:
+                self._client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+            else:
+                self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
 
     def read(self, uri: str) -> bytes:
         """The bytes of an object, or of the one that it refers to."""

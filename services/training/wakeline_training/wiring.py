@@ -56,10 +56,15 @@ def checks(resources: Resources) -> Mapping[str, Callable[[], Awaitable[object]]
 
 def trainer_store(blobs: BlobSettings) -> dict[str, str]:
     """The store's part of the trainer contract's environment."""
-    return {
+    store = {
         "WAKELINE_S3__ENDPOINT": blobs.endpoint,
         "WAKELINE_S3__ACCESS_KEY": blobs.access_key,
         "WAKELINE_S3__SECRET_KEY": blobs.secret_key.get_secret_value(),
         "WAKELINE_S3__SECURE": "true" if blobs.secure else "false",
         "WAKELINE_S3__REGION": blobs.region,
     }
+    if blobs.ca_file is not None:
+        store["WAKELINE_S3__CA_FILE"] = str(blobs.ca_file.absolute())
+    if blobs.path_style is not None:
+        store["WAKELINE_S3__PATH_STYLE"] = str(blobs.path_style).lower()
+    return store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from joserfc.jwk import OctKey
+from joserfc.jwk import OctKey, RSAKey
 from pydantic import ValidationError
 
 from wakeline_auth import AuthSettings, Issuer, KeysUnavailableError, TokenError, Verifier
@@ -78,7 +78,10 @@ def test_invented_key_ids_do_not_make_us_ask_the_issuer_each_time(jwks_server: J
     assert jwks_server.requests == 1
 
 
-def test_keys_that_cannot_be_read_are_not_the_callers_fault(jwks_server: JwksServer) -> None:
+def test_keys_that_cannot_be_read_are_not_the_callers_fault(
+    jwks_server: JwksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wakeline_auth.keys._PAUSE_SECONDS", 0.0)
     issuer = Issuer.create()
     jwks_server.status = 500
     verifier = Verifier(AuthSettings(issuer="wakeline", jwks_url=url_of(jwks_server)))
@@ -86,6 +89,51 @@ def test_keys_that_cannot_be_read_are_not_the_callers_fault(jwks_server: JwksSer
         verifier.verify(issuer.mint("a", []))
     jwks_server.status, jwks_server.document = 200, jwks_of(issuer)
     assert verifier.verify(issuer.mint("a", [])).person_id == "a"
+
+
+def test_an_issuer_that_is_away_matters_only_for_keys_that_are_not_known(
+    jwks_server: JwksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wakeline_auth.keys._RELOAD_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("wakeline_auth.keys._FRESH_SECONDS", 0.0)
+    known, unknown = Issuer.create(), Issuer.create()
+    jwks_server.document = jwks_of(known)
+    verifier = Verifier(AuthSettings(issuer="wakeline", jwks_url=url_of(jwks_server)))
+    verifier.verify(known.mint("a", []))
+    jwks_server.status = 503
+    assert verifier.verify(known.mint("b", [])).person_id == "b"
+    asked = jwks_server.requests
+    for _ in range(5):
+        with pytest.raises(KeysUnavailableError):
+            verifier.verify(unknown.mint("c", []))
+    assert jwks_server.requests - asked <= 1, "those who come after a failure wait for nothing"
+    assert verifier.verify(known.mint("d", [])).person_id == "d"
+
+
+def test_a_key_that_the_issuer_withdrew_is_not_trusted_for_ever(
+    jwks_server: JwksServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Issuer.create(), Issuer.create()
+    jwks_server.document = jwks_of(old, new)
+    verifier = Verifier(AuthSettings(issuer="wakeline", jwks_url=url_of(jwks_server)))
+    verifier.verify(old.mint("a", []))
+    jwks_server.document = jwks_of(new)
+    assert verifier.verify(old.mint("b", [])).person_id == "b"
+    monkeypatch.setattr("wakeline_auth.keys._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("wakeline_auth.keys._RELOAD_EVERY_SECONDS", 0.0)
+    with pytest.raises(TokenError) as caught:
+        verifier.verify(old.mint("c", []))
+    assert caught.value.code == "token-signature"
+    assert verifier.verify(new.mint("d", [])).person_id == "d"
+
+
+def test_keys_for_other_purposes_and_of_unknown_kinds_are_passed_over() -> None:
+    issuer = Issuer.create()
+    (key,) = issuer.jwks()["keys"]
+    encrypting = RSAKey.generate_key(2048, {"kid": "e", "use": "enc"}).as_dict(private=False)
+    keys = [{"kty": "AKP", "kid": "later", "alg": "ML-DSA-44", "pub": "eA"}, encrypting, key]
+    settings = AuthSettings(issuer="wakeline", jwks=orjson.dumps({"keys": keys}).decode())
+    assert Verifier(settings).verify(issuer.mint("a", [])).person_id == "a"
 
 
 @pytest.mark.parametrize("document", [b"", b"[]", b"{}", b'{"keys": []}', b'{"keys": [{}]}'])
