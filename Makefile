@@ -13,7 +13,7 @@ KILLS ?= 1000
 FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-lab test-faults test-hostile lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-charts test-lab test-faults test-hostile lint format schemas bench clean
 
 setup: $(INSTALLED)
 
@@ -35,6 +35,10 @@ test-unit: $(INSTALLED)
 test-integration: $(INSTALLED)
 	$(PYTEST) tests/integration tests/system
 
+# The chart rendered by Helm 3 and 4, against Kubernetes' schemas and the services' own settings.
+test-charts: $(INSTALLED)
+	$(PYTEST) tests/charts
+
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)
 	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest $(PYTEST_ARGS)" tools/test-lab
@@ -50,10 +54,11 @@ test-hostile: $(INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy libs services embedded trainer demo sdk/wakeline_sdk schemas tools benchmarks
+	$(BIN)/mypy libs services embedded trainer demo sdk/wakeline_sdk schemas tools benchmarks charts
 	$(BIN)/lint-imports
 	$(BIN)/python schemas/generate.py --check
 	$(BIN)/python sdk/generate_sync.py --check
+	$(BIN)/python -m charts.generate --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
@@ -62,6 +67,7 @@ format: $(INSTALLED)
 schemas: $(INSTALLED)
 	$(BIN)/python schemas/generate.py
 	$(BIN)/python sdk/generate_sync.py
+	$(BIN)/python -m charts.generate
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,0 +1,218 @@
+{{- /* Names and labels. */ -}}
+
+{{- define "wakeline.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 30 | trimSuffix "-" -}}
+{{- else if contains "wakeline" .Release.Name -}}
+{{- .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-wakeline" .Release.Name | trunc 30 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What selects every pod of this release. */ -}}
+{{- define "wakeline.selector" -}}
+app.kubernetes.io/name: wakeline
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "wakeline.labels" -}}
+{{ include "wakeline.selector" . }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | trunc 63 | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "name" "review") -> registry/wakeline-review:0.1.0 */ -}}
+{{- define "wakeline.image" -}}
+{{- $image := .root.Values.image -}}
+{{- $path := printf "%s-%s" $image.repository .name -}}
+{{- $name := empty $image.registry | ternary $path (printf "%s/%s" $image.registry $path) -}}
+{{- with get $image.digests .name -}}
+{{- printf "%s@%s" $name . -}}
+{{- else -}}
+{{- printf "%s:%s" $name ($image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+Every process of the release, as a JSON list of {service, kind, name, values}. What a service has
+stands in values.yaml: ingest takes in no events, lineage sends none.
+*/ -}}
+{{- define "wakeline.processes" -}}
+{{- $found := list -}}
+{{- range $service, $of := .Values.services -}}
+{{- range $kind := $.Values.split | ternary (list "serve" "consume" "relay" "run") (list "all") -}}
+{{- if hasKey $of $kind -}}
+{{- $values := mergeOverwrite (deepCopy $.Values.process) (deepCopy (get $of $kind)) -}}
+{{- $name := printf "%s-%s-%s" (include "wakeline.fullname" $) $service $kind -}}
+{{- $found = append $found (dict "service" $service "kind" $kind "name" $name "values" $values) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "service" s "kind" k); the labels that tell a process from all others */ -}}
+{{- define "wakeline.process.selector" -}}
+{{ include "wakeline.selector" .root }}
+app.kubernetes.io/component: {{ .service }}
+wakeline.io/process: {{ .kind }}
+{{- end -}}
+
+{{- /* Settings as environment. */ -}}
+
+{{- /* of: (dict "prefix" "WAKELINE_REVIEW_" "values" {...}); camelCase becomes SNAKE_CASE, a group GROUP__ */ -}}
+{{- define "wakeline.settings" -}}
+{{- range $key, $value := .values -}}
+{{- $name := printf "%s%s" $.prefix ($key | snakecase | upper) -}}
+{{- if kindIs "map" $value -}}
+{{- include "wakeline.settings" (dict "prefix" (printf "%s__" $name) "values" $value) -}}
+{{- else if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
+- name: {{ $name }}
+  value: {{ include "wakeline.scalar" $value | quote }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Numbers of values.yaml are floats: 17179869184 must not become 1.7179869184e+10. */ -}}
+{{- define "wakeline.scalar" -}}
+{{- if kindIs "slice" . -}}{{ toJson . }}
+{{- else if and (kindIs "float64" .) (eq (floor .) .) -}}{{ int64 . }}
+{{- else -}}{{ toString . }}
+{{- end -}}
+{{- end -}}
+
+{{- /* of: (dict "name" NAME "secret" SECRET "key" KEY "service" s); nothing without a key */ -}}
+{{- define "wakeline.secretEnv" -}}
+{{- if .key }}
+- name: {{ .name }}
+  valueFrom: {secretKeyRef: {name: {{ .secret | replace "SERVICE" .service }}, key: {{ .key | replace "SERVICE" .service }}}}
+{{- end -}}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "service" s); the environment that s reads its settings from */ -}}
+{{- define "wakeline.env" -}}
+{{- $values := .root.Values -}}
+{{- $stores := include "wakeline.stores" .root | fromJson -}}
+{{- $prefix := printf "WAKELINE_%s_" (upper .service) -}}
+{{- $settings := dict
+  "http" (dict "host" "0.0.0.0" "port" 8080)
+  "mongo" (dict "dsn" $stores.mongodb.dsn "database" (printf "%s%s" $values.mongodb.databasePrefix .service))
+  "kafka" (pick $stores.kafka "bootstrap" "topicPrefix" "partitions" "replication" "securityProtocol" "saslMechanism")
+  "blobs" (pick $stores.s3 "endpoint" "secure" "region" "prefix")
+  "auth" (pick $stores.auth "issuer" "audience" "jwks" "jwksUrl")
+  "telemetry" $values.telemetry
+-}}
+{{- $_ := set $settings "services" (include "wakeline.urls" .root) -}}
+{{- with $stores.kafka.username }}{{ $_ := set $settings.kafka "username" (. | replace "SERVICE" $.service) }}{{ end -}}
+{{- if $values.kafka.ca.name }}{{ $_ := set $settings.kafka "caFile" "/etc/wakeline/ca/kafka/ca.crt" }}{{ end -}}
+{{- include "wakeline.settings" (dict "prefix" $prefix "values" (mergeOverwrite $settings (deepCopy (get $values.services .service).settings))) -}}
+{{- with $stores.mongodb.secret }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__DSN" $prefix) "secret" .name "key" .dsnKey "service" $.service) }}
+{{- end }}
+{{- with $stores.kafka.secret }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sKAFKA__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
+{{- end }}
+{{- with $stores.s3.secret }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sBLOBS__ACCESS_KEY" $prefix) "secret" .name "key" .accessKeyKey "service" $.service) }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sBLOBS__SECRET_KEY" $prefix) "secret" .name "key" .secretKeyKey "service" $.service) }}
+{{- end }}
+{{- end -}}
+
+{{- /* Where the stores are: the customer's, or those of the trial; JSON {mongodb, kafka, s3, auth} */ -}}
+{{- define "wakeline.stores" -}}
+{{- $host := printf "%s-stores" (include "wakeline.fullname" .) -}}
+{{- if .Values.trial.enabled -}}
+{{- dict
+  "mongodb" (dict "dsn" (printf "mongodb://%s:27017/?replicaSet=rs0" $host))
+  "kafka" (dict "bootstrap" (printf "%s:9092" $host) "topicPrefix" "wakeline")
+  "s3" (dict "endpoint" (printf "%s:8333" $host) "secret" (dict
+    "name" (printf "%s-trial" (include "wakeline.fullname" .))
+    "accessKeyKey" "SERVICE-access-key" "secretKeyKey" "SERVICE-secret-key"))
+  "auth" (dict "issuer" "wakeline" "audience" "wakeline" "jwksUrl" (printf "http://%s:8080/jwks.json" $host))
+  | toJson -}}
+{{- else -}}
+{{- $_ := required "kafka.bootstrap: where does your Kafka answer (host:port,...)? To try Wakeline out without stores of your own, install with profiles/trial.yaml" .Values.kafka.bootstrap -}}
+{{- $_ := required "s3.endpoint: where does your object store answer (host or host:port)?" .Values.s3.endpoint -}}
+{{- $_ := required "auth.issuer: whose tokens are accepted (the claim iss)?" .Values.auth.issuer -}}
+{{- if eq (empty .Values.auth.jwksUrl) (empty .Values.auth.jwks) -}}
+{{- fail "auth: give exactly one of auth.jwksUrl and auth.jwks" -}}
+{{- end -}}
+{{- dict "mongodb" .Values.mongodb "kafka" .Values.kafka "s3" .Values.s3 "auth" .Values.auth | toJson -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What clients are told at GET /v1/services: name -> URL, as JSON. */ -}}
+{{- define "wakeline.urls" -}}
+{{- $urls := dict -}}
+{{- range $service, $_ := .Values.services -}}
+{{- $inside := printf "http://%s-%s.%s:8080" (include "wakeline.fullname" $) $service $.Release.Namespace -}}
+{{- $_ := set $urls $service (get $.Values.urls $service | default $.Values.url | default $inside) -}}
+{{- end -}}
+{{- toJson $urls -}}
+{{- end -}}
+
+{{- /* What the restricted Pod Security Standard wants. */ -}}
+
+{{- define "wakeline.pod.securityContext" -}}
+{{ toYaml .Values.podSecurityContext }}
+{{- end -}}
+
+{{- define "wakeline.container.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "service" s); a container of s: name and arguments are the caller's */ -}}
+{{- define "wakeline.container" -}}
+image: {{ include "wakeline.image" (dict "root" .root "name" .service) }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+env:
+  {{- include "wakeline.env" . | nindent 2 }}
+securityContext:
+  {{- include "wakeline.container.securityContext" .root | nindent 2 }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  {{- if .root.Values.kafka.ca.name }}
+  - {name: ca, mountPath: /etc/wakeline/ca, readOnly: true}
+  {{- end }}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "scratch" "2Gi"); the volumes that wakeline.container mounts */ -}}
+{{- define "wakeline.volumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: {{ .scratch }}}
+{{- if .root.Values.kafka.ca.name }}
+- name: ca
+  projected:
+    sources:
+      - {{ .root.Values.kafka.ca.kind }}:
+          name: {{ .root.Values.kafka.ca.name }}
+          items: [{key: {{ .root.Values.kafka.ca.key }}, path: kafka/ca.crt}]
+{{- end }}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "service" s "account" a); what every pod spec of ours begins with */ -}}
+{{- define "wakeline.pod" -}}
+serviceAccountName: {{ .account }}
+automountServiceAccountToken: {{ .token | default false }}
+enableServiceLinks: false
+securityContext:
+  {{- include "wakeline.pod.securityContext" .root | nindent 2 }}
+{{- with .root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* of: (dict "root" $ "of" "labeling"|"training") */ -}}
+{{- define "wakeline.priority" -}}
+{{- get .root.Values.priorityClasses .of | default (printf "%s-%s" (include "wakeline.fullname" .root) .of) -}}
+{{- end -}}

@@ -1,0 +1,114 @@
+"""Every container's environment is what its service's own Settings read."""
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import pytest
+from charts.values import SERVICES, kinds_of
+
+from tests.charts.rendering import INSTALLATIONS, STORES, Rendered, installation, render
+from wakeline_process import ServiceSettings
+
+SECRET = "mongodb://nowhere.invalid"
+"""Stands for whatever a Secret holds: a DSN, a password, a key."""
+
+
+def _environments(rendered: Rendered, service: str) -> Iterator[dict[str, str]]:
+    prefix = f"WAKELINE_{service.upper()}_"
+    for _, pod in rendered.pods():
+        for container in pod["spec"]["containers"]:
+            if any(one["name"].startswith(prefix) for one in container["env"]):
+                yield {one["name"]: one.get("value", SECRET) for one in container["env"]}
+
+
+def _read(
+    monkeypatch: pytest.MonkeyPatch, service: str, environment: dict[str, str]
+) -> ServiceSettings:
+    for name in [name for name in os.environ if name.startswith("WAKELINE_")]:
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings: ServiceSettings = import_module(f"wakeline_{service}.settings").Settings()
+    return settings
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_every_container_has_the_settings_its_service_reads(
+    name: str, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = installation(name)
+    found = list(_environments(rendered, service))
+    assert len(found) >= 3  # a process, its migration and its check
+    for environment in found:
+        settings = _read(monkeypatch, service, environment)
+        assert settings.http.host == "0.0.0.0"
+        assert settings.http.port == 8080
+        assert settings.mongo.database == f"wakeline_{service}"
+        assert settings.services.keys() == set(SERVICES)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_service_sees_another_ones_credential(service: str) -> None:
+    mine = f"wakeline-{service}-"
+    for what, pod in installation("own-stores").pods():
+        for container in pod["spec"]["containers"]:
+            names = [one["name"] for one in container["env"]]
+            if not names[0].startswith(f"WAKELINE_{service.upper()}_"):
+                continue
+            secrets = [
+                one["valueFrom"]["secretKeyRef"]["name"]
+                for one in container["env"]
+                if "valueFrom" in one
+            ]
+            assert secrets, what
+            assert all(secret.startswith(mine) for secret in secrets), what
+
+
+def test_nothing_secret_stands_in_an_object_but_in_the_trials_secret() -> None:
+    for name in INSTALLATIONS:
+        for one in installation(name).objects:
+            assert one["kind"] != "Secret" or one["metadata"]["name"] == "acme-wakeline-trial"
+
+
+@pytest.mark.parametrize(
+    ("service", "values", "expected"),
+    [
+        ("ingest", {"maxFileBytes": 17179869184}, {"max_file_bytes": 17179869184}),
+        ("ingest", {"refuseWrongExtensions": False}, {"refuse_wrong_extensions": False}),
+        ("ingest", {"sourceBuckets": ["a-*", "b"]}, {"source_buckets": ("a-*", "b")}),
+        ("prediction", {"repredicted": 0}, {"repredicted": 0}),
+    ],
+    ids=str,
+)
+def test_a_services_own_setting_arrives_as_it_was_given(
+    service: str,
+    values: dict[str, Any],
+    expected: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rendered = render([STORES], {f"services.{service}.settings": values})
+    for environment in _environments(rendered, service):
+        settings = _read(monkeypatch, service, environment)
+        assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_a_setting_in_a_group_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"uploads": {"maxBytes": 1 << 40, "publicEndpoint": "s3.example.org"}}
+    rendered = render([STORES], {"services.ingest.settings": values})
+    for environment in _environments(rendered, "ingest"):
+        uploads: Any = _read(monkeypatch, "ingest", environment)
+        assert uploads.uploads.max_bytes == 1 << 40
+        assert uploads.uploads.public_endpoint == "s3.example.org"
+
+
+def test_the_processes_are_those_that_the_services_have() -> None:
+    def rendered(name: str) -> set[tuple[str, str]]:
+        labels = [one["metadata"]["labels"] for one in installation(name).of("Deployment")]
+        return {(one["app.kubernetes.io/component"], one["wakeline.io/process"]) for one in labels}
+
+    kinds = {(service, kind) for service in SERVICES for kind in kinds_of(service)}
+    assert rendered("own-stores") == {one for one in kinds if one[1] != "all"}
+    assert rendered("trial") == {one for one in kinds if one[1] == "all"}
