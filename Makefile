@@ -59,6 +59,7 @@ lint: $(INSTALLED)
 	$(BIN)/python schemas/generate.py --check
 	$(BIN)/python sdk/generate_sync.py --check
 	$(BIN)/python -m charts.generate --check
+	$(BIN)/python tools/access.py --check
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .

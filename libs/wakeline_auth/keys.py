@@ -59,6 +59,17 @@ class IssuerKeys:
             self._refresh()
         return self._keys or keys
 
+    def require(self) -> None:
+        """Read the keys, if they were not yet.
+
+        Raises
+        ------
+        KeysUnavailableError
+            If they cannot be read.
+        """
+        if self._keys is None:
+            self._reloaded()
+
     def _reloaded(self) -> KeySet:
         # Only those who need new keys wait here: a token of a known key never does.
         with self._lock:

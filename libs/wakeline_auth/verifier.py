@@ -86,6 +86,16 @@ class Verifier:
                 self._verified.popitem(last=False)
         return principal
 
+    def require_keys(self) -> None:
+        """Return if the issuer's keys can be read; blocks while they are.
+
+        Raises
+        ------
+        KeysUnavailableError
+            If not: no token of a new key could be judged now.
+        """
+        self._keys.require()
+
     def _checked_claims(self, token: str) -> dict[str, Any]:
         if len(token) > _MAX_TOKEN_CHARACTERS:
             raise TokenError("token-malformed", "the token is longer than 8,192 characters")

@@ -59,6 +59,22 @@ def s3_policy(service: str, prefix: str = "", sources: Sequence[str] = ()) -> di
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def s3_bucket_policy(bucket: str, prefix: str = "", account: str = "ACCOUNT") -> dict[str, Any]:
+    """Return who may do what in a bucket, for stores where the bucket itself says so.
+
+    The users are called ``wakeline-<service>``; ``account`` is that of the users, where there is
+    such a thing.
+    """
+    arn = f"arn:aws:s3:::{prefix}{bucket}"
+    statements = []
+    for service, rights in MATRIX.items():
+        actions = [action for right in rights.get(bucket, "") for action in _ON_OBJECTS[right]]
+        who = {"AWS": [f"arn:aws:iam::{account}:user/wakeline-{service}"]}
+        for statement in _allowed(arn, actions) if actions else ():
+            statements.append({"Principal": who} | statement)
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def _allowed(arn: str, actions: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"Effect": "Allow", "Action": list(actions), "Resource": [f"{arn}/*"]},

@@ -19,7 +19,9 @@ from wakeline_messaging.envelope import (
 )
 from wakeline_messaging.kafka import KafkaSettings, consumer
 from wakeline_messaging.processing import Processor
+from wakeline_messaging.refusals import in_words
 from wakeline_messaging.replaying import Replays
+from wakeline_messaging.rights import reading
 from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
@@ -67,6 +69,7 @@ class EventConsumer:
         self._settings = settings
         self._group = f"{settings.topic_prefix}.{group}"
         self._topics = topics
+        self._rights = reading(topics, self._group)
         self._processor = processor
         self._replays = Replays(database)
         self._next_measure = 0.0
@@ -92,7 +95,7 @@ class EventConsumer:
                 self._goes_on()
                 await self._take_turns(client, stop)
             except (KafkaError, OSError) as error:
-                self._waits("broker", error)
+                self._waits("broker", await in_words(self._settings, self._rights, error))
                 await _pause(stop, 1.0)
             finally:
                 await client.stop()
@@ -155,9 +158,9 @@ class EventConsumer:
                     client.resume(*(paused & client.assignment()))
                 return True
             except UnknownMajorError as error:
-                self._waits("newer-release", error)
+                self._waits("newer-release", _named(error))
             except PyMongoError as error:
-                self._waits("store", error)
+                self._waits("store", _named(error))
             if stop.is_set():
                 return False
             paused |= client.assignment()
@@ -166,8 +169,8 @@ class EventConsumer:
                 client.seek(tp, records[0].offset)  # assigned since the pause: they come again
             await self._measure_lag(client, batch.begins)
 
-    def _waits(self, cause: str, error: Exception) -> None:
-        self.trouble = f"{type(error).__name__}: {error}"
+    def _waits(self, cause: str, why: str) -> None:
+        self.trouble = why
         metrics.consumer_waits.clear()
         metrics.consumer_waits.labels(cause).set(1)
         log.warning("consumer waits", cause=self.trouble)
@@ -207,7 +210,7 @@ class EventConsumer:
                 await self._database["dead"].update_one({"_id": row_id}, {"$set": row}, upsert=True)
                 return
             except PyMongoError as store_error:
-                self._waits("store", store_error)
+                self._waits("store", _named(store_error))
                 await asyncio.sleep(1.0)
 
     async def _commit(self, client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
@@ -246,6 +249,10 @@ class EventConsumer:
             except (PyMongoError, UnknownMajorError) as error:
                 log.warning("sweep waits", cause=f"{type(error).__name__}: {error}")
             await _pause(stop, SWEEP_EVERY)
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

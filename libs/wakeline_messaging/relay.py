@@ -15,6 +15,8 @@ from wakeline_events.base import ServiceName
 from wakeline_events.registry import topic_of
 from wakeline_messaging.envelope import Envelope
 from wakeline_messaging.kafka import KafkaSettings, producer
+from wakeline_messaging.refusals import in_words
+from wakeline_messaging.rights import writing
 from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
@@ -65,7 +67,7 @@ class Relay:
                     self.trouble = None
                     await self._send_all(client, stop)
                 except (KafkaError, PyMongoError, OSError) as error:
-                    self.trouble = f"{type(error).__name__}: {error}"
+                    self.trouble = await in_words(self._settings, writing(self._topic), error)
                     log.warning("relay waits", cause=self.trouble)
                     await _sleep(stop, 1.0)
                 finally:

@@ -1,16 +1,15 @@
 """The command line of every service: ``python -m wakeline_<service> <command>``."""
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from wakeline_http import readiness_of
 from wakeline_messaging import create_indexes
 from wakeline_process import loop
-from wakeline_process.kafka_probe import KafkaProbe
+from wakeline_process.checking import check
 from wakeline_process.processes import Kind, run
 from wakeline_process.runtime import open_runtime
 from wakeline_process.service import Service
@@ -50,20 +49,3 @@ async def migrate_database(service: Service[Any, Any]) -> None:
     async with open_runtime(service) as runtime:
         for name in await migrate(runtime.database, service.migrations, create_indexes):
             print(f"{service.name}: {name}")
-
-
-async def check(service: Service[Any, Any]) -> int:
-    """Say whether everything this service needs answers; 0 if it does."""
-    async with open_runtime(service) as runtime:
-        probe = KafkaProbe(service.settings.kafka)
-        checks: dict[str, Callable[[], Awaitable[object]]] = {
-            "mongo": runtime.check_mongo,
-            "kafka": probe.check,
-        }
-        if service.checks is not None:
-            checks |= service.checks(runtime.resources)
-        verdicts = await readiness_of(checks)()
-        await probe.close()
-    for name, reason in verdicts.items():
-        print(f"{name}: {reason or 'ok'}")
-    return 1 if any(verdicts.values()) else 0

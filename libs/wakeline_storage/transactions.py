@@ -31,6 +31,10 @@ STORE_UNAVAILABLE: tuple[type[Exception], ...] = (
 UNAVAILABLE_CODE = "store-unavailable"
 """How every store's client of ours says that its store is away, the object store's included."""
 _OUT_OF_DISK_SPACE = 14031
+_UNAUTHORIZED, _AUTHENTICATION_FAILED = 13, 18
+_MISCONFIGURED = frozenset({"blob-access-denied", "bucket-missing"})
+"""The object store refuses this service whatever it asks, as MongoDB does by the two codes above:
+whoever set it up mends that, and meanwhile nothing may be given up."""
 _NO_SESSIONS = "Sessions are not supported"
 """What PyMongo makes of a mongod that answers, but has not joined its set again after a start."""
 
@@ -47,20 +51,23 @@ class TransactionTimeoutError(PyMongoError):
 
 
 def store_is_away(error: BaseException) -> bool:
-    """Whether an error says that a store can't answer now, rather than that it refuses.
+    """Whether an error comes from the store or its set-up, rather than from what it was asked.
 
-    True for MongoDB's connection errors, timeouts, conflicts and full disks, and for any error
-    whose ``code`` is ``store-unavailable``.
+    True for MongoDB's connection errors, timeouts, conflicts and full disks, for any error whose
+    ``code`` is ``store-unavailable``, and where this service's user lacks a right.
     """
     code = getattr(error, "code", None)
     if isinstance(error, STORE_UNAVAILABLE) or code == UNAVAILABLE_CODE:
+        return True
+    if isinstance(code, str) and code in _MISCONFIGURED:
         return True
     if not isinstance(error, PyMongoError):
         return False
     if isinstance(error, ConfigurationError):
         return _NO_SESSIONS in str(error)
     passing = error.timeout or error.has_error_label("TransientTransactionError")
-    return passing or error.has_error_label("RetryableWriteError") or code == _OUT_OF_DISK_SPACE
+    lasting = code in (_OUT_OF_DISK_SPACE, _UNAUTHORIZED, _AUTHENTICATION_FAILED)
+    return passing or error.has_error_label("RetryableWriteError") or lasting
 
 
 class Transactions:

@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from inspect import isclass
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import click
@@ -253,3 +254,9 @@ def _variables(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _variables(kind, f"{prefix}{name.upper()}__")
         else:
             yield f"{prefix}{name.upper()}"
+
+
+def test_the_access_documents_are_what_the_services_need() -> None:
+    documents = run_path(str(ROOT / "tools" / "access.py"))["documents"]
+    there = {path.name: path.read_text() for path in (DOCS / "reference" / "access").iterdir()}
+    assert there == documents()

@@ -8,11 +8,13 @@ import structlog
 from pydantic import TypeAdapter
 
 from wakeline_blobs import (
+    BlobAccessDeniedError,
     BlobMissingError,
     BlobRef,
     Blobs,
     BlobSettings,
     BlobStoreUnavailableError,
+    BucketMissingError,
     load_json,
 )
 from wakeline_events.shapes import AnnotationSet, PredictionSet, ShapeSet
@@ -100,6 +102,6 @@ async def _patiently(call: Callable[[], Awaitable[T]]) -> T:
     while True:
         try:
             return await call()
-        except BlobStoreUnavailableError as error:
+        except (BlobStoreUnavailableError, BlobAccessDeniedError, BucketMissingError) as error:
             log.warning("waiting for the object store", cause=str(error))
             await asyncio.sleep(_PAUSE)

@@ -1,0 +1,36 @@
+"""TLS before a server that speaks none: what a customer's load balancer is to the test's store."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from wakeline_testing.certificates import HOST, Certificate
+
+
+@asynccontextmanager
+async def tls_front(server: str, certificate: Certificate) -> AsyncIterator[str]:
+    """Serve by TLS what ``server`` (HOST:PORT) serves without; yields the front's own HOST:PORT."""
+    host, _, port = server.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert_file, certificate.key_file)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, ssl.SSLError):
+            while chunk := await reader.read(1 << 16):
+                writer.write(chunk)
+                await writer.drain()
+        with suppress(ConnectionError, ssl.SSLError):
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
+
+    front = await asyncio.start_server(serve, HOST, 0, ssl=context)
+    try:
+        yield f"{HOST}:{front.sockets[0].getsockname()[1]}"
+    finally:
+        front.close()
