@@ -1,0 +1,179 @@
+"""Exactly the documented rights are enough, and one that is missing is named."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from wakeline_blobs import probing
+from wakeline_events.base import ServiceName
+from wakeline_messaging import create_indexes
+from wakeline_messaging.rights import Right
+from wakeline_process.checking import findings
+from wakeline_process.processes import Kind, open_process
+from wakeline_process.runtime import open_runtime
+from wakeline_storage import migrate
+from wakeline_testing.running import SERVICES, Publisher, RunningService
+
+from ..lineage.loop import example
+from . import documented
+from .stores import SecureStores
+
+pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+
+
+def sentence(user: str, right: Right) -> str:
+    """What is said of a right that is missing."""
+    return (
+        f"Kafka user '{user}' may not {right.operation.name} {right.resource} '{right.name}': "
+        "add an ACL that allows it"
+    )
+
+
+@asynccontextmanager
+async def without(stores: SecureStores, user: str, right: Right) -> AsyncIterator[None]:
+    """Take one ACL away for a while."""
+    await stores.users.take_away(user, right)
+    try:
+        yield
+    finally:
+        await stores.users.allow(user, right)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_the_documented_rights_are_enough_and_each_of_them_is_needed(
+    name: ServiceName, stores: SecureStores
+) -> None:
+    user = stores.user(name)
+    rights = documented.kafka(name, stores.scope.topic_prefix)
+    assert rights
+    async with open_runtime(stores.service(name)) as runtime:
+
+        async def said(expected: list[str]) -> None:
+            """An ACL takes effect a moment after it was changed."""
+            found = await findings(runtime)
+            for _ in range(50):
+                if found["kafka"] == expected:
+                    break
+                await asyncio.sleep(0.1)
+                found = await findings(runtime)
+            assert found == {"mongo": [], "kafka": expected, "blobs": [], "auth": []}
+
+        await said([])
+        for right in rights:
+            async with without(stores, user, right):
+                await said([sentence(user, right)])
+            await said([])
+
+
+@pytest.mark.parametrize("name", SERVICES)
+async def test_each_documented_action_on_a_bucket_is_needed(
+    name: ServiceName, stores: SecureStores
+) -> None:
+    admin = stores.minio
+    if admin is None:
+        pytest.skip(
+            "this store's rights stand in its configuration: WAKELINE_TEST_S3 names a MinIO"
+        )
+    settings = stores.settings(name)["blobs"]
+    whole = documented.s3(name, settings.prefix)
+    assert await probing.lacking(settings, name) == []
+    for number, statement in enumerate(whole["Statement"]):
+        for action in statement["Action"]:
+            if action == "s3:AbortMultipartUpload":
+                continue  # for what an upload leaves that was broken off; nothing stops without it
+            left = [one for one in statement["Action"] if one != action]
+            changed = [statement | {"Action": left}] if left else []
+            statements = [*whole["Statement"]]
+            statements[number : number + 1] = changed
+            less = {**whole, "Statement": statements}
+            await asyncio.to_thread(admin.policy_add, settings.access_key, None, less)
+            reasons = await probing.lacking(settings, name)
+            bucket = statement["Resource"][0].removeprefix("arn:aws:s3:::").removesuffix("/*")
+            assert reasons, (action, bucket)
+            assert all(f"bucket '{bucket}'" in reason for reason in reasons), reasons
+            assert any(f"allow it {action} there" in reason for reason in reasons), reasons
+    await asyncio.to_thread(admin.policy_add, settings.access_key, None, whole)
+    assert await probing.lacking(settings, name) == []
+
+
+@asynccontextmanager
+async def running(
+    stores: SecureStores, name: ServiceName, kind: Kind
+) -> AsyncIterator[RunningService]:
+    """One kind of process of a service, here."""
+    service = stores.service(name)
+    async with open_runtime(service) as runtime:
+        await migrate(runtime.database, service.migrations, create_indexes)
+    async with open_process(service, kind) as process:
+        parts = asyncio.create_task(process.run_parts())
+        try:
+            yield RunningService(process, stores.scope)
+        finally:
+            process.stop.set()
+            await parts
+
+
+async def until(true: Callable[[], Awaitable[object]], what: str) -> None:
+    """Wait for something."""
+    for _ in range(300):
+        if await true():
+            return
+        await asyncio.sleep(0.1)
+    raise TimeoutError(what)
+
+
+async def readiness(service: RunningService) -> dict[str, str | None]:
+    """What the process says of itself."""
+    async with service.client("admin") as client:
+        answer = (await client.get("/health/ready")).json()
+    found: dict[str, str | None] = answer["checks"]
+    return found
+
+
+async def test_a_consumer_without_its_right_says_so_and_goes_on_when_it_is_back(
+    stores: SecureStores,
+) -> None:
+    user = stores.user("review")
+    topic, *_ = documented.kafka("review", stores.scope.topic_prefix)
+    publisher = Publisher(stores.scope)
+    async with running(stores, "review", Kind.CONSUME) as review:
+
+        async def says(reason: str | None) -> bool:
+            return (await readiness(review))["consumer"] == reason
+
+        async def taken_in() -> int:
+            return int(await review.database["marks"].count_documents({"sequence": 1}))
+
+        await until(lambda: says(None), "it consumes")
+        async with without(stores, user, topic):
+            await until(lambda: says(sentence(user, topic)), "it says what is missing")
+            await publisher.publish(example("team.configured", team_id="crew"))
+            assert not await taken_in()
+        await until(taken_in, "it goes on")
+        assert await says(None)
+        for kept in ("dead", "parked", "waiting"):
+            assert await review.database[kept].count_documents({}) == 0
+
+
+async def test_a_relay_without_its_right_says_so_and_sends_when_it_is_back(
+    stores: SecureStores,
+) -> None:
+    user = stores.user("labeling")
+    write = documented.kafka("labeling", stores.scope.topic_prefix)[-1]
+    async with running(stores, "labeling", Kind.ALL) as labeling:
+
+        async def says(reason: str | None) -> bool:
+            return (await readiness(labeling))["relay"] == reason
+
+        async def all_sent() -> bool:
+            return not await labeling.database["outbox"].count_documents({})
+
+        async with without(stores, user, write), labeling.client("admin") as client:
+            answer = await client.put("/v1/teams/crew", json={"name": "Crew", "kind": "vendor"})
+            assert answer.is_success, answer.text
+            await until(lambda: says(sentence(user, write)), "it says what is missing")
+            assert not await all_sent()
+        await until(all_sent, "it sends")
+        assert await says(None)
