@@ -5,7 +5,14 @@ from wakeline_messaging.dead import NoSuchEventError, NotNextError, TroubledEven
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
 from wakeline_messaging.handlers import Handlers, Reads
 from wakeline_messaging.indexes import create_indexes
-from wakeline_messaging.jobs import Job, JobLease, JobRunner, Jobs, LeaseLostError
+from wakeline_messaging.jobs import (
+    Job,
+    JobHopelessError,
+    JobLease,
+    JobRunner,
+    Jobs,
+    LeaseLostError,
+)
 from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
 from wakeline_messaging.processing import Processor, Stores
 from wakeline_messaging.relay import Relay, outbox_depth
@@ -18,6 +25,7 @@ __all__ = [
     "EventTooLargeError",
     "Handlers",
     "Job",
+    "JobHopelessError",
     "JobLease",
     "JobRunner",
     "Jobs",

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
@@ -32,7 +32,13 @@ IDLE = 0.5
 """Seconds between looks for work when there was none."""
 
 
-class JobKillsRunnerError(Exception):
+class JobHopelessError(Exception):
+    """Trying again would go the same way: the job is given up at once."""
+
+    code = "job-hopeless"
+
+
+class JobKillsRunnerError(JobHopelessError):
     """Every process that ran this job ended without a word."""
 
     code = "job-kills-runner"
@@ -54,6 +60,8 @@ class Job:
     attempt: int
     """1 for the first; only the current attempt may finish."""
     asked: int
+    interrupted: bool
+    """The attempt before ended without a word: its process died, or was out of touch too long."""
     trace: str | None
     correlation: str | None
 
@@ -99,6 +107,19 @@ class JobLease(Generic[U, R]):
         """
         await self._run(body, finish=True)
         self.finished = True
+
+    async def excuse(self) -> None:
+        """Say that the work outlived the process that had it before: its end counts nothing."""
+        if not self.job.interrupted:
+            return
+        before = replace(self.job, attempt=self.job.attempt - 1, interrupted=False)
+
+        async def count_back(uow: U) -> None:
+            row = {"_id": before.row_id, "owner": self.owner}
+            uow.collection("jobs").update(row, {"$set": {"attempt": before.attempt}})
+
+        await self._run(count_back, finish=False)
+        self.jobs = [before]
 
     async def _run(self, body: Callable[[U], Awaitable[None]], *, finish: bool) -> None:
         async def transaction(session: AsyncClientSession) -> None:
@@ -222,6 +243,7 @@ class JobRunner:
                     "state": "running",
                     "owner": owner,
                     "attempt": {"$add": ["$attempt", 1]},
+                    "interrupted": {"$eq": ["$state", "running"]},
                     # A running job is due again when its lease is over.
                     "not_before": {"$add": ["$$NOW", milliseconds]},
                 }
@@ -244,6 +266,7 @@ class JobRunner:
                     payload=row["payload"],
                     attempt=row["attempt"],
                     asked=row["asked"],
+                    interrupted=row["interrupted"],
                     trace=row.get("trace"),
                     correlation=row.get("correlation"),
                 )
@@ -336,7 +359,7 @@ class JobRunner:
     async def _again_or_never(
         self, kind: Kind, lease: JobLease[Any, Any], job: Job, cause: Exception
     ) -> None:
-        again = job.attempt < kind.attempts and not isinstance(cause, JobKillsRunnerError)
+        again = job.attempt < kind.attempts and not isinstance(cause, JobHopelessError)
 
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)

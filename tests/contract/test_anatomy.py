@@ -21,7 +21,7 @@ OWN = {
     "ingest": {"checking.py", "importing"},
     "labeling": set(),
     "review": set(),
-    "training": {"archive.py", "guard.py", "launcher.py"},
+    "training": {"archive.py", "launching"},
     "prediction": {"archive.py", "metrics.py", "predictors"},
     "lineage": {"receivers.py"},
 }

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from inspect import isclass
 from pathlib import Path
 from runpy import run_path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
@@ -249,10 +249,11 @@ def _rows(page: str, row: str) -> list[Any]:
 
 def _variables(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in settings.model_fields.items():
-        kind = field.annotation
-        if isclass(kind) and issubclass(kind, BaseModel):
+        kinds = get_args(field.annotation) or (field.annotation,)
+        groups = [kind for kind in kinds if isclass(kind) and issubclass(kind, BaseModel)]
+        for kind in groups:  # more than one where a setting chooses between them
             yield from _variables(kind, f"{prefix}{name.upper()}__")
-        else:
+        if not groups:
             yield f"{prefix}{name.upper()}"
 
 

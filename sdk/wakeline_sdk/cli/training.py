@@ -194,6 +194,8 @@ def _show_run(session: Session, run: Run) -> None:
         "state": run.state,
         "attempt": run.attempt,
         "progress": _progress(run),
+        "waiting for": run.waiting_for,
+        "setback": run.setback,
         "dataset version": run.dataset_version,
         "model": run.model_version,
         **(_gate(run.gate) if run.gate else {}),

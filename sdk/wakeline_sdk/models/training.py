@@ -42,6 +42,10 @@ class Run(Wire):
     """The model version that training began with."""
     progress: dict[str, Any] | None
     """The latest ``step``, ``of``, ``loss`` and ``at`` that the trainer told."""
+    waiting_for: str | None = None
+    """What keeps the trainer from beginning, in words: quota, a node, its image."""
+    setback: str | None = None
+    """Why the latest attempt that made no model did not."""
     metrics: dict[str, Any]
     """The trainer's own."""
     model_version: str | None

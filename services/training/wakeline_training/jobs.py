@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from wakeline_messaging import Job, JobLease, Jobs
+from wakeline_messaging import Job, JobHopelessError, JobLease, Jobs
 from wakeline_storage import store_is_away
 from wakeline_training.domain.run import Failure, FailureCode
 from wakeline_training.ports import Body, TrainingUnitOfWork
@@ -18,7 +18,8 @@ log = structlog.get_logger()
 
 Lease = JobLease[MongoTrainingUnitOfWork, Resources]
 MOST_STARTS = 10
-"""A job that took its runner down this often is given up; its own failures count to 3."""
+"""A job that was begun this often without an end is given up; its trainer's own failures count to
+three, and a runner that went while its trainer goes on elsewhere counts nothing."""
 jobs = Jobs()
 
 
@@ -39,6 +40,10 @@ class PatientSteps:
         """Store the result and end the job."""
         await _patiently(lambda: self._lease.finish(body))
 
+    async def excuse(self) -> None:
+        """Say that the work outlived its runner."""
+        await _patiently(self._lease.excuse)
+
 
 async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
     while True:
@@ -57,18 +62,22 @@ async def freeze(lease: Lease) -> None:
     await freezing.freeze(PatientSteps(lease), lease.resources.archive, _run_of(lease.job))
 
 
-@jobs.on("train", lease=timedelta(seconds=15), attempts=3, concurrency=1)
+@jobs.on("train", lease=timedelta(seconds=15), attempts=MOST_STARTS, concurrency=1)
 async def train(lease: Lease) -> None:
-    """Make one attempt at training."""
+    """Make one attempt at training, or go on with one that outlived its runner."""
     resources, run_id = lease.resources, _run_of(lease.job)
     if lease.job.attempt > MOST_STARTS:
+        await resources.launcher.end(run_id)
         failure = Failure(code="trainer-failed", detail=f"begun {MOST_STARTS} times, never ended")
         await lease.finish(lambda uow: running.give_up(uow, run_id, failure))
         return
     training = running.Training(
         resources.archive, resources.launcher, resources.trainer, resources.trainer_store
     )
-    await running.train(PatientSteps(lease), training, run_id)
+    try:
+        await running.train(PatientSteps(lease), training, run_id)
+    except running.RunHopelessError as error:
+        raise JobHopelessError(str(error)) from error
 
 
 @jobs.on("gate", lease=timedelta(seconds=15), attempts=5, concurrency=2)
@@ -99,7 +108,8 @@ async def gate_failed(job: Job, cause: Exception, uow: TrainingUnitOfWork) -> No
 
 
 async def _give_up(uow: TrainingUnitOfWork, job: Job, cause: Exception, code: FailureCode) -> None:
-    detail = f"{type(cause).__name__}: {cause}"[:2_000]
+    known = isinstance(cause, JobHopelessError)
+    detail = str(cause)[:2_000] if known else f"{type(cause).__name__}: {cause}"[:2_000]
     await running.give_up(uow, _run_of(job), Failure(code=code, detail=detail))
 
 

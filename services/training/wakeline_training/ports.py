@@ -178,6 +178,10 @@ class Steps(Protocol):
         """Store the result and end the job."""
         ...
 
+    async def excuse(self) -> None:
+        """Say that the work outlived its runner: that one's end speaks not against it."""
+        ...
+
 
 class Archive(Protocol):
     """The bytes that training reads and writes; waits for a store that is away."""
@@ -212,10 +216,13 @@ class Order:
 
     run_id: str
     attempt: int
+    stage_id: StageId
     environment: Mapping[str, str]
     """The variables of the trainer contract; the launcher adds what its platform needs."""
     limit: timedelta
     """When a trainer that does not end is ended."""
+    taken_over: bool = False
+    """The attempt began under an earlier runner: it is found and followed, never begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,20 +230,38 @@ class Outcome:
     """How a trainer ended."""
 
     exit_code: int | None
-    """None: it was ended because it took too long."""
+    """None: it did not end by itself, or never began; ``cause`` says why."""
     log: bytes
     """The end of what it said, 1 MiB at most."""
     last_words: str
     """The last line of its stderr."""
+    cause: str = ""
+    """What the platform did to it, for people: ``it did not end within 300 s``."""
+    excused: bool = False
+    """The platform took it away, an eviction say: no failure of the trainer's."""
+    hopeless: bool = False
+    """It could not begin, and trying again would go the same way."""
 
 
-Watch = Callable[[bytes], Awaitable[None]]
-"""Called every few seconds with the log so far; an exception ends the trainer."""
+Watch = Callable[[bytes, str | None], Awaitable[None]]
+"""Called every few seconds with the log so far, and with what a trainer that has not begun waits
+for; an exception of it reaches the caller of ``train``."""
 
 
 class Launcher(Protocol):
     """Runs trainers: as processes here, as Kubernetes Jobs in a cluster."""
 
+    outlives_runner: bool
+    """Whether a trainer goes on when its runner is gone, so that the next can take it over."""
+
     async def train(self, order: Order, watch: Watch) -> Outcome:
-        """Run a trainer to its end; it never outlives this call, or this process."""
+        """Run a trainer to its end, or follow one that was taken over.
+
+        If this call is broken off, a trainer that can't outlive its runner is ended before it
+        returns; any other goes on.
+        """
+        ...
+
+    async def end(self, run_id: str) -> None:
+        """End whatever still runs of a run."""
         ...

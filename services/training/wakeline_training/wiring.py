@@ -10,10 +10,11 @@ from wakeline_training.api.problems import STATUS
 from wakeline_training.archive import DATASETS, BlobArchive
 from wakeline_training.handlers import handlers
 from wakeline_training.jobs import jobs
-from wakeline_training.launcher import ProcessLauncher
+from wakeline_training.launching.process import ProcessLauncher
 from wakeline_training.migrations import MIGRATIONS
+from wakeline_training.ports import Launcher
 from wakeline_training.resources import Resources
-from wakeline_training.settings import Settings
+from wakeline_training.settings import JobLaunch, Settings, TrainerSettings
 from wakeline_training.store.unit_of_work import MongoTrainingUnitOfWork
 from wakeline_training.usecases import republishing
 
@@ -28,7 +29,7 @@ def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork
             yield Resources(
                 blobs=blobs,
                 archive=BlobArchive(blobs, chosen.blobs),
-                launcher=ProcessLauncher(chosen.trainer),
+                launcher=launcher_of(chosen.trainer),
                 trainer=chosen.trainer,
                 trainer_store=trainer_store(chosen.blobs),
                 gate_wait=chosen.gate_wait,
@@ -52,6 +53,15 @@ def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork
 def checks(resources: Resources) -> Mapping[str, Callable[[], Awaitable[object]]]:
     """What has to answer before this service is ready."""
     return {"blobs": lambda: resources.blobs.check(DATASETS)}
+
+
+def launcher_of(settings: TrainerSettings) -> Launcher:
+    """What the settings choose to run trainers with."""
+    if isinstance(settings.launch, JobLaunch):
+        from wakeline_training.launching.jobs import JobLauncher  # memory that few processes need
+
+        return JobLauncher(settings, settings.launch)
+    return ProcessLauncher(settings)
 
 
 def trainer_store(blobs: BlobSettings) -> dict[str, str]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_training import guard
-from wakeline_training.launcher import ProcessLauncher
+from wakeline_training.launching import guard
+from wakeline_training.launching.process import ProcessLauncher
 from wakeline_training.ports import Order
 from wakeline_training.settings import TrainerSettings
 
@@ -26,10 +26,10 @@ def launcher(code: str, grace: float = 1.0) -> ProcessLauncher:
 
 
 def order(limit: float = 60) -> Order:
-    return Order("r1", 1, {"WAKELINE_RUN_ID": "r1"}, timedelta(seconds=limit))
+    return Order("r1", 1, "weeds/outline", {"WAKELINE_RUN_ID": "r1"}, timedelta(seconds=limit))
 
 
-async def unwatched(_: bytes) -> None:
+async def unwatched(_: bytes, __: str | None) -> None:
     """Lets the trainer go on."""
 
 
@@ -84,7 +84,7 @@ async def test_a_cancelled_call_ends_its_trainer_after_it_saved_a_checkpoint(
     )
     ready = asyncio.Event()
 
-    async def watch(log: bytes) -> None:
+    async def watch(log: bytes, _: str | None) -> None:
         if b"ready" in log:
             ready.set()
 
@@ -101,14 +101,14 @@ async def test_a_trainer_dies_with_a_runner_that_was_killed(tmp_path: Path) -> N
     script.write_text(
         "import asyncio, sys\n"
         "from datetime import timedelta\n"
-        "from wakeline_training.launcher import ProcessLauncher\n"
+        "from wakeline_training.launching.process import ProcessLauncher\n"
         "from wakeline_training.ports import Order\n"
         "from wakeline_training.settings import TrainerSettings\n"
         f"settings = TrainerSettings(command=(sys.executable, '-c', {FOREVER!r}),"
         " beat=timedelta(seconds=0.05))\n"
-        "async def watch(log):\n"
+        "async def watch(log, _):\n"
         "    print(log.decode(), flush=True)\n"
-        "order = Order('r1', 1, {}, timedelta(seconds=60))\n"
+        "order = Order('r1', 1, 'weeds/outline', {}, timedelta(seconds=60))\n"
         "asyncio.run(ProcessLauncher(settings).train(order, watch))\n"
     )
     runner = await asyncio.create_subprocess_exec(

@@ -50,6 +50,10 @@ class RunOut(Out):
     dataset_version: str | None
     base_model: str | None
     progress: Progress | None
+    waiting_for: str | None
+    """What keeps the trainer from beginning, in words."""
+    setback: str | None
+    """Why the latest attempt that made no model did not."""
     metrics: dict[str, Any]
     """The trainer's own."""
     model_version: str | None

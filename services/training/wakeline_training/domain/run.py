@@ -14,6 +14,8 @@ ACTIVE: frozenset[State] = frozenset({"freezing", "training", "gating"})
 FailureCode = Literal[
     "nothing-to-train", "freeze-failed", "bad-input", "trainer-failed", "gate-failed", "cancelled"
 ]
+FAILURES = 3
+"""A run whose trainer failed this often is given up."""
 DRAWN_KINDS = frozenset({"box", "polygon", "mask"})
 """Kinds of geometry that a trainer can learn; points, lines and statements are not."""
 
@@ -77,6 +79,14 @@ class Run(BaseModel):
     state: State = "freezing"
     attempt: int = 0
     """The current one; 0 before the first. Only what it made counts."""
+    attempt_is_open: bool = False
+    """The current attempt began, and how it ended is not known: its trainer may be at work."""
+    failures: int = 0
+    """Attempts that ended by the trainer's own fault; an eviction is none."""
+    setback: str | None = None
+    """Why the latest attempt that failed did, in words for people."""
+    waiting_for: str | None = None
+    """What keeps the trainer from beginning: quota, a node, its image."""
     dataset_version: str | None = None
     base_model: str | None = None
     """The version whose weights every attempt begins with; None: from nothing."""
@@ -95,9 +105,18 @@ class Run(BaseModel):
         """Whether it has not ended: one such run a stage."""
         return self.state in ACTIVE
 
+    def attempt_failed(self, why: str, *, excused: bool, hopeless: bool) -> "Run":
+        """The run after an attempt without a model: there may be another, or not."""
+        failures = FAILURES if hopeless else self.failures + (not excused)
+        closed = {"attempt_is_open": False, "waiting_for": None}
+        return self.model_copy(update={**closed, "failures": failures, "setback": why})
+
     def ended(self, state: State, at: datetime, failure: Failure | None = None) -> "Run":
         """The run as it ends."""
-        return self.model_copy(update={"state": state, "ended_at": at, "failure": failure})
+        closed = {"attempt_is_open": False, "waiting_for": None}
+        return self.model_copy(
+            update={**closed, "state": state, "ended_at": at, "failure": failure}
+        )
 
 
 def run_id_of(stage_id: StageId, number: int) -> str:

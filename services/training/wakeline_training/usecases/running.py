@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import structlog
 
@@ -14,6 +14,7 @@ from wakeline_training.domain import artefacts
 from wakeline_training.domain.manifest import holdout_of, manifest_key
 from wakeline_training.domain.models import ModelVersion
 from wakeline_training.domain.run import (
+    FAILURES,
     Failure,
     Progress,
     Run,
@@ -38,9 +39,15 @@ LOG_EVERY = 10.0
 
 
 class TrainerFailedError(Exception):
-    """A trainer ended without a result; it is tried again from its checkpoint."""
+    """An attempt made no model; the next one goes on from its checkpoint."""
 
     code: ClassVar[str] = "trainer-failed"
+
+
+class RunHopelessError(Exception):
+    """The run is to be given up: its trainer failed too often, or could never begin."""
+
+    code: ClassVar[str] = "run-hopeless"
 
 
 class RunEndedMeanwhileError(Exception):
@@ -67,29 +74,39 @@ async def train(steps: Steps, training: Training, run_id: str) -> None:
 
     Raises
     ------
-    TrainerFailedError, BadArtefactError
+    TrainerFailedError
         The attempt made no model; the next one goes on from the checkpoint.
+    RunHopelessError
+        There should be no next one.
     """
     began = await _begin(steps, training, run_id)
     if began is None:
+        await training.launcher.end(run_id)  # of a run that was called off while nobody looked
         await steps.finish(_nothing)
         return
     run, order = began
+    if order.taken_over:
+        await steps.excuse()
     watch = _Watch(steps, training.archive, run)
     try:
         outcome = await training.launcher.train(order, watch)
-        await watch.report()
+        await watch.report(None)
     except RunEndedMeanwhileError:
+        await training.launcher.end(run_id)
         await steps.finish(_nothing)
         return
-    await training.archive.save_log(log_key(run.run_id, run.attempt), outcome.log)
+    if outcome.log or not order.taken_over:
+        await training.archive.save_log(log_key(run.run_id, run.attempt), outcome.log)
     if outcome.exit_code == BAD_INPUT:
         failure = Failure(code="bad-input", detail=outcome.last_words)
         await steps.finish(lambda uow: _give_up(uow, run, failure))
         return
     if outcome.exit_code != 0:
-        raise TrainerFailedError(_why(outcome, order.limit))
-    reported = await _check(training.archive, run)
+        await _fail(steps, training, run, outcome)
+    try:
+        reported = await _check(training.archive, run)
+    except artefacts.BadArtefactError as error:
+        await _fail(steps, training, run, replace(outcome, cause=str(error)))
     await training.archive.deliver(
         attempt_prefix(run.run_id, run.attempt),
         artefact_prefix(model_version_of(run.run_id, run.attempt)),
@@ -114,6 +131,8 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
         run = await asking.run_of(uow, run_id)
         if run.state != "training":
             return
+        if run.failures >= FAILURES:
+            raise RunHopelessError(run.setback)
         stage = await asking.stage_of(uow, run.stage_id)
         assert run.dataset_version is not None
         parameters = trainer_parameters(
@@ -125,9 +144,13 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
             asked=run.parameters,
         )
         base = await _base(uow, stage, run, fresh=bool(parameters.get("fresh")))
+        if run.attempt_is_open and training.launcher.outlives_runner:
+            begun = run, replace(_order(run, base, training, parameters), taken_over=True)
+            return
         run = run.model_copy(
             update={
                 "attempt": run.attempt + 1,
+                "attempt_is_open": True,
                 "base_model": base.model_version if base else None,
                 "started_at": run.started_at or uow.now,
                 "progress": None,
@@ -178,6 +201,7 @@ def _order(
     return Order(
         run_id=run.run_id,
         attempt=run.attempt,
+        stage_id=run.stage_id,
         environment={
             "WAKELINE_RUN_ID": run.run_id,
             "WAKELINE_ATTEMPT": str(run.attempt),
@@ -204,14 +228,14 @@ class _Watch:
     _logged: bytes = b""
     _logged_at: float = field(default_factory=time.monotonic)
 
-    async def __call__(self, log_tail: bytes) -> None:
-        await self.report()
+    async def __call__(self, log_tail: bytes, waiting_for: str | None) -> None:
+        await self.report(waiting_for)
         if log_tail != self._logged and time.monotonic() - self._logged_at >= LOG_EVERY:
             await self.archive.save_log(log_key(self.run.run_id, self.run.attempt), log_tail)
             self._logged, self._logged_at = log_tail, time.monotonic()
 
-    async def report(self) -> None:
-        """Make the latest progress visible.
+    async def report(self, waiting_for: str | None) -> None:
+        """Make the latest progress visible, and what the trainer waits for.
 
         Raises
         ------
@@ -221,17 +245,18 @@ class _Watch:
         prefix = attempt_prefix(self.run.run_id, self.run.attempt)
         content = await self.archive.read(f"{prefix}{artefacts.PROGRESS}")
         latest = artefacts.latest_progress(content) if content else None
-        changed = latest is not None and latest != self.progress
+        progress = self.progress if latest is None else latest
 
         async def body(uow: TrainingUnitOfWork) -> None:
             run = await asking.run_of(uow, self.run.run_id)
             if run.state != "training" or run.attempt != self.run.attempt:
                 raise RunEndedMeanwhileError(f"run {run.run_id} is {run.state}")
-            if changed:
-                uow.runs.put(run.model_copy(update={"progress": latest}))
+            news = {"progress": progress, "waiting_for": waiting_for}
+            if any(getattr(run, name) != value for name, value in news.items()):
+                uow.runs.put(run.model_copy(update=news))
 
         await self.steps.transaction(body)
-        self.progress = latest
+        self.progress = progress
 
 
 async def _check(archive: Archive, run: Run) -> dict[str, Any]:
@@ -266,6 +291,8 @@ async def _hand_over(uow: TrainingUnitOfWork, run: Run, reported: dict[str, Any]
         current.model_copy(
             update={
                 "state": "gating",
+                "attempt_is_open": False,
+                "waiting_for": None,
                 "gating_since": uow.now,
                 "reported": reported,
                 "model_version": model_version_of(run.run_id, run.attempt),
@@ -281,10 +308,34 @@ async def _give_up(uow: TrainingUnitOfWork, run: Run, failure: Failure) -> None:
         await asking.give_up(uow, current, failure)
 
 
-def _why(outcome: Outcome, limit: timedelta) -> str:
-    if outcome.exit_code is None:
-        return f"the trainer did not end within {limit.total_seconds():.0f} s"
-    return f"the trainer ended with status {outcome.exit_code}: {outcome.last_words}"
+async def _fail(steps: Steps, training: Training, run: Run, outcome: Outcome) -> NoReturn:
+    """Close the attempt, so that nobody takes it over, and see that nothing of it goes on.
+
+    Raises
+    ------
+    TrainerFailedError, RunHopelessError
+    """
+    why = _why(run.attempt, outcome)
+    failures = 0
+
+    async def body(uow: TrainingUnitOfWork) -> None:
+        nonlocal failures
+        current = await asking.run_of(uow, run.run_id)
+        if current.state == "training" and current.attempt == run.attempt:
+            closed = current.attempt_failed(why, excused=outcome.excused, hopeless=outcome.hopeless)
+            failures = closed.failures
+            uow.runs.put(closed)
+
+    await steps.transaction(body)
+    await training.launcher.end(run.run_id)
+    if failures >= FAILURES:
+        raise RunHopelessError(why)
+    raise TrainerFailedError(why)
+
+
+def _why(attempt: int, outcome: Outcome) -> str:
+    cause = outcome.cause or f"its status was {outcome.exit_code}: {outcome.last_words}"
+    return f"attempt {attempt} {'was broken off' if outcome.excused else 'failed'}: {cause}"
 
 
 async def _nothing(_: TrainingUnitOfWork) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from wakeline_training import guard
+from wakeline_training.launching import guard
 from wakeline_training.ports import Order, Outcome, Watch
 from wakeline_training.settings import TrainerSettings
 
 log = structlog.get_logger()
 
+THIS_INTERPRETER = (sys.executable, "-m", "wakeline_trainer")
 PASSED_ON = (
     "PATH", "HOME", "LANG", "LC_ALL", "TZ", "PYTHONPATH", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"
 )  # fmt: skip
@@ -32,8 +33,11 @@ _CHUNK = 1 << 16
 class ProcessLauncher:
     """Trainers as niced children in sessions of their own, tied to this process's life."""
 
+    outlives_runner = False
+
     def __init__(self, settings: TrainerSettings) -> None:
         self._settings = settings
+        self._command = settings.command or THIS_INTERPRETER
 
     async def train(self, order: Order, watch: Watch) -> Outcome:
         """Run a trainer to its end, looking after it every few seconds.
@@ -50,7 +54,7 @@ class ProcessLauncher:
             with (scratch / "trainer.log").open("ab", buffering=0) as journal:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-I", guard.__file__,
-                    str(os.getpid()), str(self._settings.nice), *self._settings.command,
+                    str(os.getpid()), str(self._settings.nice), *self._command,
                     stdin=DEVNULL, stdout=journal, stderr=PIPE,
                     start_new_session=True, cwd=work, env=self._environment(order, work),
                 )  # fmt: skip
@@ -63,7 +67,13 @@ class ProcessLauncher:
                 finally:
                     await self._end(process)
                     last_words = await listening
-            return Outcome(code, _tail(scratch / "trainer.log"), last_words)
+            cause = (
+                f"it did not end within {order.limit.total_seconds():.0f} s" if code is None else ""
+            )
+            return Outcome(code, _tail(scratch / "trainer.log"), last_words, cause)
+
+    async def end(self, run_id: str) -> None:
+        """Nothing is left to end: a trainer lives no longer than the call that began it."""
 
     async def _until_ended(
         self, process: Process, order: Order, watch: Watch, scratch: Path
@@ -76,7 +86,7 @@ class ProcessLauncher:
                 done, _ = await asyncio.wait({ended}, timeout=self._settings.beat.total_seconds())
                 if done:
                     return ended.result()
-                await watch(_tail(scratch / "trainer.log"))
+                await watch(_tail(scratch / "trainer.log"), None)
         finally:
             ended.cancel()
         log.warning("trainer took too long", run=order.run_id, attempt=order.attempt)

@@ -1,0 +1,1 @@
+"""Where trainers run: as processes beside the service, or as Kubernetes Jobs."""
