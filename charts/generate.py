@@ -36,6 +36,10 @@ class Value:
 def schema() -> dict[str, Any]:
     """JSON Schema of the values, in the draft that Helm 3 and 4 both know."""
     made = _tidied(Values.model_json_schema(by_alias=True))
+    # how Jobs are made follows from values of the chart's own
+    made["$defs"]["TrainerSettings"]["properties"].pop("launch", None)
+    for name in ("JobLaunch", "ProcessLaunch"):
+        made["$defs"].pop(name, None)
     words = {value.path: value.words for value in documented()}
     _describe(made, made, "", words, set())
     return {"$schema": "http://json-schema.org/draft-07/schema#", **made}

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.alias_generators import to_camel
 from pydantic_settings import BaseSettings
 
+from wakeline_auth import Role
 from wakeline_events.base import ServiceName
 from wakeline_events.registry import PRODUCERS
 from wakeline_process import ServiceSettings
@@ -110,23 +111,28 @@ class Gateway(Strict):
 class MongodbSecret(Strict):
     name: Name
     dsn_key: str
+    username_key: str
+    password_key: str
+
+
+class Authority(Strict):
+    """A file of certificates in PEM."""
+
+    kind: Literal["secret", "configMap"]
+    name: Name
+    key: str
 
 
 class Mongodb(Strict):
     dsn: Annotated[str, Field(pattern=r"^(mongodb(\+srv)?://.*)?$")]
     database_prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]*$")]
     secret: MongodbSecret
+    ca: Authority
 
 
 class KafkaSecret(Strict):
     name: Name
     password_key: str
-
-
-class Authority(Strict):
-    kind: Literal["secret", "configMap"]
-    name: Name
-    key: str
 
 
 class Kafka(Strict):
@@ -152,7 +158,9 @@ class S3(Strict):
     secure: bool
     region: str
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9-]*$", max_length=40)]
+    path_style: bool | None = None
     secret: S3Secret
+    ca: Authority
 
 
 class Auth(Strict):
@@ -160,6 +168,10 @@ class Auth(Strict):
     audience: str
     jwks_url: Address
     jwks: str
+    ca: Authority
+    roles_claim: str
+    roles: dict[str, Role]
+    team_claim: str
 
 
 class Telemetry(Strict):
@@ -249,6 +261,16 @@ class Process(Strict):
     autoscaling: Autoscaling = Autoscaling()
 
 
+class Trainer(Strict):
+    resources: Resources
+    scratch: Quantity
+    shared_memory: Quantity | Literal[""]
+    node_selector: Labels
+    tolerations: list[Toleration]
+    affinity: dict[str, Any]
+    runtime_class_name: Name
+
+
 class Persistence(Strict):
     size: Quantity
     storage_class_name: Name
@@ -321,5 +343,6 @@ class Values(Strict):
     process: Process
     lag_metrics: Literal["keda", "external"]
     services: Services  # type: ignore[valid-type]
+    trainer: Trainer
     trial: Trial
     globals_: Annotated[dict[str, Any], Field(alias="global")] = {}

@@ -21,6 +21,18 @@ RELEASE = "acme"
 INSTALLATIONS: Mapping[str, tuple[Path, ...]] = {
     "trial": (CHART / "profiles" / "trial.yaml",),
     "own-stores": (STORES,),
+    **{
+        size: (STORES, CHART / "profiles" / f"{size}.yaml") for size in ("small", "medium", "large")
+    },
+    "operators": (
+        STORES,
+        *(
+            CHART / "examples" / f"{name}.yaml"
+            for name in (
+                *("strimzi", "mongodb-operator", "air-gap", "gpu", "monitoring", "gateway"),
+            )
+        ),
+    ),
 }
 """Every way to install that the chart ships: name -> files of values."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.charts.rendering import INSTALLATIONS, Rendered, installation
+from tests.charts.rendering import CHART, INSTALLATIONS, Rendered, installation
 from wakeline_storage import connection
 
 HTTP_GRACE = 10
@@ -61,10 +61,12 @@ def test_every_container_says_what_it_needs_and_where_its_memory_ends(rendered: 
         assert "cpu" not in resources["limits"], what
 
 
-def test_every_image_has_a_version(rendered: Rendered) -> None:
+def test_every_image_has_a_version_and_stands_in_the_list(rendered: Rendered) -> None:
+    listed = set((CHART / "images.txt").read_text().split())
     for what, container in _containers(rendered):
-        _, _, tag = container["image"].rpartition("/")[2].partition(":")
-        assert tag not in ("", "latest"), what
+        image = container["image"].rpartition("/")[2]
+        assert image.partition(":")[2] not in ("", "latest"), what
+        assert image in listed, what
         assert container["imagePullPolicy"] == "IfNotPresent", what
 
 

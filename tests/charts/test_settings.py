@@ -29,7 +29,8 @@ def _read(
     for name in [name for name in os.environ if name.startswith("WAKELINE_")]:
         monkeypatch.delenv(name)
     for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+        # a file that is mounted there; here it is any file that is there
+        monkeypatch.setenv(name, __file__ if name.endswith("_FILE") else value)
     settings: ServiceSettings = import_module(f"wakeline_{service}.settings").Settings()
     return settings
 

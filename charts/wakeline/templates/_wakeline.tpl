@@ -39,7 +39,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- /*
-Every process of the release, as a JSON list of {service, kind, name, values}. What a service has
+Every process of the release, as a JSON list of {service, kind, name, values, scales}. What a service has
 stands in values.yaml: ingest takes in no events, lineage sends none.
 */ -}}
 {{- define "wakeline.processes" -}}
@@ -49,7 +49,9 @@ stands in values.yaml: ingest takes in no events, lineage sends none.
 {{- if hasKey $of $kind -}}
 {{- $values := mergeOverwrite (deepCopy $.Values.process) (deepCopy (get $of $kind)) -}}
 {{- $name := printf "%s-%s-%s" (include "wakeline.fullname" $) $service $kind -}}
-{{- $found = append $found (dict "service" $service "kind" $kind "name" $name "values" $values) -}}
+{{- /* A second relay only sends things twice. */ -}}
+{{- $scales := and $values.autoscaling.enabled (ne $kind "relay") -}}
+{{- $found = append $found (dict "service" $service "kind" $kind "name" $name "values" $values "scales" $scales) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -103,16 +105,22 @@ wakeline.io/process: {{ .kind }}
   "http" (dict "host" "0.0.0.0" "port" 8080)
   "mongo" (dict "dsn" $stores.mongodb.dsn "database" (printf "%s%s" $values.mongodb.databasePrefix .service))
   "kafka" (pick $stores.kafka "bootstrap" "topicPrefix" "partitions" "replication" "securityProtocol" "saslMechanism")
-  "blobs" (pick $stores.s3 "endpoint" "secure" "region" "prefix")
-  "auth" (pick $stores.auth "issuer" "audience" "jwks" "jwksUrl")
+  "blobs" (pick $stores.s3 "endpoint" "secure" "region" "prefix" "pathStyle")
+  "auth" (pick $stores.auth "issuer" "audience" "jwks" "jwksUrl" "rolesClaim" "teamClaim")
   "telemetry" $values.telemetry
+  "services" (include "wakeline.urls" .root)
 -}}
-{{- $_ := set $settings "services" (include "wakeline.urls" .root) -}}
+{{- with $stores.auth.roles }}{{ $_ := set $settings.auth "roles" (toJson .) }}{{ end -}}
 {{- with $stores.kafka.username }}{{ $_ := set $settings.kafka "username" (. | replace "SERVICE" $.service) }}{{ end -}}
-{{- if $values.kafka.ca.name }}{{ $_ := set $settings.kafka "caFile" "/etc/wakeline/ca/kafka/ca.crt" }}{{ end -}}
-{{- include "wakeline.settings" (dict "prefix" $prefix "values" (mergeOverwrite $settings (deepCopy (get $values.services .service).settings))) -}}
+{{- range $group, $_ := include "wakeline.authorities" .root | fromJson -}}
+{{- $_ := set (get $settings $group) "caFile" (printf "/etc/wakeline/ca/%s/ca.crt" $group) -}}
+{{- end -}}
+{{- $own := deepCopy (get $values.services .service).settings -}}
+{{- include "wakeline.settings" (dict "prefix" $prefix "values" (merge $own $settings)) -}}
 {{- with $stores.mongodb.secret }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__DSN" $prefix) "secret" .name "key" .dsnKey "service" $.service) }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__DSN" $prefix) "secret" .name "key" (ternary .dsnKey "" (empty $stores.mongodb.dsn)) "service" $.service) }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__USERNAME" $prefix) "secret" .name "key" .usernameKey "service" $.service) }}
+{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
 {{- end }}
 {{- with $stores.kafka.secret }}
 {{- include "wakeline.secretEnv" (dict "name" (printf "%sKAFKA__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
@@ -144,6 +152,17 @@ wakeline.io/process: {{ .kind }}
 {{- end -}}
 {{- dict "mongodb" .Values.mongodb "kafka" .Values.kafka "s3" .Values.s3 "auth" .Values.auth | toJson -}}
 {{- end -}}
+{{- end -}}
+
+{{- /* Who signs the stores' certificates: settings group -> {kind, name, key}, as JSON. */ -}}
+{{- define "wakeline.authorities" -}}
+{{- $found := dict -}}
+{{- if not .Values.trial.enabled -}}
+{{- range $group, $ca := dict "kafka" .Values.kafka.ca "mongo" .Values.mongodb.ca "blobs" .Values.s3.ca "auth" .Values.auth.ca -}}
+{{- if $ca.name }}{{ $_ := set $found $group $ca }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
 {{- end -}}
 
 {{- /* What clients are told at GET /v1/services: name -> URL, as JSON. */ -}}
@@ -178,7 +197,7 @@ securityContext:
   {{- include "wakeline.container.securityContext" .root | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
-  {{- if .root.Values.kafka.ca.name }}
+  {{- if include "wakeline.authorities" .root | fromJson }}
   - {name: ca, mountPath: /etc/wakeline/ca, readOnly: true}
   {{- end }}
 {{- end -}}
@@ -187,13 +206,15 @@ volumeMounts:
 {{- define "wakeline.volumes" -}}
 - name: tmp
   emptyDir: {sizeLimit: {{ .scratch }}}
-{{- if .root.Values.kafka.ca.name }}
+{{- with include "wakeline.authorities" .root | fromJson }}
 - name: ca
   projected:
     sources:
-      - {{ .root.Values.kafka.ca.kind }}:
-          name: {{ .root.Values.kafka.ca.name }}
-          items: [{key: {{ .root.Values.kafka.ca.key }}, path: kafka/ca.crt}]
+      {{- range $group, $ca := . }}
+      - {{ $ca.kind }}:
+          name: {{ $ca.name }}
+          items: [{key: {{ $ca.key }}, path: {{ $group }}/ca.crt}]
+      {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -215,4 +236,42 @@ imagePullSecrets:
 {{- /* of: (dict "root" $ "of" "labeling"|"training") */ -}}
 {{- define "wakeline.priority" -}}
 {{- get .root.Values.priorityClasses .of | default (printf "%s-%s" (include "wakeline.fullname" .root) .of) -}}
+{{- end -}}
+
+{{- /* How training makes its Jobs: its own settings trainer.launch, as JSON. */ -}}
+{{- define "wakeline.trainer" -}}
+{{- $fullname := include "wakeline.fullname" . -}}
+{{- $secret := (include "wakeline.stores" . | fromJson).s3.secret -}}
+{{- $launch := dict
+  "kind" "job"
+  "image" (include "wakeline.image" (dict "root" . "name" "trainer"))
+  "pullPolicy" .Values.image.pullPolicy
+  "pullSecrets" .Values.image.pullSecrets
+  "namePrefix" (printf "%s-trainer" ($fullname | trunc 22 | trimSuffix "-"))
+  "owner" (include "wakeline.runner" .)
+  "labels" (include "wakeline.process.selector" (dict "root" . "service" "training" "kind" "trainer") | fromYaml | toJson)
+  "resources" (toJson .Values.trainer.resources)
+  "nodeSelector" (toJson .Values.trainer.nodeSelector)
+  "tolerations" .Values.trainer.tolerations
+  "affinity" (toJson .Values.trainer.affinity)
+  "priorityClass" (include "wakeline.priority" (dict "root" . "of" "training"))
+  "runtimeClass" .Values.trainer.runtimeClassName
+  "serviceAccount" (printf "%s-trainer" $fullname)
+  "user" .Values.podSecurityContext.runAsUser
+  "storeSecret" ($secret.name | replace "SERVICE" "training")
+  "storeAccessKey" ($secret.accessKeyKey | replace "SERVICE" "training")
+  "storeSecretKey" ($secret.secretKeyKey | replace "SERVICE" "training")
+  "workSize" .Values.trainer.scratch
+  "sharedMemory" .Values.trainer.sharedMemory
+-}}
+{{- with (include "wakeline.authorities" . | fromJson).blobs -}}
+{{- if ne .kind "configMap" }}{{ fail "s3.ca.kind: trainers' Jobs read the authority from a configMap" }}{{ end -}}
+{{- $_ := set $launch "caConfigMap" .name }}{{ $_ := set $launch "caKey" .key -}}
+{{- end -}}
+{{- dict "trainer" (dict "launch" $launch) | toJson -}}
+{{- end -}}
+
+{{- /* The Deployment that makes them. */ -}}
+{{- define "wakeline.runner" -}}
+{{- include "wakeline.fullname" . }}-training-{{ ternary "run" "all" .Values.split -}}
 {{- end -}}
