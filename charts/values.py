@@ -18,6 +18,7 @@ Labels = dict[str, str]
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z0-9.-]*$", max_length=253)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9.]+([numkMGTPE]|[KMGTPE]i)?$")] | int
+Duration = Annotated[str, Field(pattern=r"^P([0-9]+D)?(T([0-9]+H)?([0-9]+M)?([0-9]+S)?)?$")]
 Url = Annotated[str, Field(pattern=r"^(https?://[^/]+)?$")]
 """Of a whole host: paths are the services' own."""
 Address = Annotated[str, Field(pattern=r"^(https?://.+)?$")]
@@ -265,6 +266,8 @@ class Trainer(Strict):
     resources: Resources
     scratch: Quantity
     shared_memory: Quantity | Literal[""]
+    patience: Duration
+    kept: Duration
     node_selector: Labels
     tolerations: list[Toleration]
     affinity: dict[str, Any]

@@ -113,3 +113,46 @@ def test_the_processes_are_those_that_the_services_have() -> None:
     kinds = {(service, kind) for service in SERVICES for kind in kinds_of(service)}
     assert rendered("own-stores") == {one for one in kinds if one[1] != "all"}
     assert rendered("trial") == {one for one in kinds if one[1] == "all"}
+
+
+def _launch(rendered: Rendered, monkeypatch: pytest.MonkeyPatch) -> Any:
+    settings: Any = _read(monkeypatch, "training", next(_environments(rendered, "training")))
+    return settings.trainer.launch
+
+
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_trainers_are_jobs_of_the_runner_with_trainings_own_key(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered = installation(name)
+    launch = _launch(rendered, monkeypatch)
+    assert launch.kind == "job"
+    assert rendered.named("Deployment", launch.owner)
+    assert rendered.named("ServiceAccount", launch.service_account)
+    assert rendered.named("PriorityClass", launch.priority_class)["preemptionPolicy"] == "Never"
+    env = rendered.named("Deployment", launch.owner)["spec"]["template"]["spec"]["containers"][0]
+    references = [one["valueFrom"]["secretKeyRef"] for one in env["env"] if "valueFrom" in one]
+    for key in (launch.store_access_key, launch.store_secret_key):
+        assert {"name": launch.store_secret, "key": key} in references
+
+
+def test_a_trainers_pod_is_what_the_network_policies_select(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    launch = _launch(installation("own-stores"), monkeypatch)
+    assert launch.labels == {
+        "app.kubernetes.io/name": "wakeline",
+        "app.kubernetes.io/instance": "acme",
+        "app.kubernetes.io/component": "training",
+        "wakeline.io/process": "trainer",
+    }
+
+
+def test_a_trainer_gets_the_gpu_that_the_values_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = _launch(installation("operators"), monkeypatch)
+    assert launch.resources.limits["nvidia.com/gpu"] == "1"
+    assert launch.node_selector == {"nvidia.com/gpu.present": "true"}
+    assert [one["key"] for one in launch.tolerations] == ["nvidia.com/gpu"]
+    assert launch.shared_memory == "4Gi"
+    assert launch.image == "registry.example.org/mirror/wakeline-trainer:0.1.0"
+    assert launch.pull_secrets == ("registry-credential",)

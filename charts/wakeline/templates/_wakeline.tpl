@@ -116,6 +116,7 @@ wakeline.io/process: {{ .kind }}
 {{- $_ := set (get $settings $group) "caFile" (printf "/etc/wakeline/ca/%s/ca.crt" $group) -}}
 {{- end -}}
 {{- $own := deepCopy (get $values.services .service).settings -}}
+{{- if eq .service "training" }}{{ $own = merge $own (include "wakeline.trainer" .root | fromJson) }}{{ end -}}
 {{- include "wakeline.settings" (dict "prefix" $prefix "values" (merge $own $settings)) -}}
 {{- with $stores.mongodb.secret }}
 {{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__DSN" $prefix) "secret" .name "key" (ternary .dsnKey "" (empty $stores.mongodb.dsn)) "service" $.service) }}
@@ -242,6 +243,10 @@ imagePullSecrets:
 {{- define "wakeline.trainer" -}}
 {{- $fullname := include "wakeline.fullname" . -}}
 {{- $secret := (include "wakeline.stores" . | fromJson).s3.secret -}}
+{{- $resources := dict "requests" dict "limits" dict -}}
+{{- range $side, $quantities := .Values.trainer.resources -}}
+{{- range $what, $quantity := $quantities }}{{ $_ := set (get $resources $side) $what (include "wakeline.scalar" $quantity) }}{{ end -}}
+{{- end -}}
 {{- $launch := dict
   "kind" "job"
   "image" (include "wakeline.image" (dict "root" . "name" "trainer"))
@@ -250,7 +255,7 @@ imagePullSecrets:
   "namePrefix" (printf "%s-trainer" ($fullname | trunc 22 | trimSuffix "-"))
   "owner" (include "wakeline.runner" .)
   "labels" (include "wakeline.process.selector" (dict "root" . "service" "training" "kind" "trainer") | fromYaml | toJson)
-  "resources" (toJson .Values.trainer.resources)
+  "resources" (toJson $resources)
   "nodeSelector" (toJson .Values.trainer.nodeSelector)
   "tolerations" .Values.trainer.tolerations
   "affinity" (toJson .Values.trainer.affinity)
@@ -263,6 +268,8 @@ imagePullSecrets:
   "storeSecretKey" ($secret.secretKeyKey | replace "SERVICE" "training")
   "workSize" .Values.trainer.scratch
   "sharedMemory" .Values.trainer.sharedMemory
+  "patience" .Values.trainer.patience
+  "kept" .Values.trainer.kept
 -}}
 {{- with (include "wakeline.authorities" . | fromJson).blobs -}}
 {{- if ne .kind "configMap" }}{{ fail "s3.ca.kind: trainers' Jobs read the authority from a configMap" }}{{ end -}}
