@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable
+from contextlib import suppress
 
 from minio import Minio
 
@@ -60,6 +61,9 @@ def _lacking_in(client: Minio, settings: BlobSettings, service: str, bucket: str
         # Deleting comes first: what may not be deleted is not put there.
         tries.append(("delete objects", "s3:DeleteObject", lambda: _delete(client, name, key)))
         tries.append(("put objects", "s3:PutObject", lambda: _put(client, name, key)))
+        tries.append(
+            ("abort uploads", "s3:AbortMultipartUpload", lambda: _abort(client, name, key))
+        )
     reasons = []
     for what, action, attempt in tries:
         try:
@@ -84,18 +88,22 @@ def _list(client: Minio, bucket: str) -> None:
 
 
 def _read(client: Minio, bucket: str, key: str) -> None:
-    try:
-        with translated(bucket, key):
-            response = client.get_object(bucket_name=bucket, object_name=key)
-            response.close()
-            response.release_conn()
-    except BlobMissingError:
-        pass  # who may not read is not told whether there is anything
+    # Who may not read is not told whether there is anything.
+    with suppress(BlobMissingError), translated(bucket, key):
+        response = client.get_object(bucket_name=bucket, object_name=key)
+        response.close()
+        response.release_conn()
 
 
 def _delete(client: Minio, bucket: str, key: str) -> None:
     with translated(bucket, key):
         client.remove_object(bucket_name=bucket, object_name=key)
+
+
+def _abort(client: Minio, bucket: str, key: str) -> None:
+    # An upload that never was: who may not abort is refused before it is looked for.
+    with suppress(BlobMissingError), translated(bucket, key):
+        client._abort_multipart_upload(bucket, key, "none")
 
 
 def _put(client: Minio, bucket: str, key: str) -> None:

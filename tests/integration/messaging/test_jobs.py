@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 
-from wakeline_blobs import BlobStoreUnavailableError
+from wakeline_blobs import BlobAccessDeniedError, BlobStoreUnavailableError, BucketMissingError
 from wakeline_messaging import Job, JobRunner, Jobs, UnitOfWork
 from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease
 from wakeline_process.runtime import Runtime, open_runtime
@@ -91,14 +92,26 @@ async def finish(lease: JobLease[UnitOfWork[None], None]) -> None:
     await lease.finish(nothing)
 
 
-async def test_a_store_that_is_away_is_no_failure_of_a_job(scope: Scope) -> None:
+@pytest.mark.parametrize(
+    "cause",
+    [
+        BlobStoreUnavailableError("the object store is out of reach"),
+        BlobAccessDeniedError("AccessDenied for labels/x"),
+        BucketMissingError("labels"),
+        OperationFailure("not authorized on wakeline_review", 13),
+    ],
+    ids=lambda cause: type(cause).__name__,
+)
+async def test_a_store_that_is_away_or_refuses_its_service_is_no_failure_of_a_job(
+    scope: Scope, cause: Exception
+) -> None:
     jobs, tries = Jobs(), []
 
     @jobs.on("work", attempts=1)
     async def work(lease: JobLease[UnitOfWork[None], None]) -> None:
         tries.append(lease.job.attempt)
         if len(tries) < 3:
-            raise BlobStoreUnavailableError("the object store is out of reach")
+            raise cause
 
     @jobs.on_failed("work")
     async def failed(job: Job, cause: Exception, _: UnitOfWork[None]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -97,7 +97,9 @@ class Platform:
 
 
 @asynccontextmanager
-async def started(scope: Scope) -> AsyncIterator[Platform]:
+async def started(
+    scope: Scope, trainer: Sequence[str] = (sys.executable, str(TRAINER))
+) -> AsyncIterator[Platform]:
     """Start all services and let them be asked over HTTP."""
     first = ports.free_block(len(SERVICES))
     urls = {str(name): f"http://{HOST}:{port}" for port, name in enumerate(SERVICES, first)}
@@ -110,7 +112,7 @@ async def started(scope: Scope) -> AsyncIterator[Platform]:
                 own["source_buckets"] = (f"{scope.name}-source-*",)
                 own["uploads"] = UploadSettings(part_bytes=20_000)
             if name == "training":
-                own["trainer"] = TrainerSettings(command=(sys.executable, str(TRAINER)))
+                own["trainer"] = TrainerSettings(command=tuple(trainer))
             build = import_module(f"wakeline_{name}.wiring").service
             service = build(settings_of(scope, name, settings, **own))
             process = await stack.enter_async_context(running(service, scope))

@@ -20,8 +20,8 @@ from wakeline_process.runtime import open_runtime
 from wakeline_storage import migrate
 from wakeline_testing.running import ISSUER, SERVICES
 
+from ..sdk.turn import LABELED, Turn, until
 from .stores import SecureStores
-from .turn import Turn, until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
@@ -81,10 +81,12 @@ async def test_a_turn_of_the_loop_needs_no_more_than_what_is_documented(
     async with all_services(stores, tmp_path) as urls:
         turn = Turn(urls["labeling"], "rye", mint)
         await turn.label(tmp_path / "images")
-        await turn.recorded("label.accepted", 12)
+        labels = await turn.recorded("label.accepted", LABELED)
         model_version = await turn.train()
-        predictions = await turn.predicted_by(model_version)
-        kinds = await turn.came_from(predictions[0].data["prediction_id"])
+        labeled = {label.data["asset_id"] for label in labels}
+        prediction, *_ = await turn.predicted_by(model_version, labeled)
+        nodes = await turn.came_from(prediction.data["prediction_id"])
+    kinds = {kind for kind, _ in nodes}
     assert {"model", "run", "dataset-version", "label", "asset", "person"} <= kinds
     logs = {name: (tmp_path / f"{name}.log").read_text() for name in SERVICES}
     for name, log in logs.items():

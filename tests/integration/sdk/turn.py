@@ -9,7 +9,7 @@ from wakeline_auth import Role
 from wakeline_sdk import AsyncClient, NotFoundError, Upload
 from wakeline_sdk.models import HistoryEvent, Run
 
-from ..sdk import fields
+from . import fields
 
 T = TypeVar("T")
 Mint = Callable[[str, Role, str], str]
@@ -51,9 +51,13 @@ class Turn:
         async with self.client("labeler") as labeler:
             labeled = 0
             while labeled < LABELED:
-                for task in await labeler.leases.take(self.name, "mark", count=1):
-                    await labeler.leases.submit(task, [fields.weed()])
-                    labeled += 1
+                try:
+                    (task,) = await labeler.leases.take(self.name, "mark", count=1)
+                except NotFoundError:  # the next ones still wait for their pre-labels
+                    await asyncio.sleep(0.2)
+                    continue
+                await labeler.leases.submit(task, [fields.weed()])
+                labeled += 1
         async with self.client("reviewer") as reviewer:
             accepted = 0
             while accepted < LABELED:
@@ -91,23 +95,30 @@ class Turn:
                 await engineer.models.publish(done.model_version)
             return done.model_version
 
-    async def predicted_by(self, model_version: str) -> list[HistoryEvent]:
-        """Wait until lineage knows what the model says of every image that is not labeled yet."""
+    async def predicted_by(self, model_version: str, labeled: set[str]) -> list[HistoryEvent]:
+        """Wait until lineage knows what the model says of every image that is not labeled yet.
+
+        What it says of a labeled one is left out: such tasks may not be closed everywhere yet.
+        """
         async with self.client("auditor") as auditor:
 
             async def found() -> list[HistoryEvent] | None:
                 events = auditor.lineage.history(types=["prediction.completed"])
-                own = [e async for e in events if e.data["predictor_version"] == model_version]
-                waiting = len({e.data["asset_id"] for e in own})
-                return own if waiting >= IMAGES - LABELED else None
+                own = {
+                    event.data["asset_id"]: event
+                    async for event in events
+                    if event.data["predictor_version"] == model_version
+                    and event.data["asset_id"] not in labeled
+                }
+                return list(own.values()) if len(own) == IMAGES - LABELED else None
 
             return await until(found, f"what {model_version} predicts in lineage")
 
-    async def came_from(self, prediction_id: str) -> set[str]:
-        """The kinds of everything that a prediction came from."""
+    async def came_from(self, prediction_id: str) -> set[tuple[str, str]]:
+        """The kind and the id of everything that a prediction came from."""
         async with self.client("auditor") as auditor:
             trace = auditor.lineage.trace(f"prediction:{prediction_id}")
-            return {node.kind async for node in trace}
+            return {(node.kind, node.id) async for node in trace}
 
 
 async def until(ask: Callable[[], Awaitable[T | None]], what: str) -> T:
