@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "WAKELINE_S3__ENDPOINT": "store:9000",
     "WAKELINE_S3__ACCESS_KEY": "the-key",
     "WAKELINE_S3__SECRET_KEY": "the-secret",
+    "WAKELINE_S3__CA_FILE": "/where/it/lies/for/training.crt",
 }
 
 
@@ -137,6 +138,8 @@ def test_where_it_runs_is_up_to_the_settings() -> None:
     assert {"/dev/shm", "/etc/wakeline/authority"} < mounts
     told = {variable["name"]: variable.get("value") for variable in made["containers"][0]["env"]}
     assert told["SSL_CERT_FILE"] == "/etc/wakeline/authority/ca.crt"
+    assert told["WAKELINE_S3__CA_FILE"] == "/etc/wakeline/authority/ca.crt"
+    assert "/where/it/lies/for/training.crt" not in str(pod()), "a path of another pod"
 
 
 def test_what_nobody_set_is_not_sent() -> None:

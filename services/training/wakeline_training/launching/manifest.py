@@ -17,6 +17,7 @@ LAUNCH = "wakeline/launch"
 CONTAINER = "trainer"
 WORK, TEMPORARY = "/work", "/tmp"
 AUTHORITY = "/etc/wakeline/authority"
+TRUST = "WAKELINE_S3__CA_FILE"
 _MANAGER = "app.kubernetes.io/managed-by"
 MANAGED = "wakeline-training"
 
@@ -165,12 +166,15 @@ def _environment(
         "WAKELINE_S3__ACCESS_KEY": launch.store_access_key,
         "WAKELINE_S3__SECRET_KEY": launch.store_secret_key,
     }
+    # Where the authority lies in this pod says nothing about where it lies in the Job's.
+    authority = f"{AUTHORITY}/{launch.ca_key}"
+    trusted = dict.fromkeys((TRUST, "SSL_CERT_FILE"), authority) if launch.ca_config_map else {}
     plain = {
         **dict.fromkeys(THREAD_VARIABLES, str(settings.threads)),
         "HOME": WORK,
         "TMPDIR": TEMPORARY,
-        **({"SSL_CERT_FILE": f"{AUTHORITY}/{launch.ca_key}"} if launch.ca_config_map else {}),
-        **{name: value for name, value in order.environment.items() if name not in secret},
+        **{n: value for n, value in order.environment.items() if n not in {*secret, TRUST}},
+        **trusted,
     }
     return [{"name": name, "value": value} for name, value in plain.items()] + [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": launch.store_secret, "key": key}}}
