@@ -99,8 +99,9 @@ def test_the_credential_is_named_but_never_spelled_out() -> None:
 
 def test_the_trainer_gets_the_contracts_variables_and_what_its_platform_needs() -> None:
     told = {variable["name"] for variable in container()["env"]}
-    assert told >= set(ENVIRONMENT)
-    assert told - set(ENVIRONMENT) == {
+    given = set(ENVIRONMENT) - {"WAKELINE_S3__CA_FILE"}  # a path of another pod
+    assert told >= given
+    assert told - given == {
         "HOME", "TMPDIR", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
         "NUMEXPR_NUM_THREADS",
     }  # fmt: skip
