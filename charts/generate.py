@@ -157,12 +157,19 @@ def _process_table() -> str:
     rows = ["| process | requests | memory limit | room in /tmp |", "|---|---|---|---|"]
     for service in SERVICES:
         for kind in kinds_of(service):
-            own = {**values["process"], **values["services"][service][kind]}
-            asks = own["resources"]["requests"]
-            limit = own["resources"]["limits"]["memory"]
-            needs = f"{asks['cpu']}, {asks['memory']} | {limit} | {own['scratch']}"
+            own = _over(values["process"], values["services"][service][kind])
+            asks, limits = own["resources"]["requests"], own["resources"]["limits"]
+            needs = f"{asks['cpu']}, {asks['memory']} | {limits['memory']} | {own['scratch']}"
             rows.append(f"| {service} {kind} | {needs} |")
     return "\n".join(rows)
+
+
+def _over(general: Any, special: Any) -> Any:
+    """As Helm lays values over others."""
+    if not (isinstance(general, dict) and isinstance(special, dict)):
+        return special
+    both = {key: _over(general.get(key), one) for key, one in special.items()}
+    return {**general, **both}
 
 
 if __name__ == "__main__":

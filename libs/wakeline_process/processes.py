@@ -84,10 +84,10 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         await require_version(runtime)
         settings = service.settings
         probe = KafkaProbe(settings.kafka)
-        checks: dict[str, Callable[[], Awaitable[object]]] = {
-            "mongo": runtime.check_mongo,
-            "kafka": probe.check,
-        }
+        checks: dict[str, Callable[[], Awaitable[object]]] = {"mongo": runtime.check_mongo}
+        # Who only answers requests does so while Kafka is away: what is to be sent waits.
+        if kind is not Kind.SERVE:
+            checks["kafka"] = probe.check
         if service.checks is not None:
             checks |= service.checks(runtime.resources)
         process = Process(runtime, _app(service, kind, checks), asyncio.Event())

@@ -8,11 +8,25 @@ from random import Random
 
 import pytest
 
-from wakeline_messaging import Processor, TroubledEvents, processing
+from wakeline_messaging import (
+    KafkaSettings,
+    Processor,
+    TroubledEvents,
+    create_indexes,
+    processing,
+)
+from wakeline_process.processes import Kind, open_process
 from wakeline_process.runtime import open_runtime
+from wakeline_storage import migrate
 from wakeline_testing import Scope
 from wakeline_testing.interleaving import interleaved, replayed, state_hash
-from wakeline_testing.running import Publisher, published, running, settings_of
+from wakeline_testing.running import (
+    Publisher,
+    RunningService,
+    published,
+    running,
+    settings_of,
+)
 
 from .toy import POISON, UNSTORABLE, ToySettings, handlers, ingested, rejected, toy
 
@@ -176,3 +190,16 @@ async def test_a_newer_major_stops_the_consumer_and_kills_nothing(scope: Scope) 
         assert (await service.client("admin").get("/health/live")).status_code == 200
         assert await service.database["dead"].count_documents({}) == 0
         assert await service.database["parked"].count_documents({}) == 0
+
+
+async def test_requests_are_answered_while_kafka_is_away_and_what_is_to_be_sent_waits(
+    scope: Scope,
+) -> None:
+    away = KafkaSettings(bootstrap="127.0.0.1:1", topic_prefix=scope.topic_prefix)
+    service = toy(settings_of(scope, "prediction", ToySettings, kafka=away))
+    async with open_runtime(service) as runtime:
+        await migrate(runtime.database, service.migrations, create_indexes)
+    for kind, status in ((Kind.SERVE, 200), (Kind.ALL, 503)):
+        async with open_process(service, kind) as process:
+            ready = await RunningService(process, scope).client().get("/health/ready")
+            assert ready.status_code == status, ready.text

@@ -5,10 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo.errors import PyMongoError
 
+from wakeline_embedded.ports import free_port
+from wakeline_embedded.servers import start_mongod, stop
 from wakeline_messaging import create_indexes
+from wakeline_process import entry
 from wakeline_process.processes import Kind, open_process
 from wakeline_process.runtime import open_runtime
 from wakeline_storage import DatabaseIsNewerError, Migration, migrate, migrations, version_of
@@ -108,3 +114,37 @@ async def test_a_newer_release_waits_for_its_migration_and_an_older_one_refuses_
                 pass
         with pytest.raises(DatabaseIsNewerError):
             await migrate(runtime.database, old.migrations)
+
+
+async def test_a_migration_waits_for_a_mongodb_that_is_only_just_starting(tmp_path: Path) -> None:
+    port = free_port()
+    late = ToySettings(**without_servers(f"mongodb://127.0.0.1:{port}/?replicaSet=rs0"))
+    waiting = asyncio.create_task(entry.migrate_database(toy(late, migrations=Steps().of(1))))
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    server = await start_mongod(tmp_path, port)
+    try:
+        async with asyncio.timeout(60):
+            await waiting
+    finally:
+        await stop(server)
+
+
+async def test_a_migration_gives_up_on_a_mongodb_that_does_not_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(entry, "PATIENCE", 0.0)
+    nowhere = ToySettings(**without_servers(f"mongodb://127.0.0.1:{free_port()}/"))
+    with pytest.raises(PyMongoError):
+        await entry.migrate_database(toy(nowhere))
+
+
+def without_servers(dsn: str) -> dict[str, Any]:
+    """Settings of a service of which only the database will be asked."""
+    return {
+        "mongo": {"dsn": dsn, "database": "late"},
+        "kafka": {"bootstrap": "127.0.0.1:1"},
+        "blobs": {"endpoint": "127.0.0.1:1", "access_key": "none", "secret_key": "none"},
+        "auth": {"issuer": "none", "jwks": "{}"},
+        "http": {"port": 1},
+    }
