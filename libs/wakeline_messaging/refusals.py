@@ -38,8 +38,7 @@ class KafkaRefusesError(Exception):
     code = "kafka-refuses"
 
 
-@asynccontextmanager
-async def connected(settings: KafkaSettings) -> AsyncIterator[AIOKafkaClient]:
+async def connect(settings: KafkaSettings) -> AIOKafkaClient:
     """A plain client, for questions.
 
     Raises
@@ -49,10 +48,26 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[AIOKafkaClient]:
     """
     client = AIOKafkaClient(**client_options(settings))
     try:
-        try:
-            await client.bootstrap()
-        except KafkaConnectionError as error:
+        await client.bootstrap()
+    except BaseException as error:
+        await client.close()
+        if isinstance(error, KafkaConnectionError):
             raise KafkaRefusesError(await _why_not_connected(settings)) from error
+        raise
+    return client
+
+
+@asynccontextmanager
+async def connected(settings: KafkaSettings) -> AsyncIterator[AIOKafkaClient]:
+    """A plain client, and its end.
+
+    Raises
+    ------
+    KafkaRefusesError
+        As ``connect`` does.
+    """
+    client = await connect(settings)
+    try:
         yield client
     finally:
         await client.close()

@@ -92,6 +92,24 @@ async def lacking(client: AIOKafkaClient, rights: Sequence[Right], user: str) ->
     return reasons
 
 
+async def needless(
+    client: AIOKafkaClient, rights: Sequence[Right], topics: Iterable[str]
+) -> list[str]:
+    """Say of each topic what this client may do there beside what it needs, if the brokers tell."""
+    needed = {right.name: _DESCRIBE for right in rights if right.resource == "topic"}
+    for right in rights:
+        if right.resource == "topic":
+            needed[right.name] |= 1 << right.operation
+    return [
+        f"{', '.join(_NAMES[bit] for bit in _NAMES if more >> bit & 1)} topic '{topic}'"
+        for topic, found in (await _topics(client, topics)).items()
+        if found not in (_MISSING, _NOT_TOLD) and (more := found & ~needed.get(topic, _DESCRIBE))
+    ]
+
+
+_DESCRIBE: Final = 1 << 8 | 1 << 10
+"""To see a topic and its settings is no harm."""
+_NAMES: Final = {3: "READ", 4: "WRITE", 5: "CREATE", 6: "DELETE", 7: "ALTER", 11: "ALTER_CONFIGS"}
 _NOT_TOLD: Final = -(2**31)
 _MISSING: Final = -1
 

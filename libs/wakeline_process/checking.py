@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -9,7 +10,7 @@ from aiokafka.errors import KafkaError
 from wakeline_auth import KeysUnavailableError, Verifier
 from wakeline_blobs import probing
 from wakeline_http import readiness_of
-from wakeline_messaging import refusals, rights
+from wakeline_messaging import refusals, rights, topics
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_storage import rights as mongo_rights
@@ -25,11 +26,12 @@ async def check(service: Service[Any, Any]) -> int:
     """Print a line for each store, or for each right that is missing there; 0 if none is."""
     async with open_runtime(service) as runtime:
         found = await findings(runtime)
-    for name, reasons in found.items():
-        for reason in reasons or ["ok"]:
-            print(f"{name}: {reason}")
-    for bucket in await _needless(service) if not found["blobs"] else ():
-        print(f"note: this S3 key may read '{bucket}', which {service.name} never does: forbid it")
+        for name, reasons in found.items():
+            for reason in reasons or ["ok"]:
+                print(f"{name}: {reason}")
+        if not any(found.values()):
+            for what in await needless(runtime):
+                print(f"note: {what}, which {service.name} never does: forbid it")
     return 1 if any(found.values()) else 0
 
 
@@ -85,9 +87,21 @@ async def _of_auth(service: Service[Any, Any]) -> Reasons:
     return []
 
 
-async def _needless(service: Service[Any, Any]) -> list[str]:
-    try:
+async def needless(runtime: Runtime) -> Reasons:
+    """What a service's users may do, and it never does: they are then not its own alone."""
+    service = runtime.service
+    kafka, mongo = service.settings.kafka, service.settings.mongo
+    found: Reasons = []
+    with suppress(TimeoutError):
         async with asyncio.timeout(LIMIT):
-            return await probing.needless(service.settings.blobs, service.name)
-    except TimeoutError:
-        return []
+            for name in await mongo_rights.needless(runtime.client, mongo.database):
+                where = "every database" if name == "*" else f"database '{name}'"
+                found.append(f"this MongoDB user may write in {where}")
+            if kafka.username is not None or kafka.cert_file is not None:
+                needed = rights.rights_of(service.name, service.handlers, kafka.topic_prefix)
+                async with refusals.connected(kafka) as client:
+                    for what in await rights.needless(client, needed, topics(kafka)):
+                        found.append(f"this Kafka user may {what}")
+            for bucket in await probing.needless(service.settings.blobs, service.name):
+                found.append(f"this S3 key may read '{bucket}'")
+    return found

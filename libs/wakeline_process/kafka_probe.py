@@ -4,7 +4,8 @@ import asyncio
 
 from aiokafka.client import AIOKafkaClient
 
-from wakeline_messaging.kafka import KafkaSettings, client_options
+from wakeline_messaging.kafka import KafkaSettings
+from wakeline_messaging.refusals import connect
 
 
 class KafkaProbe:
@@ -19,9 +20,7 @@ class KafkaProbe:
         """Raises, or hangs, when no broker answers."""
         async with self._lock:
             if self._client is None:
-                client = AIOKafkaClient(**client_options(self._settings))
-                await client.bootstrap()
-                self._client = client
+                self._client = await connect(self._settings)
             if not await self._client.force_metadata_update():
                 raise ConnectionError("no Kafka broker answers")
 

@@ -19,6 +19,7 @@ ACTIONS: Final = (
     "listCollections",
 )
 """What of that role is made use of."""
+_CHANGES: Final = frozenset({"insert", "update", "remove"})
 _AUTHENTICATION_FAILED: Final = 18
 
 
@@ -40,6 +41,25 @@ async def lacking(client: AsyncMongoClient[dict[str, Any]], database: str) -> li
     except PyMongoError as error:
         return [f"MongoDB is out of reach: {error}"[:500]]
     return []
+
+
+async def needless(client: AsyncMongoClient[dict[str, Any]], database: str) -> list[str]:
+    """The other databases in which this client's user may change something, ``*`` for all."""
+    try:
+        told = await client.admin.command("connectionStatus", showPrivileges=True)
+    except PyMongoError:
+        return []
+    resources = [
+        privilege["resource"]
+        for privilege in told["authInfo"]["authenticatedUserPrivileges"]
+        if _CHANGES & set(privilege["actions"])
+    ]
+    names = {
+        "*" if each.get("anyResource") else each["db"] or "*"
+        for each in resources
+        if each.get("anyResource") or not each.get("collection", "-")
+    }
+    return sorted(names - {database})
 
 
 async def _not_allowed(client: AsyncMongoClient[dict[str, Any]], database: str) -> list[str]:

@@ -68,12 +68,12 @@ class SecureStores:
             ),
         }
 
-    def service(self, name: ServiceName) -> Service[Any, Any]:
-        """A service that runs in the test's own process."""
+    def service(self, name: ServiceName, **other: Any) -> Service[Any, Any]:
+        """A service that runs in the test's own process; ``other`` settings go before its own."""
         settings = import_module(f"wakeline_{name}.settings").Settings(
             auth=AuthSettings(issuer=ISSUER.issuer, jwks=orjson.dumps(ISSUER.jwks()).decode()),
             http=HttpSettings(port=1),
-            **self.settings(name),
+            **(self.settings(name) | other),
         )
         built: Service[Any, Any] = import_module(f"wakeline_{name}.wiring").service(settings)
         return built

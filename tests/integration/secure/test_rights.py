@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from wakeline_blobs import probing
 from wakeline_events.base import ServiceName
 from wakeline_messaging import create_indexes
-from wakeline_messaging.rights import Right
-from wakeline_process.checking import findings
+from wakeline_messaging.rights import Operation, Right
+from wakeline_process.checking import findings, needless
 from wakeline_process.processes import Kind, open_process
 from wakeline_process.runtime import open_runtime
 from wakeline_storage import migrate
@@ -18,7 +20,7 @@ from wakeline_testing.running import SERVICES, Publisher, RunningService
 
 from ..lineage.loop import example
 from . import documented
-from .stores import SecureStores
+from .stores import PASSWORD, SecureStores
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
@@ -61,6 +63,7 @@ async def test_the_documented_rights_are_enough_and_each_of_them_is_needed(
             assert found == {"mongo": [], "kafka": expected, "blobs": [], "auth": []}
 
         await said([])
+        assert await needless(runtime) == []
         for right in rights:
             async with without(stores, user, right):
                 await said([sentence(user, right)])
@@ -98,10 +101,10 @@ async def test_each_documented_action_on_a_bucket_is_needed(
 
 @asynccontextmanager
 async def running(
-    stores: SecureStores, name: ServiceName, kind: Kind
+    stores: SecureStores, name: ServiceName, kind: Kind, **other: Any
 ) -> AsyncIterator[RunningService]:
     """One kind of process of a service, here."""
-    service = stores.service(name)
+    service = stores.service(name, **other)
     async with open_runtime(service) as runtime:
         await migrate(runtime.database, service.migrations, create_indexes)
     async with open_process(service, kind) as process:
@@ -153,6 +156,41 @@ async def test_a_consumer_without_its_right_says_so_and_goes_on_when_it_is_back(
         assert await says(None)
         for kept in ("dead", "parked", "waiting"):
             assert await review.database[kept].count_documents({}) == 0
+
+
+async def test_a_user_who_may_more_is_told_of(stores: SecureStores) -> None:
+    user, other = stores.user("review"), f"{stores.scope.topic_prefix}.training"
+    more = Right("topic", other, Operation.WRITE)
+    await stores.users.allow(user, more)
+    await stores.mongo.add("both", PASSWORD, [{"role": "readWriteAnyDatabase", "db": "admin"}])
+    settings = stores.settings("review")["mongo"]
+    everywhere = settings.model_copy(update={"username": "both"})
+    async with open_runtime(stores.service("review", mongo=everywhere)) as runtime:
+
+        async def told() -> bool:
+            return await needless(runtime) == [
+                "this MongoDB user may write in every database",
+                f"this Kafka user may WRITE topic '{other}'",
+            ]
+
+        await until(told, "what it may do beside its work")
+    await stores.users.take_away(user, more)
+
+
+async def test_a_wrong_password_is_told_where_readiness_is(stores: SecureStores) -> None:
+    kafka = stores.settings("review")["kafka"]
+    wrong = kafka.model_copy(update={"password": SecretStr("wrong")})
+    reason = (
+        f"Kafka at {wrong.bootstrap} is out of reach: it does not know the user "
+        f"'{stores.user('review')}', or by another password"
+    )
+    async with running(stores, "review", Kind.CONSUME, kafka=wrong) as review:
+
+        async def says() -> bool:
+            found = await readiness(review)
+            return found["consumer"] == reason and reason in (found["kafka"] or "")
+
+        await until(says, reason)
 
 
 async def test_a_relay_without_its_right_says_so_and_sends_when_it_is_back(
