@@ -222,3 +222,11 @@ def test_the_trials_keys_are_one_for_each_service() -> None:
         assert held[f"{name}-access-key"] == keys["access"]
         assert held[f"{name}-secret-key"] == keys["secret"]
     assert len({keys["secret"] for keys in identities.values()}) == len(identities)
+
+
+def test_skaffold_builds_every_image_of_a_release() -> None:
+    artifacts = yaml.safe_load((ROOT / "skaffold.yaml").read_text())["build"]["artifacts"]
+    listed = {line.partition(":")[0] for line in (CHART / "images.txt").read_text().split()}
+    assert {one["image"] for one in artifacts} == listed
+    for one in artifacts:
+        assert one["image"] == f"wakeline-{one['docker']['target']}"
