@@ -20,6 +20,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 from PIL import Image
 from pymongo import AsyncMongoClient
 
+from benchmarks import processes
 from wakeline_auth import Role
 from wakeline_embedded import daemon, ports
 from wakeline_embedded.access import mint
@@ -57,6 +59,10 @@ BOX = {
 }
 
 
+Spent = dict[str, float]
+"""CPU seconds by process."""
+
+
 @dataclass
 class Load:
     """What the labelers saw."""
@@ -65,6 +71,7 @@ class Load:
     tasks: Counter[str] = field(default_factory=Counter)
     lease_ms: list[float] = field(default_factory=list)
     submit_ms: list[float] = field(default_factory=list)
+    cpu: Spent = field(default_factory=dict)
 
     @property
     def cycles_per_second(self) -> float:
@@ -82,10 +89,13 @@ async def measure() -> dict[str, Any]:
         async with _stack(layout) as (client, dsn):
             tokens = await _prepare(client, layout)
             url = (await client.operations.services())["labeling"]
-            alone = await _drive([_labeler(url, tokens[0])], _our_cycle, ALONE)
-            ours = await _drive([_labeler(url, token) for token in tokens], _our_cycle)
+            spent = partial(processes.cpu_of_stack, layout)
+            alone = await _drive([_labeler(url, tokens[0])], _our_cycle, spent, ALONE)
+            ours = await _drive([_labeler(url, token) for token in tokens], _our_cycle, spent)
+            draining = spent()
             drained = await _drained(client)
-            bare_alone, bare = await _bare(dsn)
+            afterwards = _difference(spent(), draining)
+            bare_alone, bare = await _bare(dsn, layout)
     twice = sum(1 for count in (alone.tasks + ours.tasks).values() if count > 1)
     return {
         "labelers": LABELERS,
@@ -103,6 +113,9 @@ async def measure() -> dict[str, Any]:
         "one_labeler_submit_ms": _median(alone.submit_ms),
         "bare_one_client_next_ms": _median(bare_alone.lease_ms),
         "bare_one_client_submit_ms": _median(bare_alone.submit_ms),
+        "cpu_ms_a_cycle": _cpu_a_cycle(ours.cpu, ours),
+        "cpu_ms_a_cycle_while_drained": _cpu_a_cycle(afterwards, ours),
+        "bare_cpu_ms_a_cycle": _cpu_a_cycle(bare.cpu, bare),
     }
 
 
@@ -209,8 +222,16 @@ async def _bare_cycle(client: httpx.AsyncClient, load: Load) -> bool:
     return True
 
 
-async def _drive(clients: list[httpx.AsyncClient], cycle: Cycle, most: int | None = None) -> Load:
-    """Let clients go through cycles until nothing is left, or so many are done."""
+async def _drive(
+    clients: list[httpx.AsyncClient],
+    cycle: Cycle,
+    spent: Callable[[], Spent],
+    most: int | None = None,
+) -> Load:
+    """Let clients go through cycles until nothing is left, or so many are done.
+
+    ``spent`` says what the servers have had of the processor so far.
+    """
     load = Load()
 
     async def work(client: httpx.AsyncClient) -> None:
@@ -218,9 +239,11 @@ async def _drive(clients: list[httpx.AsyncClient], cycle: Cycle, most: int | Non
             while len(load.submit_ms) != most and await cycle(client, load):
                 pass
 
+    before = spent() | {"client": time.process_time()}
     started = time.perf_counter()
     await asyncio.gather(*(work(client) for client in clients))
     load.seconds = time.perf_counter() - started
+    load.cpu = _difference(spent() | {"client": time.process_time()}, before)
     return load
 
 
@@ -240,7 +263,7 @@ async def _drained(client: AsyncClient) -> float:
         await asyncio.sleep(0.2)
 
 
-async def _bare(dsn: str) -> tuple[Load, Load]:
+async def _bare(dsn: str, layout: Layout) -> tuple[Load, Load]:
     """The same with the bare pair: one client alone, then as many as there are labelers."""
     async with AsyncMongoClient[dict[str, Any]](dsn) as mongo:
         tasks = mongo["benchmark_bare"]["tasks"]
@@ -264,11 +287,28 @@ async def _bare(dsn: str) -> tuple[Load, Load]:
                 except httpx.TransportError:
                     await asyncio.sleep(0.1)
         clients = [httpx.AsyncClient(base_url=url, timeout=30) for _ in range(LABELERS + 1)]
-        alone = await _drive(clients[:1], _bare_cycle, ALONE)
-        return alone, await _drive(clients[1:], _bare_cycle)
+
+        def spent() -> Spent:
+            mongod = processes.cpu_of_stack(layout)["mongod"]
+            return {"mongod": mongod, "endpoints": processes.cpu_seconds(server.pid)}
+
+        alone = await _drive(clients[:1], _bare_cycle, spent, ALONE)
+        return alone, await _drive(clients[1:], _bare_cycle, spent)
     finally:
         server.terminate()
         await server.wait()
+
+
+def _difference(after: Spent, before: Spent) -> Spent:
+    return {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
+
+
+def _cpu_a_cycle(spent: Spent, load: Load) -> str:
+    """Milliseconds by process, the most first."""
+    each = {name: 1000 * seconds / len(load.submit_ms) for name, seconds in spent.items()}
+    ordered = sorted(each.items(), key=lambda item: -item[1])
+    named = [f"{name} {ms:.2f}" for name, ms in ordered if ms >= 0.01]
+    return f"{sum(each.values()):.2f} ({', '.join(named)})"
 
 
 def _median(values: list[float]) -> float:

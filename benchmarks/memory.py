@@ -14,13 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cycle
+from benchmarks import cycle, processes
 from wakeline_embedded.layout import Layout
-from wakeline_embedded.state import StackState
 
 IDLE_AFTER = float(os.environ.get("IDLE_AFTER", "10"))
 SAMPLE_EVERY = 0.5
-PROC = Path("/proc")
 GOALS = {"stack_idle_mb": ("<=", 1_200.0)}
 """MB are 10^6 bytes."""
 
@@ -43,7 +41,7 @@ async def measure() -> dict[str, Any]:
             watching = asyncio.create_task(_most(layout))
             tokens = await cycle._prepare(client, layout)
             url = (await client.operations.services())["labeling"]
-            await cycle._drive([cycle._labeler(url, t) for t in tokens], cycle._our_cycle)
+            await cycle._drive([cycle._labeler(url, t) for t in tokens], cycle._our_cycle, dict)
             watching.cancel()
             most = await watching
     return {
@@ -68,38 +66,19 @@ async def _most(layout: Layout) -> Memory:
 
 
 def of_stack(layout: Layout) -> Memory:
-    """The processes that the stack's supervisor names, with their children, and itself."""
-    state = StackState.load(layout)
-    assert state is not None
-    names = {r.process.pid: r.name for r in state.records if r.process is not None}
-    names[state.supervisor.pid] = "supervisor"
+    """Of a stack's processes now."""
     found = Memory()
-    for pid in _pids():
-        with suppress(OSError, ValueError):  # ended meanwhile
-            if (name := _name(pid, names)) is not None:
-                rollup = _rollup(pid)
-                found.resident[name] += rollup["Rss"]
-                found.shares += rollup["Pss"]
+    for pid, name in processes.of_stack(layout):
+        with suppress(OSError):  # ended meanwhile
+            rollup = _rollup(pid)
+            found.resident[name] += rollup["Rss"]
+            found.shares += rollup["Pss"]
     return found
-
-
-def _pids() -> list[int]:
-    return [int(path.name) for path in PROC.iterdir() if path.name.isdigit()]
-
-
-def _name(pid: int, names: dict[int, str]) -> str | None:
-    """The name of the nearest ancestor that has one."""
-    while pid > 1:
-        if pid in names:
-            return names[pid]
-        _, _, rest = (PROC / str(pid) / "stat").read_text().rpartition(")")
-        pid = int(rest.split()[1])
-    return None
 
 
 def _rollup(pid: int) -> dict[str, int]:
     """Bytes of ``smaps_rollup`` (proc(5)), by name."""
-    lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
+    lines = (processes.PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
     return {key: int(rest.split()[0]) * 1024 for key, _, rest in (n.partition(":") for n in lines)}
 
 

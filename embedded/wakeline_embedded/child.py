@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from wakeline_embedded import processes
 from wakeline_embedded.processes import ProcessId, ProcessStat
 
 _PR_SET_PDEATHSIG: Final = 1
+_TRIES, _RATE = 5, 0.1
 # loaded before any fork: between fork and exec nothing may import or take a lock
 _LIBC: Final = ctypes.CDLL(None)
 
@@ -39,8 +41,12 @@ class Child:
         *,
         env: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        niceness: int = 0,
     ) -> None:
-        """Spawn the program; ``env`` is added to this process's own environment."""
+        """Spawn the program; ``env`` is added to this process's own environment.
+
+        ``niceness``, from 0 to 19, says how far it stands back for others (nice(2)).
+        """
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         # append mode: the log may be cut from outside while the child goes on writing
@@ -54,7 +60,7 @@ class Child:
                     cwd=folder,
                     env={**os.environ, **(env or {})},
                     start_new_session=True,  # Ctrl-C in a terminal is for the parent to pass on
-                    preexec_fn=_dies_with(os.getpid()),
+                    preexec_fn=_before_exec(os.getpid(), niceness),
                 )
             except OSError as error:
                 raise CannotRunError(f"{argv[0]}: {error.strerror}") from error
@@ -121,8 +127,30 @@ def tail(log: Path, characters: int = 800) -> str:
         return ""
 
 
-def _dies_with(parent: int) -> Callable[[], None]:
+def _stand_back(niceness: int) -> None:
+    """Lower the priority of this process, and of its session.
+
+    Where Linux shares the processor among sessions first, a process' own niceness counts within its
+    session only (sched(7), "The autogroup feature"). Without privileges the session's may be
+    changed ten times a second on a whole machine.
+    """
+    os.nice(niceness)
+    for _ in range(_TRIES):
+        try:
+            group = os.open("/proc/self/autogroup", os.O_WRONLY)
+            os.write(group, str(niceness).encode())
+        except BlockingIOError:
+            time.sleep(_RATE)
+        except OSError:
+            return  # no such feature here
+        else:
+            return
+
+
+def _before_exec(parent: int, niceness: int) -> Callable[[], None]:
     def before_exec() -> None:
+        if niceness:
+            _stand_back(niceness)
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # the parent died before the line above
             os._exit(1)

@@ -36,6 +36,8 @@ class Program:
     """Ports it listens on besides."""
     make_ready: Check | None = None
     """As ``check``, but may first do what a fresh start needs."""
+    niceness: int = 0
+    """How far it stands back for others when the processor is short, from 0 to 19 (nice(2))."""
     grace: float = 8.0
     """Seconds it gets to stop by itself."""
     advice: str = ""
@@ -43,7 +45,7 @@ class Program:
 
     def spawn(self) -> Child:
         """Start it, without waiting for anything."""
-        return Child(self.argv, self.log, env=self.env)
+        return Child(self.argv, self.log, env=self.env, niceness=self.niceness)
 
 
 async def wait_until_ready(program: Program, child: Child, timeout: float) -> None:

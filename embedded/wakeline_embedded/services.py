@@ -26,6 +26,16 @@ GRACE: Final = 30.0
 TRACED: Final = 0.1
 """Share of traces that are written to ``spans/``: all of them would cost every process a tenth."""
 
+BACKGROUND: Final = 10
+"""Niceness of what nobody waits for: events are there to be taken in a little later."""
+NICENESS: Final = {
+    "review": 5,
+    "training": BACKGROUND,
+    "prediction": BACKGROUND,
+    "lineage": BACKGROUND,
+}
+"""Of services as one process each: those who upload and label go first, then those who review."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -100,6 +110,13 @@ def process_name(service: str, kind: str) -> str:
     return service if kind == "all" else f"{service}-{kind}"
 
 
+def niceness_of(service: str, kind: str) -> int:
+    """How far a process stands back when the processor is short."""
+    if kind == "all":
+        return NICENESS.get(service, 0)
+    return 0 if kind == "serve" else BACKGROUND
+
+
 def _program(around: Surroundings, service: str, kind: str) -> Program:
     name, port = process_name(service, kind), around.ports.process(service, kind)
     return Program(
@@ -109,6 +126,7 @@ def _program(around: Surroundings, service: str, kind: str) -> Program:
         env=environment(around, service, kind),
         port=port,
         check=lambda: health.check(port),
+        niceness=niceness_of(service, kind),
         grace=GRACE,
         advice=f"`pip install 'wakeline[{service}]'` brings what it needs.",
     )

@@ -28,8 +28,9 @@ log = structlog.get_logger()
 
 BATCH = 200
 """Events of one transaction at most."""
-LINGER = 0.05
-"""Seconds that a small batch waits for more: `getmany` itself returns with the first record."""
+LINGER, LONGEST_LINGER = 0.05, 0.25
+"""Seconds that a small batch waits for more, as `getmany` itself returns with the first record: not
+at all after a quiet moment, then from the first to the longest while events trickle in."""
 MEASURE_EVERY = 5.0
 """Seconds between looks at the lag."""
 YIELD_EVERY = 20
@@ -73,6 +74,7 @@ class EventConsumer:
         self._processor = processor
         self._replays = Replays(database)
         self._next_measure = 0.0
+        self._linger = 0.0
         self.trouble: str | None = "not started"
         """Why nothing is taken in at the moment; None when all is well."""
 
@@ -128,8 +130,11 @@ class EventConsumer:
     async def _fetch(self, client: AIOKafkaConsumer) -> _Batch:
         """What came within the time of a poll, up to a batch."""
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
-        if fetched and sum(map(len, fetched.values())) < BATCH // 4:
-            await asyncio.sleep(LINGER)
+        if not fetched:
+            self._linger = 0.0
+        elif sum(map(len, fetched.values())) < BATCH // 4:
+            await asyncio.sleep(self._linger)
+            self._linger = min(max(2 * self._linger, LINGER), LONGEST_LINGER)
             more = await client.getmany(timeout_ms=0, max_records=BATCH // 2)
             for partition, records in more.items():
                 fetched.setdefault(partition, []).extend(records)

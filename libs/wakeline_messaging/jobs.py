@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -201,6 +202,8 @@ class JobRunner:
         self._jobs = jobs
         self._stores = stores
         self._resources = resources
+        self._due = {name: asyncio.Event() for name in jobs.kinds}
+        self._idle: Counter[str] = Counter()
         for kind in jobs.kinds:  # a counter that begins with its first failure shows no increase
             for outcome in ("retried", "given-up"):
                 metrics.job_failures_total.labels(kind, outcome)
@@ -208,16 +211,35 @@ class JobRunner:
     async def run(self, stop: asyncio.Event) -> None:
         """Work on all kinds at once; what is in hand at the end is given back."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._look(stop))
             for kind in self._jobs.kinds.values():
                 for _ in range(kind.concurrency):
                     group.create_task(self._work(kind, stop))
 
+    async def _look(self, stop: asyncio.Event) -> None:
+        """Look for work on behalf of all who have none: one read, where each would write."""
+        while not stop.is_set():
+            await _pause(stop, IDLE)
+            idle = {name for name, workers in self._idle.items() if workers}
+            try:
+                while idle and (row := await self._rows.find_one(_ripe(*idle), {"kind": 1})):
+                    self._due[row["kind"]].set()
+                    idle.remove(row["kind"])
+            except PyMongoError as error:
+                log.warning("jobs wait", cause=f"{type(error).__name__}: {error}")
+        for due in self._due.values():
+            due.set()
+
     async def _work(self, kind: Kind, stop: asyncio.Event) -> None:
+        due = self._due[kind.name]
         while not stop.is_set():
             try:
+                due.clear()
                 lease = await self.lease(kind)
                 if lease is None:
-                    await _pause(stop, IDLE)
+                    self._idle[kind.name] += 1
+                    await due.wait()
+                    self._idle[kind.name] -= 1
                     continue
                 if lease.jobs[0].attempt > CRASHES:
                     await self._give_up(kind, lease)
@@ -231,11 +253,7 @@ class JobRunner:
         """Take up to a batch of jobs whose time has come, by the database's clock."""
         owner = uuid4().hex
         jobs: list[Job] = []
-        due = {
-            "kind": kind.name,
-            "state": {"$in": ["queued", "running"]},
-            "$expr": {"$lte": ["$not_before", "$$NOW"]},
-        }
+        due = _ripe(kind.name)
         milliseconds = int(kind.lease.total_seconds() * 1000)
         take = [
             {
@@ -380,6 +398,15 @@ class JobRunner:
         await self._stores.transactions.run(body)
         outcome = "retried" if again else "given-up"
         metrics.job_failures_total.labels(kind.name, outcome).inc()
+
+
+def _ripe(*kinds: str) -> dict[str, Any]:
+    """Jobs whose time has come, by the database's clock."""
+    return {
+        "kind": {"$in": kinds},
+        "state": {"$in": ["queued", "running"]},
+        "$expr": {"$lte": ["$not_before", "$$NOW"]},
+    }
 
 
 async def _nothing(_: Any) -> None:

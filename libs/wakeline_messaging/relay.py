@@ -25,9 +25,11 @@ PAGE = 1_000
 """Rows of one pass."""
 IDLE = 1.0
 """Seconds between passes when nobody rings."""
-FEW, LINGER = 50, 0.02
-"""After a pass of so few rows the next one waits so many seconds for more: a pass costs the
-database three commands, however many rows it sends."""
+FEW = 200
+"""After a pass of fewer rows the next one waits for more: a pass costs the database three commands,
+however many rows it sends."""
+LINGER, LONGEST_LINGER = 0.02, 0.2
+"""Seconds that it waits, from the first to the longest while there is a steady trickle."""
 
 
 class Relay:
@@ -43,22 +45,25 @@ class Relay:
         database: AsyncDatabase[dict[str, Any]],
         service: ServiceName,
         settings: KafkaSettings,
+        bell: asyncio.Event | None = None,
     ) -> None:
+        """Take a database's outbox.
+
+        ``bell`` is rung by whoever writes to it, where that is this very process. Without one the
+        relay listens to the database, for which mongod looks at every write that is made to it.
+        """
         self._database = database
         self._outbox = database["outbox"]
         self._settings = settings
         self._topic = topic_of(service, settings.topic_prefix)
-        self._bell = asyncio.Event()
+        self._listens = bell is None
+        self._bell = bell or asyncio.Event()
         self.trouble: str | None = "not started"
         """Why nothing can be sent at the moment; None when all is well."""
 
-    def ring(self) -> None:
-        """Say that there is something to send."""
-        self._bell.set()
-
     async def run(self, stop: asyncio.Event) -> None:
         """Send until told to stop; whatever is out of reach is tried again for ever."""
-        doorbell = asyncio.create_task(self._listen())
+        doorbell = asyncio.create_task(self._listen()) if self._listens else None
         try:
             while not stop.is_set():
                 client = producer(self._settings)
@@ -73,16 +78,22 @@ class Relay:
                 finally:
                     await client.stop()
         finally:
-            doorbell.cancel()
+            if doorbell is not None:
+                doorbell.cancel()
 
     async def _send_all(self, client: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        pause = LINGER
         while not stop.is_set():
             self._bell.clear()
             sent = await self.pass_once(client)
-            if not sent:
-                await _either(self._bell, stop, IDLE)
-            elif sent < FEW:
-                await _sleep(stop, LINGER)
+            if sent >= FEW:
+                continue
+            if pause <= LONGEST_LINGER:
+                await _sleep(stop, pause)
+            elif await _either(self._bell, stop, pause):
+                pause = LINGER
+            # A bell may ring before its transaction is committed: so the pauses grow slowly.
+            pause = min(2 * pause, LONGEST_LINGER if sent else IDLE)
 
     async def pass_once(self, client: AIOKafkaProducer) -> int:
         """Send one page and return how many rows Kafka took."""
@@ -172,10 +183,12 @@ async def _sleep(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> None:
+async def _either(first: asyncio.Event, second: asyncio.Event, seconds: float) -> bool:
+    """Whether one of them came within the time."""
     waits = [asyncio.ensure_future(event.wait()) for event in (first, second)]
     try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
     finally:
         for wait in waits:
             wait.cancel()

@@ -1,5 +1,6 @@
 """One transaction's reads, writes and events."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ class Scope:
     """None: reads only."""
     now: datetime
     """UTC. For records; leases take the database's own time."""
+    bell: asyncio.Event | None = None
+    """Rung when there will be something for a relay of this process to send."""
 
 
 class UnitOfWork(Generic[R]):
@@ -166,6 +169,8 @@ class UnitOfWork(Generic[R]):
     async def _write_outbox(self) -> None:
         emitted, self._emitted = self._emitted, []
         following = await self._reserve(Counter(each.event.key for each in emitted))
+        if self.scope.bell is not None:
+            self.scope.bell.set()
         outbox = self.collection("outbox")
         for event, trace, cause, snapshot in emitted:
             outbox.insert(

@@ -95,7 +95,10 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         standings = process.app.state.standings = Standings(service)
         process.parts.append(lambda stop: measure(runtime, readiness_of(checks), stop))
         if kind.does(Kind.RELAY) and service.name in PRODUCERS:
-            relay = Relay(runtime.database, service.name, settings.kafka)
+            # As one process of all kinds it is the only one that writes to its outbox; another one
+            # of them is heard after a second.
+            bell = runtime.bell if kind is Kind.ALL else None
+            relay = Relay(runtime.database, service.name, settings.kafka, bell)
             checks["relay"] = _trouble(relay)
             process.parts.append(relay.run)
         if kind.does(Kind.CONSUME) and service.handlers is not None:

@@ -1,5 +1,6 @@
 """What a running process holds: the database, the unit of work and the service's resources."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class Runtime:
     client: Mongo
     stores: Stores
     resources: Any
+    bell: asyncio.Event
+    """Rings when an event was written to the outbox, a moment before its transaction commits."""
     _shared: dict[Callable[[Stores], Any], Any] = field(default_factory=dict)
 
     def shared(self, make: Callable[[Stores], T]) -> T:
@@ -52,15 +55,17 @@ async def open_runtime(service: Service[Any, Any]) -> AsyncIterator[Runtime]:
     """Open a service's connections, and close them at the end."""
     client: Mongo = connect(service.settings.mongo)
     database = client[service.settings.mongo.database]
+    bell = asyncio.Event()
     try:
         async with service.resources() as resources:
 
             def unit_of_work(session: AsyncClientSession | None, now: datetime) -> UnitOfWork[Any]:
                 unit: UnitOfWork[Any] = service.unit_of_work(
-                    Scope(service.name, database, session, now), resources
+                    Scope(service.name, database, session, now, bell), resources
                 )
                 return unit
 
-            yield Runtime(service, client, Stores(Transactions(client), unit_of_work), resources)
+            stores = Stores(Transactions(client), unit_of_work)
+            yield Runtime(service, client, stores, resources, bell)
     finally:
         await client.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_embedded import mongod, processes
+from wakeline_embedded import mongod, processes, services
 from wakeline_embedded.child import CannotRunError, Child, tail
 from wakeline_embedded.keeper import ending, pause_after
 
@@ -34,6 +34,39 @@ async def test_output_of_every_run_is_appended_to_the_log(tmp_path: Path) -> Non
     for word in ("first", "second"):
         await Child((sys.executable, "-c", f"print('{word}')"), tmp_path / "log").wait()
     assert tail(tmp_path / "log").split() == ["first", "second"]
+
+
+async def test_a_child_stands_back_with_its_whole_session(tmp_path: Path) -> None:
+    code = "import os; print(os.nice(0), os.getsid(0) == os.getpid())"
+    await Child((sys.executable, "-c", code), tmp_path / "log", niceness=3).wait()
+    assert tail(tmp_path / "log").split() == [str(min(19, os.nice(0) + 3)), "True"]
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session"
+)
+async def test_where_sessions_share_the_processor_a_childs_session_stands_back(
+    tmp_path: Path,
+) -> None:
+    code = "print(open('/proc/self/autogroup').read())"
+    await Child((sys.executable, "-c", code), tmp_path / "log", niceness=3).wait()
+    assert tail(tmp_path / "log").split()[-2:] == ["nice", "3"]
+
+
+@pytest.mark.parametrize(
+    ("service", "kind", "niceness"),
+    [
+        *(
+            ("labeling", "all", 0),
+            ("ingest", "all", 0),
+            ("review", "all", 5),
+            ("lineage", "all", 10),
+        ),
+        *(("labeling", "serve", 0), ("training", "serve", 0), ("labeling", "consume", 10)),
+    ],
+)
+def test_who_answers_people_goes_first(service: str, kind: str, niceness: int) -> None:
+    assert services.niceness_of(service, kind) == niceness
 
 
 def test_a_missing_program_is_named(tmp_path: Path) -> None:

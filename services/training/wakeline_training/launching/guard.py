@@ -4,6 +4,7 @@ Run by its path in an interpreter of its own, so that nothing has to happen betw
 in the service's process, where threads may hold locks. Only the standard library.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -22,6 +23,10 @@ def main() -> None:
     if os.getppid() != int(runner):
         sys.exit("the runner died before its trainer began")
     os.nice(int(nice))
+    # Linux shares the processor among sessions first (sched(7), "The autogroup feature"), and the
+    # trainer is in one of its own.
+    with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as group:
+        group.write(nice)
     os.execvp(command[0], command)
 
 
