@@ -152,6 +152,39 @@ def test_what_is_missing_is_asked_for_in_words(without: dict[str, Any], says: st
         render([STORES], without)
 
 
+def test_no_group_of_values_is_open() -> None:
+    """But for an affinity, which Kubernetes checks, and what is meant for other charts."""
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    open_ones: list[str] = []
+
+    def look(node: Any, path: str) -> None:
+        if not isinstance(node, dict):
+            return
+        if node.get("type") == "object" and node.get("additionalProperties", True) is True:
+            open_ones.append(path.rpartition("/")[2])
+        for key, one in node.items():
+            look(one, f"{path}/{key}")
+
+    look(schema, "")
+    assert set(open_ones) == {"affinity", "global"}
+
+
+def test_a_processs_own_values_go_before_the_general_ones_even_if_they_are_nothing() -> None:
+    values = {
+        "process.autoscaling.enabled": True,
+        "services.review.serve.autoscaling.enabled": False,
+        "services.review.serve.replicas": 0,
+        "services.review.serve.resources.requests.cpu": "2",
+    }
+    rendered = render([STORES], values)
+    name = "acme-wakeline-review-serve"
+    assert name not in {one["metadata"]["name"] for one in rendered.of("HorizontalPodAutoscaler")}
+    spec = rendered.named("Deployment", name)["spec"]
+    assert spec["replicas"] == 0
+    (container,) = spec["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "2", "memory": "160Mi"}
+
+
 def test_what_is_generated_is_up_to_date() -> None:
     check = [sys.executable, "-m", "charts.generate", "--check"]
     done = subprocess.run(check, cwd=ROOT, capture_output=True, text=True)
