@@ -12,14 +12,15 @@ from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 
 
-def program(data: Path, port: int, log: Path) -> Program:
-    """The embedded broker on a data folder."""
+def program(data: Path, port: int, log: Path, *, bind: str = HOST, known_as: str = HOST) -> Program:
+    """The embedded broker on a data folder; clients are told to find it at ``known_as``."""
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Program(
         name="broker",
         argv=(
             *(sys.executable, "-m", "wakeline_embedded.broker"),
             *("--port", str(port), "--data", str(data)),
+            *("--host", bind, "--advertised-host", known_as),
         ),
         log=log,
         port=port,

@@ -42,8 +42,10 @@ def dsn(port: int) -> str:
     )
 
 
-def program(data: Path, port: int, log: Path) -> Program:
+def program(data: Path, port: int, log: Path, *, bind: str = HOST, known_as: str = HOST) -> Program:
     """mongod on a data folder, which is made if it isn't there.
+
+    Clients find it at ``known_as``, a name that has to lead mongod itself back to it.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def program(data: Path, port: int, log: Path) -> Program:
         name="mongod",
         argv=(
             str(binary),
-            *("--dbpath", str(data), "--port", str(port), "--bind_ip", HOST, "--nounixsocket"),
+            *("--dbpath", str(data), "--port", str(port), "--bind_ip", bind, "--nounixsocket"),
             *("--replSet", "rs0", "--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "128"),
             # CVE-2025-14847 sits in the zlib path of older builds
             *("--quiet", "--networkMessageCompressors", "disabled"),
@@ -70,7 +72,7 @@ def program(data: Path, port: int, log: Path) -> Program:
         env=env,
         port=port,
         check=lambda: check(port),
-        make_ready=lambda: make_ready(port),
+        make_ready=lambda: make_ready(port, known_as),
         grace=20.0,
         advice=_ADVICE,
     )
@@ -138,7 +140,7 @@ async def check(port: int) -> None:
         raise NoPrimaryYetError(str(hello.get("info") or "it is not the primary"))
 
 
-async def make_ready(port: int) -> None:
+async def make_ready(port: int, known_as: str = HOST) -> None:
     """Make the node the primary of its set of one, then check that it takes writes.
 
     The set remembers its member's host and port; on another port the node would stay
@@ -147,7 +149,7 @@ async def make_ready(port: int) -> None:
     async with _direct(port) as client:
         hello = await client.admin.command("hello")
         if not hello.get("isWritablePrimary") and not hello.get("setName"):
-            await _configure_set(client, f"{HOST}:{port}")
+            await _configure_set(client, f"{known_as}:{port}")
     await check(port)
 
 

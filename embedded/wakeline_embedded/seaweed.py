@@ -53,7 +53,9 @@ class Identity:
         return "Admin" in self.actions
 
 
-def program(data: Path, port: int, log: Path, identities: Sequence[Identity]) -> Program:
+def program(
+    data: Path, port: int, log: Path, identities: Sequence[Identity], *, bind: str = HOST
+) -> Program:
     """SeaweedFS on a data folder; takes PORTS ports from ``port`` on, which is the one of S3.
 
     Raises
@@ -73,7 +75,7 @@ def program(data: Path, port: int, log: Path, identities: Sequence[Identity]) ->
         name="seaweedfs",
         argv=(
             str(locate()),
-            *("-logtostderr=true", "mini", f"-ip={HOST}", f"-ip.bind={HOST}", f"-dir={data}"),
+            *("-logtostderr=true", "mini", f"-ip={HOST}", f"-ip.bind={bind}", f"-dir={data}"),
             *(f"-s3.config={configuration}", f"-s3.port={port}"),
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             # else an admin's put makes buckets, and a bucket can be removed with all it holds

@@ -1,6 +1,6 @@
 """Run the broker: ``python -m wakeline_embedded.broker --port P --data D [--fsync POLICY]``.
 
-A single-node Kafka for evaluation and small installations: loopback only, no replication, no
+A single-node Kafka for evaluation and small installations: no replication, no
 TLS or SASL, no transactions, no compaction, and no automatic creation of topics. Records are kept
 for ever unless a topic sets ``retention.ms`` or ``retention.bytes``.
 
@@ -34,11 +34,18 @@ def _policy(text: str) -> str:
     return text
 
 
-async def _serve(folder: Path, port: int, fsync: str, advertised: int | None) -> None:
+async def _serve(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    broker = Broker(folder, port, fsync, advertised)
+    broker = Broker(
+        options.data,
+        options.port,
+        options.fsync,
+        options.advertised_port,
+        host=options.host,
+        advertised_host=options.advertised_host,
+    )
     await broker.start()
     await broker.run(stop)
 
@@ -46,7 +53,8 @@ async def _serve(folder: Path, port: int, fsync: str, advertised: int | None) ->
 def main() -> int:
     """Parse the command line and serve until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m wakeline_embedded.broker")
-    parser.add_argument("--port", type=int, required=True, help=f"port on {HOST}; 0: any free one")
+    parser.add_argument("--port", type=int, required=True, help="0: any free one")
+    parser.add_argument("--host", default=HOST, help="address to listen on")
     parser.add_argument("--data", type=Path, required=True, help="folder for records and offsets")
     parser.add_argument(
         "--fsync", type=_policy, default="never", help="never, always or group-MILLISECONDS"
@@ -55,8 +63,9 @@ def main() -> int:
         "--advertised-port",
         type=int,
         default=os.environ.get("WAKELINE_BROKER_ADVERTISED_PORT"),
-        help=f"port on {HOST} that clients are told, where they come by a proxy",
+        help="port that clients are told, where they come by a proxy",
     )
+    parser.add_argument("--advertised-host", help="name that clients are told; else the address")
     arguments = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -70,9 +79,7 @@ def main() -> int:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             sys.exit(f"another broker is running on {arguments.data}")
-        asyncio.run(
-            _serve(arguments.data, arguments.port, arguments.fsync, arguments.advertised_port)
-        )
+        asyncio.run(_serve(arguments))
     return 0
 
 

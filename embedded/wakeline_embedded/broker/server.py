@@ -44,13 +44,23 @@ class Broker:
     """One broker over one data folder.
 
     The fsync policy is ``never``, ``always`` or ``group-MILLISECONDS``; see ``__main__``. Clients
-    connect again where the broker says it is: at ``advertised``, or else at ``port``.
+    connect again where the broker says it is: at ``advertised``, or else at ``port``, of
+    ``advertised_host``, or else of ``host``.
     """
 
     def __init__(
-        self, folder: Path, port: int, fsync: str = "never", advertised: int | None = None
+        self,
+        folder: Path,
+        port: int,
+        fsync: str = "never",
+        advertised: int | None = None,
+        *,
+        host: str = HOST,
+        advertised_host: str | None = None,
     ) -> None:
         self.port = port
+        self._host = host
+        self._advertised_host = advertised_host or host
         self._advertised = advertised
         self.connections: set[Connection] = set()
         self._flusher = Flusher.from_policy(fsync)
@@ -62,11 +72,15 @@ class Broker:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Listen on loopback; port 0 takes a free one, which ``port`` then tells."""
+        """Listen; port 0 takes a free one, which ``port`` then tells."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self), HOST, self.port)
+        self._server = await loop.create_server(lambda: Connection(self), self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
-        node: Fields = {"node_id": 1, "host": HOST, "port": self._advertised or self.port}
+        node: Fields = {
+            "node_id": 1,
+            "host": self._advertised_host,
+            "port": self._advertised or self.port,
+        }
         parts = (
             RecordApi(self._topics, self._flusher),
             GroupApi(self._topics, self._groups, self._store, self._flusher, node),
@@ -80,7 +94,7 @@ class Broker:
             asyncio.create_task(self._groups.sweep_forever()),
             asyncio.create_task(self._enforce_retention()),
         ]
-        log.info("listening on %s:%d, %d topics", HOST, self.port, len(self._topics.names()))
+        log.info("listening on %s:%d, %d topics", self._host, self.port, len(self._topics.names()))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until told to stop; raises if one of the broker's own jobs fails."""
