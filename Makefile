@@ -13,7 +13,7 @@ KILLS ?= 1000
 FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-charts test-lab test-faults test-hostile lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-charts test-lab test-faults test-hostile images lock sbom lint format schemas bench clean
 
 setup: $(INSTALLED)
 
@@ -69,6 +69,20 @@ schemas: $(INSTALLED)
 	$(BIN)/python schemas/generate.py
 	$(BIN)/python sdk/generate_sync.py
 	$(BIN)/python -m charts.generate
+
+# All container images; how, with what builder and for which registry: images/build.
+images:
+	images/build
+
+# The versions that the images install, as new as pyproject.toml allows.
+lock: $(INSTALLED)
+	$(BIN)/pip install -q uv
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python images/lock.py
+
+# What is in the images: a CycloneDX document each, in dist/sbom.
+sbom: $(INSTALLED)
+	$(BIN)/pip install -q cyclonedx-bom
+	images/sbom $(BIN)/cyclonedx-py dist/sbom
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -17,13 +17,14 @@ ROOT = Path(__file__).parent.parent
 LOCKS = Path(__file__).parent / "locks"
 IMAGES = {
     "ingest": ["ingest"],
+    "labeling": ["labeling"],
     "review": ["review"],
     "prediction": ["prediction"],
     "training": ["training"],
     "trainer": ["trainer"],
     "trial": ["embedded"],
 }
-"""Image -> extras of ``wakeline``; labeling and lineage need no more than the base."""
+"""Image -> extras of ``wakeline``; lineage needs no more than the base."""
 
 TORCH = "torch"
 OF_TORCH = ("cuda-", "nvidia-", "triton")
