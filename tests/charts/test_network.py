@@ -143,7 +143,7 @@ def test_the_trials_stores_take_in_what_the_processes_may_send_and_send_nothing(
         *((process, port) for process in working for port in (27017, 9092, 8333)),
         ("migrate", 27017),
         ("trainer", 8333),
-        *((process, 8080) for process in ("serve", "all")),
+        *((process, 8080) for process in ("serve", "all", "check")),
     }
     stores = {
         "app.kubernetes.io/name": "wakeline",
