@@ -19,7 +19,7 @@ from wakeline_messaging.envelope import (
 )
 from wakeline_messaging.kafka import KafkaSettings, consumer
 from wakeline_messaging.processing import Processor
-from wakeline_messaging.refusals import in_words
+from wakeline_messaging.refusals import in_words, what_is_wrong
 from wakeline_messaging.replaying import Replays
 from wakeline_messaging.rights import reading
 from wakeline_telemetry import metrics
@@ -28,6 +28,8 @@ log = structlog.get_logger()
 
 BATCH = 200
 """Events of one transaction at most."""
+SLOW = 5.0
+"""Seconds after which it is asked why a consumer has not joined its group yet."""
 LINGER, LONGEST_LINGER = 0.05, 0.25
 """Seconds that a small batch waits for more, as `getmany` itself returns with the first record: not
 at all after a quiet moment, then from the first to the longest while events trickle in."""
@@ -93,7 +95,8 @@ class EventConsumer:
             client = consumer(self._settings, self._group)
             try:
                 client.subscribe(self._topics)
-                await client.start()
+                if not await self._start(client, stop):
+                    return
                 self._goes_on()
                 await self._take_turns(client, stop)
             except (KafkaError, OSError) as error:
@@ -101,6 +104,30 @@ class EventConsumer:
                 await _pause(stop, 1.0)
             finally:
                 await client.stop()
+
+    async def _start(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> bool:
+        """Join the group; False when the process stops first.
+
+        A client waits for a topic that is not there, and says nothing: so it is asked about.
+        """
+        starting = asyncio.create_task(client.start())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while True:
+                waited = {starting, stopping}
+                await asyncio.wait(waited, timeout=SLOW, return_when=asyncio.FIRST_COMPLETED)
+                if starting.done():
+                    await starting
+                    return True
+                if stopping.done():
+                    return False
+                if why := await what_is_wrong(self._settings, self._rights):
+                    self._waits("broker", why)
+        finally:
+            stopping.cancel()
+            if not starting.done():
+                starting.cancel()
+                await asyncio.wait({starting})
 
     async def _take_turns(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> None:
         """Take in batch after batch; the next one is fetched and read while one is stored.

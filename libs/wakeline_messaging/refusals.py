@@ -75,17 +75,21 @@ async def connected(settings: KafkaSettings) -> AsyncIterator[AIOKafkaClient]:
 
 async def in_words(settings: KafkaSettings, rights: Sequence[Right], error: Exception) -> str:
     """What a client's error comes from: a right that it lacks, or the way it connects."""
+    found = None
+    if isinstance(error, (*NOT_ALLOWED, KafkaConnectionError)):
+        found = await what_is_wrong(settings, rights)
+    return found or f"{type(error).__name__}: {error}"
+
+
+async def what_is_wrong(settings: KafkaSettings, rights: Sequence[Right]) -> str | None:
+    """Which right is missing, or why no broker lets this client in; None if nothing is found."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            if isinstance(error, (*NOT_ALLOWED, KafkaConnectionError)):
-                async with connected(settings) as client:
-                    if reasons := await lacking(client, rights, settings.user):
-                        return "; ".join(reasons)
+        async with asyncio.timeout(PATIENCE), connected(settings) as client:
+            return "; ".join(await lacking(client, rights, settings.user)) or None
     except KafkaRefusesError as refusal:
         return str(refusal)
-    except (KafkaError, OSError, TimeoutError):
-        pass  # then the error itself has to do
-    return f"{type(error).__name__}: {error}"
+    except (KafkaError, OSError):  # a time that is over is an OSError too
+        return None
 
 
 async def _why_not_connected(settings: KafkaSettings) -> str:

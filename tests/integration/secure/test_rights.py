@@ -10,13 +10,14 @@ from pydantic import SecretStr
 
 from wakeline_blobs import probing
 from wakeline_events.base import ServiceName
-from wakeline_messaging import create_indexes
+from wakeline_messaging import create_indexes, create_topics, topics
 from wakeline_messaging.rights import Operation, Right
 from wakeline_process.checking import findings, needless
 from wakeline_process.processes import Kind, open_process
 from wakeline_process.runtime import open_runtime
 from wakeline_storage import migrate
 from wakeline_testing.running import SERVICES, Publisher, RunningService
+from wakeline_testing.topics import delete
 
 from ..lineage.loop import example
 from . import documented
@@ -156,6 +157,24 @@ async def test_a_consumer_without_its_right_says_so_and_goes_on_when_it_is_back(
         assert await says(None)
         for kept in ("dead", "parked", "waiting"):
             assert await review.database[kept].count_documents({}) == 0
+
+
+async def test_a_topic_that_nobody_made_is_told_and_waited_for(stores: SecureStores) -> None:
+    prefix = f"{stores.scope.name}-later"
+    user, topic = stores.user("review"), f"{prefix}.labeling"
+    await stores.users.allow(user, *documented.kafka("review", prefix))
+    kafka = stores.settings("review")["kafka"].model_copy(update={"topic_prefix": prefix})
+    async with running(stores, "review", Kind.CONSUME, kafka=kafka) as review:
+
+        async def says(reason: str | None) -> bool:
+            return (await readiness(review))["consumer"] == reason
+
+        missing = f"there is no Kafka topic '{topic}': create it, no service does"
+        await until(lambda: says(missing), missing)
+        administrator = stores.kafka.model_copy(update={"topic_prefix": prefix})
+        assert topic in await create_topics(administrator)
+        await until(lambda: says(None), "it consumes")
+    await delete(stores.scope.kafka_bootstrap, topics(administrator))
 
 
 async def test_a_user_who_may_more_is_told_of(stores: SecureStores) -> None:

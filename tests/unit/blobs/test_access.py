@@ -1,8 +1,11 @@
 """The matrix of services and buckets, and its form as a policy document."""
 
-import pytest
+from datetime import timedelta
 
-from wakeline_blobs import BUCKETS, MATRIX, s3_policy
+import pytest
+from pydantic import SecretStr
+
+from wakeline_blobs import BUCKETS, MATRIX, Blobs, BlobSettings, s3_policy
 
 
 def test_only_prediction_reads_models() -> None:
@@ -42,3 +45,29 @@ def test_a_writer_of_models_may_not_read_them() -> None:
     ]
     assert "s3:PutObject" in models["Action"]
     assert "s3:GetObject" not in models["Action"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "path_style", "begin"),
+    [
+        ("s3.example.org", None, "https://s3.example.org/acme-assets/a?"),
+        ("s3.example.org", False, "https://acme-assets.s3.example.org/a?"),
+        ("s3.eu-west-1.amazonaws.com", None, "https://acme-assets.s3.eu-west-1.amazonaws.com/a?"),
+        ("s3.eu-west-1.amazonaws.com", True, "https://s3.eu-west-1.amazonaws.com/acme-assets/a?"),
+    ],
+)
+async def test_a_buckets_name_stands_where_the_store_looks_for_it(
+    endpoint: str, path_style: bool | None, begin: str
+) -> None:
+    settings = BlobSettings(
+        endpoint=endpoint,
+        access_key="k",
+        secret_key=SecretStr("s"),
+        secure=True,
+        region="eu-west-1",
+        prefix="acme-",
+        path_style=path_style,
+    )
+    async with Blobs(settings) as blobs:
+        url = await blobs.presigned_get("assets", "a", timedelta(minutes=1))
+    assert url.startswith(begin), url
