@@ -156,3 +156,66 @@ def test_a_trainer_gets_the_gpu_that_the_values_ask_for(monkeypatch: pytest.Monk
     assert launch.shared_memory == "4Gi"
     assert launch.image == "registry.example.org/mirror/wakeline-trainer:0.1.0"
     assert launch.pull_secrets == ("registry-credential",)
+
+
+def test_without_a_user_or_with_a_whole_address_no_secret_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {
+        "kafka.securityProtocol": "PLAINTEXT",
+        "kafka.username": "",
+        "mongodb.dsn": "mongodb://mongo.example.org/?replicaSet=rs0",
+    }
+    rendered = render([STORES], values)
+    assert _references(rendered, "review") == {"wakeline-review-s3"}
+    settings = _read(monkeypatch, "review", next(_environments(rendered, "review")))
+    assert settings.kafka.username is None
+    assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
+
+
+def test_user_and_password_of_mongodb_may_stand_beside_its_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = {
+        "mongodb.dsn": "mongodb://mongo.example.org/?replicaSet=rs0",
+        "mongodb.secret.usernameKey": "username",
+        "mongodb.secret.passwordKey": "password",
+    }
+    rendered = render([STORES], values)
+    assert "wakeline-review-mongodb" in _references(rendered, "review")
+    settings = _read(monkeypatch, "review", next(_environments(rendered, "review")))
+    assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
+    assert settings.mongo.username == SECRET
+
+
+def test_roles_of_an_identity_provider_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {
+        "auth.rolesClaim": "realm_access.roles",
+        "auth.roles": {"ml-labelers": "labeler", "ml-leads": "manager"},
+    }
+    rendered = render([STORES], values)
+    auth = _read(monkeypatch, "review", next(_environments(rendered, "review"))).auth
+    assert auth.roles_claim == "realm_access.roles"
+    assert auth.roles == {"ml-labelers": "labeler", "ml-leads": "manager"}
+
+
+def test_where_the_cluster_gives_numbers_the_chart_gives_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = dict.fromkeys(
+        (f"podSecurityContext.{name}" for name in ("runAsUser", "runAsGroup", "fsGroup")), None
+    )
+    rendered = render([STORES], numbers)
+    for what, pod in rendered.pods():
+        assert pod["spec"]["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}, what
+    assert _launch(rendered, monkeypatch).user is None
+
+
+def _references(rendered: Rendered, service: str) -> set[str]:
+    return {
+        one["valueFrom"]["secretKeyRef"]["name"]
+        for deployment in rendered.of("Deployment")
+        for one in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+        if "valueFrom" in one
+        and deployment["metadata"]["labels"]["app.kubernetes.io/component"] == service
+    }

@@ -123,7 +123,7 @@ wakeline.io/process: {{ .kind }}
 {{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__USERNAME" $prefix) "secret" .name "key" .usernameKey "service" $.service) }}
 {{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
 {{- end }}
-{{- with $stores.kafka.secret }}
+{{- with and $stores.kafka.username $stores.kafka.secret }}
 {{- include "wakeline.secretEnv" (dict "name" (printf "%sKAFKA__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
 {{- end }}
 {{- with $stores.s3.secret }}
