@@ -10,6 +10,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, WebPImagePlugin  # noqa: F401 (registers WEBP)
+from PIL.JpegImagePlugin import JpegImageFile
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Format, Source, is_cut, opened
@@ -77,8 +78,10 @@ def png_depth(source: Source) -> tuple[int, int]:
     return head[24], head[25]
 
 
-def stored_pixels(source: Source, kind: Format, max_pixels: int) -> tuple[Any, Orientation]:
-    """Decode the first frame.
+def stored_pixels(
+    source: Source, kind: Format, max_pixels: int, enough: int | None = None
+) -> tuple[Any, Orientation]:
+    """Decode the first frame; with ``enough`` pixels, no more of them than that needs.
 
     Returns
     -------
@@ -86,9 +89,23 @@ def stored_pixels(source: Source, kind: Format, max_pixels: int) -> tuple[Any, O
     """
     with opened_image(source, kind) as image:
         check_size(*image.size, max_pixels)
+        if enough is not None:
+            _shrink(image, enough)
         deep = _deep_png(source) if kind == "PNG" else None
         pixels = deep if deep is not None else _array(image)
         return pixels, stored_orientation(image)
+
+
+def _shrink(image: Image.Image, enough: int) -> None:
+    """Have a JPEG's blocks decoded to fewer pixels each; its whole stream is read all the same."""
+    if not isinstance(image, JpegImageFile):
+        return
+    width, height = image.size
+    for scale in (8, 4, 2):
+        smaller = (width // scale, height // scale)
+        if smaller[0] * smaller[1] >= enough:
+            image.draft(image.mode, smaller)
+            return
 
 
 def _array(image: Image.Image) -> NDArray[Any]:

@@ -28,7 +28,7 @@ class Decoded:
     """How the file stores them; already applied to ``pixels``."""
 
 
-def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Decoded:
+def decode(source: Source, max_pixels: int = MAX_PIXELS, *, enough: int | None = None) -> Decoded:
     """Read an image (of an animated file its first frame; of a TIFF its first page).
 
     Alpha is dropped, CMYK and palettes become RGB, 1-bit pictures 0 and 255, other depths are
@@ -38,6 +38,10 @@ def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Decoded:
     ----------
     source : bytes, or the path of a file, which is then read in place
     max_pixels : images of more pixels are refused before they are decoded
+    enough : pixels that will do
+        A format that can be decoded to a smaller picture (JPEG: a half, a quarter, an eighth of
+        each side) is, down to no fewer than these; None: in full. The whole file is read in any
+        case, so what is wrong with it shows just as well.
 
     Raises
     ------
@@ -49,7 +53,7 @@ def decode(source: Source, max_pixels: int = MAX_PIXELS) -> Decoded:
         stored, layout = tiff.stored_pixels(source, max_pixels)
         orientation, names = layout.orientation, _names(layout.channels, layout.colour)
     else:
-        stored, orientation = pillow.stored_pixels(source, kind, max_pixels)
+        stored, orientation = pillow.stored_pixels(source, kind, max_pixels, enough)
         names = COLOUR if stored.shape[2] == 3 else GREY
     return Decoded(upright_pixels(stored, orientation), names, kind, orientation)
 

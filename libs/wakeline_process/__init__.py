@@ -1,7 +1,15 @@
 """How a service's processes start, what they share, and how they end."""
 
 from wakeline_process.backlog import BacklogError, NotBehind
-from wakeline_process.commands import Command, command, reader, resources, shared
+from wakeline_process.commands import (
+    RECORDS,
+    Command,
+    IdempotencyKeyReusedError,
+    command,
+    reader,
+    resources,
+    shared,
+)
 from wakeline_process.entry import main
 from wakeline_process.gathering import Gathering
 from wakeline_process.lines import (
@@ -21,10 +29,12 @@ from wakeline_process.service import (
 
 __all__ = [
     "LINES_BODY",
+    "RECORDS",
     "BacklogError",
     "Command",
     "Gathering",
     "HttpSettings",
+    "IdempotencyKeyReusedError",
     "Line",
     "LineImport",
     "Lines",

@@ -1,17 +1,20 @@
 """Back-pressure: who sends much waits while what was sent before is still on its way."""
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 from fastapi import Depends, Request
 
-from wakeline_messaging import outbox_depth
+from wakeline_messaging import Stores, outbox_depth
 from wakeline_process.runtime import Runtime
 
 MOST_ROWS = 50_000
 LONGEST_WAIT = timedelta(seconds=60)
 """With more in the outbox, or for longer, bulk requests are asked to come again later."""
+MOMENT = 0.2
+"""Seconds for which a process takes it that there is room, once it has looked."""
 
 
 class BacklogError(Exception):
@@ -34,9 +37,25 @@ async def refuse_while_behind(database: Any) -> None:
         raise BacklogError(rows, seconds)
 
 
+class _Room:
+    """Remembers for a moment that there is room: many small requests ask all the time."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    async def require(self, database: Any) -> None:
+        if time.monotonic() >= self._until:
+            await refuse_while_behind(database)
+            self._until = time.monotonic() + MOMENT
+
+
 async def _not_behind(request: Request) -> None:
     runtime: Runtime = request.app.state.runtime
-    await refuse_while_behind(runtime.database)
+    await runtime.shared(_room).require(runtime.database)
+
+
+def _room(_: Stores) -> _Room:
+    return _Room()
 
 
 NotBehind = Annotated[None, Depends(_not_behind)]

@@ -16,6 +16,9 @@ U = TypeVar("U", bound=UnitOfWork[Any])
 T = TypeVar("T", bound=BaseModel)
 S = TypeVar("S")
 
+RECORDS = "idempotency"
+"""The collection of answers that are kept."""
+
 
 class IdempotencyKeyReusedError(Exception):
     """One key was sent with two different requests."""
@@ -33,7 +36,8 @@ class Command(Generic[U]):
     def __init__(self, stores: Stores, request: str, record: str | None) -> None:
         self._stores = stores
         self._request = request
-        self._record = record
+        self.record = record
+        """The id in `RECORDS` of the answer that is kept; None: it is not kept."""
 
     def without_key(self) -> "Command[U]":
         """The same caller's command, of which no answer is kept: for what a refusal leaves."""
@@ -50,24 +54,35 @@ class Command(Generic[U]):
 
         async def transaction(session: AsyncClientSession) -> T:
             uow: Any = self._stores.open(session)
-            if self._record is not None:
-                row = await uow.collection("idempotency").find_one({"_id": self._record})
-                if row is not None:
-                    return self._remembered(row, answer)
-            result = await body(uow)
-            if self._record is not None:
-                uow.collection("idempotency").insert(
-                    {
-                        "_id": self._record,
-                        "request": self._request,
-                        "answer": result.model_dump_json(),
-                        "at": uow.now,
-                    }
-                )
+            result = await self.within(uow, body, answer)
             await uow.write()
             return result
 
         return await self._stores.transactions.run(transaction)
+
+    async def within(self, uow: U, body: Callable[[U], Awaitable[T]], answer: type[T]) -> T:
+        """Do as `run` does, in a transaction that serves others too, and that they commit.
+
+        Raises
+        ------
+        IdempotencyKeyReusedError
+            As `run`, before anything is written.
+        """
+        if self.record is None:
+            return await body(uow)
+        row = await uow.collection(RECORDS).find_one({"_id": self.record})
+        if row is not None:
+            return self._remembered(row, answer)
+        result = await body(uow)
+        uow.collection(RECORDS).insert(
+            {
+                "_id": self.record,
+                "request": self._request,
+                "answer": result.model_dump_json(),
+                "at": uow.now,
+            }
+        )
+        return result
 
     def _remembered(self, row: dict[str, Any], answer: type[T]) -> T:
         if row["request"] != self._request:

@@ -20,7 +20,7 @@ from wakeline_images import (
     upright_pixels,
 )
 from wakeline_ingest.domain.errors import FileRefusedError
-from wakeline_ingest.domain.fingerprints import Fingerprint, fingerprint
+from wakeline_ingest.domain.fingerprints import WORK_AREA, sketch
 from wakeline_ingest.ports import SentFile
 
 Companions = Literal["stored", "upright"]
@@ -41,9 +41,10 @@ class Checked:
     """An upload that can become an asset."""
 
     facts: ImageFacts
-    fingerprint: Fingerprint
     thumbnail: bytes
     """JPEG."""
+    sketch: bytes
+    """What the fingerprint is taken from, later."""
     turned: Mapping[str, bytes] = field(default_factory=dict)
     """Bands and masks that had to be turned with their image: part -> PNG or TIFF."""
 
@@ -52,6 +53,9 @@ def check(
     image: SentFile, parts: Mapping[str, SentFile], companions: Companions, policy: CheckPolicy
 ) -> Checked:
     """Decode the image and everything that came with it; takes a while, so not in the event loop.
+
+    Every byte of every file goes through its decoder: what is accepted can be read. Of the image
+    no more pixels are made than a thumbnail and a sketch need, where its format has a choice.
 
     Parameters
     ----------
@@ -66,7 +70,7 @@ def check(
     facts = _refusing("image", lambda: inspect(image.path, policy.max_pixels))
     if policy.refuse_wrong_extensions:
         _refusing("image", lambda: check_extension(image.name, facts))
-    decoded = _refusing("image", lambda: decode(image.path, policy.max_pixels))
+    decoded = _refusing("image", lambda: decode(image.path, policy.max_pixels, enough=WORK_AREA))
     turned: dict[str, bytes] = {}
     for name, sent in parts.items():
         companion = _refusing(name, lambda sent=sent: decode(sent.path, policy.max_pixels))
@@ -80,7 +84,7 @@ def check(
             )
         if pixels is not companion.pixels:
             turned[name] = _lossless(pixels)
-    return Checked(facts, fingerprint(decoded.pixels), thumbnail(decoded.pixels), turned)
+    return Checked(facts, thumbnail(decoded.pixels), sketch(decoded.pixels), turned)
 
 
 def _refusing(part: str, read: Any) -> Any:

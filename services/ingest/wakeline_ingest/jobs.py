@@ -56,9 +56,10 @@ STORE_PAUSE = 2.0
 async def group(lease: Lease) -> None:
     """Place the assets that have waited longest; a job's id is its asset."""
     asset_ids = [job.id for job in lease.jobs]
-    placed = False
+    library, placed = lease.read().library, False
+    prints = usecases.Prints(library, lease.resources.depot)
     while not placed:  # what another process placed first, it placed for good: this ends
-        plans = await usecases.plan_groups(lease.read().library, asset_ids)
+        plans = await usecases.plan_groups(library, prints, asset_ids)
         with suppress(TurnTakenError):
             await lease.finish(partial(usecases.place, plans=plans))
             placed = True

@@ -32,6 +32,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What is made of a new image's pixels at once, kept until the asset is in its group."""
+
+    asset_id: AssetId
+    thumbnail: bytes
+    """JPEG."""
+    sketch: bytes
+    """What its fingerprint is taken from."""
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
     """A fingerprint as it is kept."""
 
@@ -41,7 +52,7 @@ class Filed:
     data: bytes
     """`Fingerprint.to_bytes`."""
     group: str | None
-    """None until the asset is in its group."""
+    """None until the asset is in its group, which is when it is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +114,15 @@ class Assets(Protocol):
         after: AssetId | None,
         limit: int,
     ) -> list[AssetRecord]: ...
-    def add(self, asset: AssetRecord, fingerprint: Filed) -> None: ...
-    def place(self, asset_id: AssetId, group: str, neighbours: Sequence[AssetId]) -> None: ...
+    def add(self, asset: AssetRecord, preview: Preview) -> None: ...
+    async def preview(self, asset_id: AssetId) -> Preview | None:
+        """What there is of an asset before it is in its group; None from then on."""
+        ...
+
+    def place(self, asset_id: AssetId, filed: Filed, neighbours: Sequence[AssetId]) -> None:
+        """Put an asset into a group and keep its fingerprint; its preview has been used."""
+        ...
+
     def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
         """Note that an asset's bytes are to be had no more."""
         ...
@@ -211,6 +229,8 @@ class Library(Protocol):
     async def turn(self, dataset_id: DatasetId) -> int: ...
 
     async def assets(self, asset_ids: Iterable[AssetId]) -> list[AssetRecord]: ...
+
+    async def previews(self, asset_ids: Iterable[AssetId]) -> list[Preview]: ...
 
     async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]: ...
 

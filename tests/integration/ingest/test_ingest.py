@@ -119,6 +119,44 @@ async def test_an_image_is_stored_and_announced_once_it_has_its_group(
     assert status["bytes"] == len(image)
 
 
+async def test_a_thumbnail_can_be_seen_before_the_asset_has_a_group(scope: Scope) -> None:
+    settings = settings_of(scope, "ingest", Settings)
+    async with (
+        running(service(settings), scope, Kind.SERVE) as front,
+        front.client("manager") as client,
+    ):
+        await client.put(SET, json={})
+        asset_id = (await send(client, encoded(CAT))).json()["asset_id"]
+        url = f"/v1/assets/{quote(asset_id, safe='')}/thumbnail"
+        before = await client.get(url)
+        async with running(service(settings), scope, Kind.RUN) as runner:
+            await runner.settled()
+        after = await client.get(url)
+    assert (before.status_code, after.status_code) == (200, 200)
+    assert before.content == after.content
+    assert before.headers["content-type"] == after.headers["content-type"] == "image/jpeg"
+
+
+async def test_uploads_that_arrive_together_have_each_its_own_answer(
+    ingest: RunningService, client: httpx.AsyncClient, scope: Scope
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    known = (await send(client, encoded(CAT), group="scene 1")).json()["asset_id"]
+    answers = await asyncio.gather(
+        send(client, encoded(COINS), "a.png", headers=key),
+        send(client, encoded(COINS), "a.png", headers=key),
+        send(client, encoded(ROCKET), "b.png", parent=known),
+        send(client, encoded(CAT), "c.png", group="scene 2"),
+        send(client, encoded(ROCKET[::-1]), "d.png", parent="fields:" + "0" * 64),
+        send(client, encoded(ROCKET[:, ::-1]), "e.png"),
+    )
+    assert [answer.status_code for answer in answers] == [201, 201, 201, 409, 422, 201]
+    assert answers[0].json() == answers[1].json()
+    assert [answers[n].json()["code"] for n in (3, 4)] == ["asset-differs", "unknown-parent"]
+    await ingest.settled()
+    assert len(await announced(scope)) == 4
+
+
 async def test_the_same_bytes_are_one_asset_and_one_event(
     ingest: RunningService, client: httpx.AsyncClient, scope: Scope
 ) -> None:
@@ -367,7 +405,8 @@ async def test_a_plan_made_before_another_process_placed_assets_does_not_count(
         await client.put(SET, json={})
         ids = [(await send(client, encoded(p))).json()["asset_id"] for p in (CAT, COINS)]
         reader: Any = front.stores.open(None)
-        plans = [await usecases.plan_groups(reader.library, [asset]) for asset in ids]
+        prints = usecases.Prints(reader.library, front.process.runtime.resources.depot)
+        plans = [await usecases.plan_groups(reader.library, prints, [asset]) for asset in ids]
 
         async def place(plan: list[usecases.Plan]) -> None:
             async def body(session: Any) -> None:

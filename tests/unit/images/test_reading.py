@@ -178,3 +178,27 @@ def test_many_threads_read_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         read = list(pool.map(read_image, files))
     assert all((pixels == noise(3)).all() for pixels in read)
+
+
+@pytest.mark.parametrize(
+    ("enough", "size"),
+    [(1, (100, 75)), (7_500, (100, 75)), (7_501, (200, 150)), (10**9, (800, 600))],
+)
+def test_a_jpeg_is_decoded_to_no_more_pixels_than_are_needed(
+    enough: int, size: tuple[int, int]
+) -> None:
+    ramp = np.linspace(0, 255, 800 * 600).reshape(600, 800).astype(np.uint8)
+    picture = Image.fromarray(ramp)
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    data = encoded(picture, "JPEG", quality=95, exif=exif)
+    small = decode(data, enough=enough)
+    assert small.pixels.shape == (size[0], size[1], 1)  # upright: on its side
+    expected = np.asarray(picture.resize(size, Image.Resampling.BOX)).astype(int)
+    turned = np.rot90(expected, -1)
+    assert np.abs(small.pixels[..., 0] - turned).max() < 12
+
+
+def test_what_cannot_be_decoded_smaller_is_decoded_in_full() -> None:
+    for kind in ("PNG", "TIFF", "WEBP", "BMP"):
+        assert decode(encoded(Image.fromarray(noise(3)), kind), enough=1).pixels.shape[0] == HEIGHT

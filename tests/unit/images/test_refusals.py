@@ -14,7 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from wakeline_images import UnreadableImageError, check_extension, inspect, read_image
+from wakeline_images import UnreadableImageError, check_extension, decode, inspect, read_image
 
 NOISE = np.random.default_rng(3).integers(0, 255, (200, 300, 3), np.uint8, endpoint=True)
 
@@ -73,6 +73,17 @@ def test_cut_files_are_refused(kind: str, share: float, tmp_path: Path) -> None:
     path = tmp_path / "cut"
     path.write_bytes(cut)
     assert code_of(cut) == code_of(path) == "truncated-image"
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.999])
+def test_a_cut_jpeg_is_refused_however_few_pixels_are_wanted(
+    share: float, progressive: bool
+) -> None:
+    whole = encoded("JPEG", progressive=progressive)
+    with pytest.raises(UnreadableImageError) as refusal:
+        decode(whole[: int(len(whole) * share)], enough=100)
+    assert refusal.value.code == "truncated-image"
 
 
 @pytest.mark.parametrize("compression", ["zlib", "lzw", None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from itertools import combinations
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data as pictures
 from tests.unit.ingest.transformations import changes, cropped
 
-from wakeline_images import read_image
-from wakeline_ingest.domain.fingerprints import WORK_AREA, Fingerprint, candidate_keys, fingerprint
+from wakeline_images import decode, read_image
+from wakeline_ingest.domain.fingerprints import WORK_AREA, Fingerprint, candidate_keys, sketch
+from wakeline_ingest.domain.fingerprints import fingerprint as fingerprint_of
 from wakeline_ingest.domain.near_duplicates import is_copy, resemblance
 
 DATA = Path(os.environ.get("WAKELINE_TEST_DATA", Path(__file__).parents[4] / "shared" / "data"))
@@ -22,6 +25,10 @@ DATA = Path(os.environ.get("WAKELINE_TEST_DATA", Path(__file__).parents[4] / "sh
 def picture(name: str) -> Any:
     pixels = getattr(pictures, name)()
     return pixels.reshape(*pixels.shape[:2], -1)
+
+
+def fingerprint(pixels: Any) -> Fingerprint:
+    return fingerprint_of(sketch(pixels))
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,22 @@ def test_sixteen_bits_of_a_picture_are_a_copy_of_its_eight(
 ) -> None:
     deep = originals[name].astype(np.uint16) * 13 + 700  # a narrow part of the range
     assert is_copy(prints[name], fingerprint(deep))
+
+
+@pytest.mark.parametrize("side", [700, 1300, 2900])
+def test_a_jpeg_read_at_a_part_of_its_size_is_a_copy_of_the_picture(
+    side: int, originals: dict[str, Any], prints: dict[str, Fingerprint]
+) -> None:
+    for name, pixels in originals.items():
+        picture = Image.fromarray(pixels.squeeze())
+        large = picture.resize((side, round(side * picture.height / picture.width)))
+        stream = io.BytesIO()
+        large.save(stream, "JPEG", quality=80)
+        small = decode(stream.getvalue(), enough=WORK_AREA).pixels
+        assert small.shape[0] < large.height
+        copy = fingerprint(small)
+        assert [other for other, of in prints.items() if is_copy(of, copy)] == [name]
+        assert len(set(candidate_keys(copy)) & set(candidate_keys(prints[name]))) > 3
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 900, 3), (64, 64, 1), (50, 40, 5)])

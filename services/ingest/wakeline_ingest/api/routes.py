@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextvars import copy_context
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from wakeline_auth import Permission, Principal
 from wakeline_blobs import BlobMissingError
@@ -32,6 +33,7 @@ from wakeline_ingest.api.models import (
     RefusalOut,
     UploadOut,
 )
+from wakeline_ingest.api.together import Entry, Together
 from wakeline_ingest.api.uploads import Form, received_form
 from wakeline_ingest.checking import check
 from wakeline_ingest.domain.errors import (
@@ -53,8 +55,16 @@ from wakeline_ingest.domain.records import (
 )
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
-from wakeline_ingest.usecases import describing
-from wakeline_process import BacklogError, Command, NotBehind, command, reader, resources
+from wakeline_ingest.usecases import content_type, describing
+from wakeline_process import (
+    BacklogError,
+    Command,
+    NotBehind,
+    command,
+    reader,
+    resources,
+    shared,
+)
 
 router = Router(prefix="/v1", tags=["ingest"])
 
@@ -62,8 +72,13 @@ Sender = Annotated[Principal, Depends(require(Permission.INGEST_ASSETS))]
 Viewer = Annotated[Principal, Depends(require(Permission.READ_ASSETS))]
 IngestCommand = Annotated[Command[MongoIngestUnitOfWork], Depends(command)]
 IngestReader = Annotated[MongoIngestUnitOfWork, Depends(reader)]
+Sharing = Annotated[Together, Depends(shared(Together))]
 IngestResources = Annotated[Resources, Depends(resources)]
 """What every route works with; the bytes' own route also needs the blobs."""
+_HEADERS = {
+    "Cache-Control": "private, max-age=3600, immutable",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @router.put("/datasets/{dataset_id}")
@@ -126,6 +141,7 @@ async def upload_asset(
     command: IngestCommand,
     uow: IngestReader,
     resources: IngestResources,
+    together: Sharing,
 ) -> UploadOut:
     """Take in one image with its bands and masks, as a stream; the same bytes are taken once."""
     await usecases.require_known(uow, dataset_id, None)
@@ -135,11 +151,7 @@ async def upload_asset(
         except FileRefusedError as error:
             await _write_refusal(command.without_key(), dataset_id, form, error)
             raise
-
-    async def receive(uow: MongoIngestUnitOfWork) -> UploadOut:
-        return UploadOut.of(*await usecases.receive(uow, arrival))
-
-    return await command.run(receive, UploadOut)
+    return await together.arrivals.ask(Entry(command, arrival, copy_context()))
 
 
 async def _arrival(
@@ -147,7 +159,8 @@ async def _arrival(
 ) -> usecases.Arrival:
     image, parts, declared = forms.image_of(form), forms.parts_of(form), forms.declared_of(form)
     companions = forms.companions_of(form)
-    await usecases.require_known(uow, dataset_id, declared.parent)
+    if declared.parent is not None:
+        await usecases.require_known(uow, dataset_id, declared.parent)
     there = await uow.assets.get(asset_id_of(dataset_id, image.digest))
     if there is not None:  # nothing to check or to store: only whether it says something new
         return usecases.again(there, declared, parts)
@@ -234,16 +247,18 @@ async def get_image(
 ) -> StreamingResponse:
     """Send an asset's bytes as they came in."""
     asset = await _asset(uow, asset_id)
-    return await _sent(resources, asset.image, usecases.content_type(asset.format))
+    return await _sent(resources, asset.image, content_type(asset.format))
 
 
 @router.get("/assets/{asset_id}/thumbnail", responses=problems(UnknownAssetError, BlobMissingError))
 async def get_thumbnail(
     asset_id: str, _: Viewer, uow: IngestReader, resources: IngestResources
-) -> StreamingResponse:
+) -> Response:
     """Send a JPEG of at most 256 pixels a side."""
     asset = await _asset(uow, asset_id)
-    return await _sent(resources, asset.thumbnail, usecases.content_type("JPEG"))
+    if asset.state == "received" and (preview := await uow.assets.preview(asset_id)):
+        return Response(preview.thumbnail, headers=_HEADERS, media_type=content_type("JPEG"))
+    return await _sent(resources, asset.thumbnail, content_type("JPEG"))
 
 
 @router.get(
@@ -256,7 +271,7 @@ async def get_band(
     asset = await _asset(uow, asset_id)
     if name not in asset.bands:
         raise UnknownAssetError(f"{asset_id} has no band {name!r}")
-    return await _sent(resources, asset.bands[name].key, usecases.content_type(None))
+    return await _sent(resources, asset.bands[name].key, content_type(None))
 
 
 @router.get(
@@ -269,7 +284,7 @@ async def get_mask(
     asset = await _asset(uow, asset_id)
     if name not in asset.masks:
         raise UnknownAssetError(f"{asset_id} has no mask {name!r}")
-    return await _sent(resources, asset.masks[name].key, usecases.content_type(None))
+    return await _sent(resources, asset.masks[name].key, content_type(None))
 
 
 async def _asset(uow: MongoIngestUnitOfWork, asset_id: str) -> AssetRecord:
@@ -286,9 +301,5 @@ async def _sent(resources: Resources, key: str, media_type: str) -> StreamingRes
         async for chunk in resources.blobs.stream(BUCKET, key):
             yield chunk
 
-    headers = {
-        "Content-Length": str(info.size),
-        "Cache-Control": "private, max-age=3600, immutable",
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = _HEADERS | {"Content-Length": str(info.size)}
     return StreamingResponse(chunks(), media_type=media_type, headers=headers)

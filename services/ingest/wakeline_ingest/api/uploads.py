@@ -18,6 +18,7 @@ from wakeline_ingest.ports import SentFile
 
 MOST_PARTS = 64
 MOST_FIELD_BYTES = 64 * 1024
+GATHERED_BYTES = 256 * 1024
 
 
 @dataclass
@@ -34,7 +35,7 @@ async def received_form(
 ) -> AsyncIterator[Form]:
     """Read a form from the request's stream; its files are deleted at the end.
 
-    Never more than one chunk of it is in memory.
+    Never more than `GATHERED_BYTES` of it and one chunk are in memory.
 
     Raises
     ------
@@ -51,9 +52,8 @@ async def received_form(
         reader = _Reader(Path(place), max_file_bytes)
         parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
         try:
-            async for chunk in request.stream():
-                if chunk:
-                    await asyncio.to_thread(parser.write, chunk)
+            async for chunks in _gathered(request):
+                await asyncio.to_thread(parser.write, chunks)
             parser.finalize()
         except MultipartParseError as error:
             raise InvalidUploadError(f"the form cannot be read: {error}") from error
@@ -62,6 +62,21 @@ async def received_form(
         if not reader.ended:
             raise InvalidUploadError("the form ends too early: send it again")
         yield reader.form
+
+
+async def _gathered(request: Request) -> AsyncIterator[bytes]:
+    """Join chunks of the body: a visit to a thread costs as much as writing a chunk."""
+    found: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        found.append(chunk)
+        size += len(chunk)
+        if size >= GATHERED_BYTES:
+            joined, size = b"".join(found), 0
+            found.clear()
+            yield joined
+    if size:
+        yield b"".join(found)
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""Assets and their fingerprints in MongoDB."""
+"""Assets, their previews and their fingerprints in MongoDB."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from wakeline_events.base import AssetId, DatasetId
 from wakeline_ingest.domain.records import AssetRecord, AssetState, Presence, asset_id_of
-from wakeline_ingest.ports import Filed
+from wakeline_ingest.ports import Filed, Preview
 from wakeline_ingest.store import documents
 from wakeline_storage import BufferedCollection
 
@@ -17,8 +17,14 @@ MOST_CALLED = 1_000
 class MongoAssets:
     """`wakeline_ingest.ports.Assets`."""
 
-    def __init__(self, assets: BufferedCollection, fingerprints: BufferedCollection) -> None:
+    def __init__(
+        self,
+        assets: BufferedCollection,
+        previews: BufferedCollection,
+        fingerprints: BufferedCollection,
+    ) -> None:
         self._assets = assets
+        self._previews = previews
         self._fingerprints = fingerprints
 
     async def get(self, asset_id: AssetId) -> AssetRecord | None:
@@ -89,16 +95,23 @@ class MongoAssets:
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
         return [documents.asset_from(row) for row in rows]
 
-    def add(self, asset: AssetRecord, fingerprint: Filed) -> None:
+    def add(self, asset: AssetRecord, preview: Preview) -> None:
         """Write a new asset down."""
         self._assets.insert(documents.of_asset(asset))
-        self._fingerprints.insert(documents.of_filed(fingerprint))
+        self._previews.insert(documents.of_preview(preview))
 
-    def place(self, asset_id: AssetId, group: str, neighbours: Sequence[AssetId]) -> None:
+    async def preview(self, asset_id: AssetId) -> Preview | None:
+        """What there is of an asset before it is in its group; None from then on."""
+        row = await self._previews.find_one({"_id": asset_id})
+        return documents.preview_from(row) if row else None
+
+    def place(self, asset_id: AssetId, filed: Filed, neighbours: Sequence[AssetId]) -> None:
         """Put an asset into its group, for good; others can be found to be its copies now."""
-        placed = {"state": "ingested", "group": group, "neighbours": list(neighbours)}
+        placed = {"state": "ingested", "group": filed.group, "neighbours": list(neighbours)}
         self._assets.update({"_id": asset_id}, {"$set": placed})
-        self._fingerprints.update({"_id": asset_id}, {"$set": {"group": group}})
+        # Assets that came before there were previews have their fingerprints already.
+        self._fingerprints.replace({"_id": asset_id}, documents.of_filed(filed), upsert=True)
+        self._previews.delete({"_id": asset_id})
 
     def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
         """Note that an asset's bytes are to be had no more."""

@@ -7,7 +7,7 @@ from bson import Binary
 
 from wakeline_ingest.domain.metadata import tags_of
 from wakeline_ingest.domain.records import AssetRecord, DatasetRecord, Declared, StoredPart
-from wakeline_ingest.ports import Filed, Refusal
+from wakeline_ingest.ports import Filed, Preview, Refusal
 
 Document = dict[str, Any]
 
@@ -46,6 +46,20 @@ def of_dataset(dataset: DatasetRecord) -> Document:
 def dataset_from(document: Document) -> DatasetRecord:
     """Return the dataset of a document."""
     return DatasetRecord(document["_id"], document["name"], document["created_at"])
+
+
+def of_preview(preview: Preview) -> Document:
+    """Return the document of a preview."""
+    return {
+        "_id": preview.asset_id,
+        "thumbnail": Binary(preview.thumbnail),
+        "sketch": Binary(preview.sketch),
+    }
+
+
+def preview_from(document: Document) -> Preview:
+    """Return the preview of a document."""
+    return Preview(document["_id"], bytes(document["thumbnail"]), bytes(document["sketch"]))
 
 
 def of_filed(filed: Filed) -> Document:

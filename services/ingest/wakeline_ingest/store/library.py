@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wakeline_events.base import AssetId, DatasetId
 from wakeline_ingest.domain.records import AssetRecord
-from wakeline_ingest.ports import Filed
+from wakeline_ingest.ports import Filed, Preview
 from wakeline_ingest.store import documents
 from wakeline_storage import BufferedCollection
 
@@ -16,10 +16,12 @@ class MongoLibrary:
         self,
         datasets: BufferedCollection,
         assets: BufferedCollection,
+        previews: BufferedCollection,
         fingerprints: BufferedCollection,
     ) -> None:
         self._datasets = datasets
         self._assets = assets
+        self._previews = previews
         self._fingerprints = fingerprints
 
     async def turn(self, dataset_id: DatasetId) -> int:
@@ -32,6 +34,11 @@ class MongoLibrary:
         """The assets of these names that are there."""
         rows = await self._assets.find({"_id": {"$in": list(asset_ids)}})
         return [documents.asset_from(row) for row in rows]
+
+    async def previews(self, asset_ids: Iterable[AssetId]) -> list[Preview]:
+        """The previews that are kept of these assets."""
+        rows = await self._previews.find({"_id": {"$in": list(asset_ids)}})
+        return [documents.preview_from(row) for row in rows]
 
     async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]:
         """The fingerprints of these assets."""

@@ -72,9 +72,9 @@ async def take(
                 except AssetDiffersError as error:
                     line = Line(each.name, "refused", code=error.code, message=str(error))
             else:
-                assert each.arrival.fingerprint is not None  # it was new when it was read
+                assert each.arrival.preview is not None  # it was new when it was read
                 there[asset.asset_id] = asset
-                uow.assets.add(asset, each.arrival.fingerprint)
+                uow.assets.add(asset, each.arrival.preview)
                 uow.enqueue(GROUP_JOB, asset.asset_id, {})
                 line = Line(each.name, "new", asset.asset_id)
         counts[line.outcome] += 1

@@ -157,8 +157,8 @@ def _registered(uow: IngestUnitOfWork, source: SourceRecord, met: Met, there: se
     asset = met.arrival.asset
     uow.sources.put(source, met.listed, "asset", asset.asset_id)
     if asset.asset_id not in there:
-        assert met.arrival.fingerprint is not None  # it was new when it was read, and none leaves
-        uow.assets.add(asset, met.arrival.fingerprint)
+        assert met.arrival.preview is not None  # it was new when it was read, and none leaves
+        uow.assets.add(asset, met.arrival.preview)
         uow.enqueue(GROUP_JOB, asset.asset_id, {})
         return Line(name, "changed" if met.was else "new", asset.asset_id, met.was)
     uow.assets.stay(asset.asset_id)

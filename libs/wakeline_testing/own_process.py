@@ -1,0 +1,67 @@
+"""A service as a process of its own, so that a test can kill it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import orjson
+from pydantic import SecretStr
+
+from wakeline_process.processes import Kind
+from wakeline_process.service import Service
+
+
+@asynccontextmanager
+async def own_process(
+    service: Service[Any, Any], kind: Kind
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a service with its settings as its own process, which answers; killed at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", f"wakeline_{service.name}", kind.value),
+        env=os.environ | _environment(service),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await _answering(f"http://127.0.0.1:{service.settings.http.port}/health/live", process)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _answering(url: str, process: asyncio.subprocess.Process) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(60):
+        while True:
+            assert process.returncode is None, f"it ended with {process.returncode}"
+            with suppress(httpx.TransportError):
+                await client.get(url)
+                return
+            await asyncio.sleep(0.05)
+
+
+def _environment(service: Service[Any, Any]) -> dict[str, str]:
+    values = orjson.loads(orjson.dumps(service.settings.model_dump(), default=_plain))
+    return {
+        f"WAKELINE_{service.name.upper()}_{name.upper()}": value
+        if isinstance(value, str)
+        else orjson.dumps(value).decode()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case timedelta():
+            return value.total_seconds()
+        case _:
+            return str(value)

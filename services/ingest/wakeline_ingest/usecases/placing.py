@@ -1,0 +1,159 @@
+"""Groups: which assets must stay together, decided once for each, and told to everyone."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from wakeline_events.base import AssetId, DatasetId
+from wakeline_ingest.domain import grouping, records
+from wakeline_ingest.domain.errors import TurnTakenError
+from wakeline_ingest.domain.fingerprints import Fingerprint, candidate_keys, fingerprint
+from wakeline_ingest.domain.grouping import Grouping, Relative
+from wakeline_ingest.domain.near_duplicates import Resemblance, resemblance
+from wakeline_ingest.domain.records import AssetRecord
+from wakeline_ingest.ports import Depot, Filed, IngestUnitOfWork, Library, Preview
+from wakeline_ingest.usecases.receiving import content_type
+
+JPEG = content_type("JPEG")
+MOST_CANDIDATES = 40
+"""Assets that a new one is compared with, however large the dataset is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An asset and the group it was found to belong to."""
+
+    asset: AssetRecord
+    fingerprint: Filed
+    """As it was before: of no group."""
+    grouping: Grouping
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to write down of one dataset, if nobody has placed assets of it meanwhile."""
+
+    dataset_id: DatasetId
+    turn: int
+    placed: Sequence[Placed]
+
+
+class Prints:
+    """The fingerprints of assets that are to be placed: looked up, or taken from their previews."""
+
+    def __init__(self, library: Library, depot: Depot) -> None:
+        self._library = library
+        self._depot = depot
+        self._taken: dict[AssetId, Filed] = {}
+
+    async def of(self, assets: Iterable[AssetRecord]) -> dict[AssetId, Filed]:
+        """Return the fingerprint of each; what a preview holds beside it is put in its place.
+
+        Each is taken once, however often a plan has to be made again.
+        """
+        wanted = {asset.asset_id: asset for asset in assets}
+        previews = await self._library.previews(wanted.keys() - self._taken.keys())
+        await asyncio.gather(
+            *(
+                self._depot.put(wanted[each.asset_id].thumbnail, each.thumbnail, JPEG)
+                for each in previews
+            )
+        )
+        for each in previews:
+            dataset_id = wanted[each.asset_id].dataset_id
+            self._taken[each.asset_id] = await asyncio.to_thread(_filed, dataset_id, each)
+        older = await self._library.fingerprints(wanted.keys() - self._taken.keys())
+        return older | {each: self._taken[each] for each in wanted.keys() & self._taken.keys()}
+
+
+async def plan_groups(library: Library, prints: Prints, asset_ids: Iterable[AssetId]) -> list[Plan]:
+    """Find the groups of new assets, those that came first first; a plan for each dataset."""
+    waiting = _in_order(await library.assets(asset_ids))
+    await prints.of(waiting)  # takes longest, so not within a turn
+    turns = {each.dataset_id: await library.turn(each.dataset_id) for each in waiting}
+    waiting = _in_order(await library.assets(asset_ids))  # as they are in this turn
+    plans = []
+    for dataset_id, assets in groupby(waiting, key=lambda asset: asset.dataset_id):
+        placed = await _placed(library, prints, {asset.asset_id: asset for asset in assets})
+        plans.append(Plan(dataset_id, turns[dataset_id], placed))
+    return plans
+
+
+async def place(uow: IngestUnitOfWork, plans: Iterable[Plan]) -> None:
+    """Write groups down and tell everyone of the assets.
+
+    Raises
+    ------
+    TurnTakenError
+        If another process has placed assets of one of the datasets meanwhile.
+    """
+    for plan in plans:
+        if not await uow.datasets.take_turn(plan.dataset_id, plan.turn):
+            raise TurnTakenError(plan.dataset_id)
+        for each in plan.placed:
+            found = each.grouping
+            filed = replace(each.fingerprint, group=found.group)
+            uow.assets.place(each.asset.asset_id, filed, found.neighbours)
+            uow.emit(records.ingested(each.asset, found.group, found.neighbours))
+
+
+async def _placed(
+    library: Library, prints: Prints, assets: dict[AssetId, AssetRecord]
+) -> list[Placed]:
+    groups = await _with_parents(library, assets)
+    parents = {a.asset_id: a.declared.parent for a in assets.values() if a.declared.parent}
+    filed = await prints.of(assets.values())
+    placed: list[Placed] = []
+    for asset_id in grouping.parents_first(assets, parents):
+        asset, mine = assets[asset_id], filed[asset_id]
+        earlier = [replace(p.fingerprint, group=p.grouping.group) for p in placed]
+        others = _sharing(mine, earlier) + await library.candidates(mine, MOST_CANDIDATES)
+        copies = await asyncio.to_thread(_copies, mine, others)
+        parent = asset.declared.parent
+        relative = Relative(parent, groups[parent]) if parent else None
+        found = grouping.place(asset.digest, asset.declared.group, relative, copies)
+        groups[asset_id] = found.group
+        placed.append(Placed(asset, mine, found))
+    return placed
+
+
+def _in_order(assets: Iterable[AssetRecord]) -> list[AssetRecord]:
+    waiting = [asset for asset in assets if asset.group is None]
+    return sorted(waiting, key=lambda each: (each.dataset_id, each.received_at, each.asset_id))
+
+
+async def _with_parents(library: Library, assets: dict[AssetId, AssetRecord]) -> dict[AssetId, str]:
+    """Add parents that have no group yet, and return the groups of those that have one."""
+    groups: dict[AssetId, str] = {}
+    missing = {a.declared.parent for a in assets.values() if a.declared.parent} - assets.keys()
+    while missing:
+        found = await library.assets(filter(None, missing))
+        groups.update({a.asset_id: a.group for a in found if a.group is not None})
+        assets.update({a.asset_id: a for a in found if a.group is None})
+        asked = {a.declared.parent for a in assets.values() if a.declared.parent}
+        missing = asked - assets.keys() - groups.keys()
+    return groups
+
+
+def _sharing(mine: Filed, others: Sequence[Filed]) -> list[Filed]:
+    keys = set(mine.keys)
+    return [other for other in others if not keys.isdisjoint(other.keys)]
+
+
+def _copies(mine: Filed, others: Sequence[Filed]) -> list[Relative]:
+    """Compare with each candidate, and return the copies, the most alike first."""
+    ours = Fingerprint.from_bytes(mine.data)
+    found: list[tuple[Resemblance, Filed]] = []
+    for other in others:
+        how = resemblance(ours, Fingerprint.from_bytes(other.data))
+        if how is not None:
+            found.append((how, other))
+    found.sort(key=lambda one: (-one[0].points, -one[0].correlation, one[1].asset_id))
+    return [Relative(other.asset_id, other.group or "") for _, other in found]
+
+
+def _filed(dataset_id: DatasetId, preview: Preview) -> Filed:
+    taken = fingerprint(preview.sketch)
+    keys = tuple(candidate_keys(taken))
+    return Filed(preview.asset_id, dataset_id, keys, taken.to_bytes(), None)
