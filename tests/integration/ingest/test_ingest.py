@@ -129,7 +129,7 @@ async def test_a_thumbnail_can_be_seen_before_the_asset_has_a_group(scope: Scope
         asset_id = (await send(client, encoded(CAT))).json()["asset_id"]
         url = f"/v1/assets/{quote(asset_id, safe='')}/thumbnail"
         before = await client.get(url)
-        async with running(service(settings), scope, Kind.RUN) as runner:
+        async with running(service(settings), scope, Kind.ALL) as runner:
             await runner.settled()
         after = await client.get(url)
     assert (before.status_code, after.status_code) == (200, 200)
