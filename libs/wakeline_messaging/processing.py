@@ -42,7 +42,9 @@ SWEEP_AFTER = timedelta(seconds=5)
 """A waiting event is looked at again this often: it heals the race between two transactions of
 which one stores the waiting event and the other creates what it waits for."""
 PARKED_PAGE = 500
-"""Parked events of the batch's streams that one transaction looks at."""
+"""Parked events of the batch's streams that one transaction looks at, and waiting ones of a name
+that it handles; a sweep goes on with the others."""
+SWEEP_PAGE = 100
 
 
 @dataclass(frozen=True)
@@ -298,12 +300,15 @@ class Processor:
         for row in [*due, *heads]:
             async with self._one_at_a_time:
                 await self._retry(from_document(row))
-        waiting = await uow.collection("waiting").find(
-            {"next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
-        )
-        for row in waiting:
-            async with self._one_at_a_time:
-                await self._retry_waiting(row)
+        full = True
+        while full:  # what waits again is not due again before uow.now
+            waiting = await uow.collection("waiting").find(
+                {"next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=SWEEP_PAGE
+            )
+            for row in waiting:
+                async with self._one_at_a_time:
+                    await self._retry_waiting(row)
+            full = len(waiting) == SWEEP_PAGE
 
     async def _released(self, uow: UnitOfWork[Any]) -> list[dict[str, Any]]:
         """Parked events whose turn has come without a new event of their stream."""
@@ -357,14 +362,18 @@ class Processor:
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)
             uow.careful = True
-            if await uow.collection("waiting").find_one({"_id": row["_id"]}) is None:
+            waiting = uow.collection("waiting")
+            if await waiting.find_one({"_id": row["_id"]}) is None:
                 return
             since = row["since"]
             await self._handle_waiting(uow, [row])
+            await uow.write()
+            if await waiting.find_one({"_id": row["_id"], "name": row["name"]}) is None:
+                uow.known(row["name"])  # it is there: all the others that wait for it may go on
             await self._drain_waiting(uow)
             await uow.write()
             # Waiting again keeps its age, for it is the age that alerts.
-            uow.collection("waiting").update({"_id": row["_id"]}, {"$set": {"since": since}})
+            waiting.update({"_id": row["_id"]}, {"$set": {"since": since}})
             await uow.write()
 
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 import pytest
@@ -92,6 +93,29 @@ async def test_any_interleaving_with_redeliveries_gives_one_state(scope: Scope) 
             assert await runtime.database["outbox"].count_documents({}) == 16
             hashes.add(await state_hash(runtime.database))
     assert len(hashes) == 1
+
+
+async def test_all_that_wait_for_one_thing_go_on_once_it_is_there_however_many(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that is told everything anew may have a whole topic waiting for one project."""
+    monkeypatch.setattr(processing, "PARKED_PAGE", 3)
+    monkeypatch.setattr(processing, "SWEEP_PAGE", 2)
+    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    publisher = Publisher(scope)
+    early = [publisher.envelope(rejected("a", f"l{n}")) for n in range(20)]
+    stranger = publisher.envelope(rejected("b", "l"))
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        await processor.process([*early, stranger])
+        await processor.process([publisher.envelope(ingested("a"))])
+        assert await runtime.database["waiting"].count_documents({}) == 18
+        await processor.sweep()
+        (left,) = [row async for row in runtime.database["waiting"].find({})]
+        assert left["_id"] == stranger.row_id
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 20
+        answers = [row async for row in runtime.database["outbox"].find({}).sort("sequence", 1)]
+        assert [row["sequence"] for row in answers] == list(range(1, 21))
 
 
 async def test_a_lost_event_shows_as_a_gap_and_holds_back_its_own_key_only(scope: Scope) -> None:

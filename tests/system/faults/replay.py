@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from random import Random
 from typing import Any, NamedTuple
 
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
 
 from tests.system.faults.evidence import Mongo, envelopes
 from wakeline_events.base import ServiceName
@@ -16,6 +18,7 @@ from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_lineage.handlers import handlers as lineage
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
 from wakeline_messaging import Envelope, Handlers, Processor, Scope, Stores, create_indexes
+from wakeline_messaging.processing import SWEEP_AFTER
 from wakeline_prediction.handlers import handlers as prediction
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_review.handlers import handlers as review
@@ -92,7 +95,19 @@ async def _replay(
     processor = Processor(consumer.handlers, Stores(Transactions(mongo), unit_of_work))
     async for batch in _mixed(consumer.handlers.topics("wakeline"), bootstrap, Random(seed)):
         await processor.process(batch)
+    await _swept(processor, mongo[database]["waiting"])
+
+
+async def _swept(processor: Processor, waiting: AsyncCollection[dict[str, Any]]) -> None:
+    """Look again at what waits, as a consumer does, until nothing more comes of it."""
     await processor.sweep()
+    left = await waiting.count_documents({})
+    while left:
+        await asyncio.sleep(SWEEP_AFTER.total_seconds())
+        await processor.sweep()
+        before, left = left, await waiting.count_documents({})
+        if left == before:
+            return
 
 
 async def _mixed(
