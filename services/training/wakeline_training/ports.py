@@ -215,6 +215,8 @@ class Order:
     """What a launcher is to run."""
 
     run_id: str
+    number: int
+    """The run's, counted by its stage: a later one has a higher one."""
     attempt: int
     stage_id: StageId
     environment: Mapping[str, str]
@@ -262,6 +264,6 @@ class Launcher(Protocol):
         """
         ...
 
-    async def end(self, run_id: str) -> None:
-        """End whatever still runs of a run."""
+    async def end(self, run_id: str, attempt: int | None = None) -> None:
+        """End whatever still runs of a run, or of one attempt at it."""
         ...

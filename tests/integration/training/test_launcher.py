@@ -26,7 +26,7 @@ def launcher(code: str, grace: float = 1.0) -> ProcessLauncher:
 
 
 def order(limit: float = 60) -> Order:
-    return Order("r1", 1, "weeds/outline", {"WAKELINE_RUN_ID": "r1"}, timedelta(seconds=limit))
+    return Order("r1", 1, 1, "weeds/outline", {"WAKELINE_RUN_ID": "r1"}, timedelta(seconds=limit))
 
 
 async def unwatched(_: bytes, __: str | None) -> None:
@@ -108,7 +108,7 @@ async def test_a_trainer_dies_with_a_runner_that_was_killed(tmp_path: Path) -> N
         " beat=timedelta(seconds=0.05))\n"
         "async def watch(log, _):\n"
         "    print(log.decode(), flush=True)\n"
-        "order = Order('r1', 1, 'weeds/outline', {}, timedelta(seconds=60))\n"
+        "order = Order('r1', 1, 1, 'weeds/outline', {}, timedelta(seconds=60))\n"
         "asyncio.run(ProcessLauncher(settings).train(order, watch))\n"
     )
     runner = await asyncio.create_subprocess_exec(

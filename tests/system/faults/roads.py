@@ -9,11 +9,12 @@ from contextlib import suppress
 class Road:
     """The only way to one store."""
 
-    def __init__(self, port: int, to: int) -> None:
+    def __init__(self, port: int, to: int, host: str = "127.0.0.1") -> None:
         self.port = port
         self.delay = 0.0
         """Seconds by which everything is held up, in both directions."""
         self._to = to
+        self._host = host
         self._closed = False
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -34,13 +35,15 @@ class Road:
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            there, back = await asyncio.open_connection(self._host, self._to)
         except OSError:
             writer.transport.abort()
             return
         self._open |= {writer, back}
         try:
             await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
+        except asyncio.CancelledError:
+            return  # the loop ends: whoever serves a connection must not end as cancelled
         finally:
             self._open -= {writer, back}
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from wakeline_training.launching.manifest import (
+    is_later,
     job_manifest,
     job_name,
     owner_reference,
@@ -31,7 +32,7 @@ ENVIRONMENT = {
 
 
 def order(attempt: int = 1) -> Order:
-    return Order(RUN_ID, attempt, "weeds/outline", ENVIRONMENT, timedelta(seconds=570))
+    return Order(RUN_ID, 7, attempt, "weeds/outline", ENVIRONMENT, timedelta(seconds=570))
 
 
 def launch(**own: Any) -> JobLaunch:
@@ -213,3 +214,13 @@ def test_settings_choose_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_that_no_cluster_would_take_stop_the_start(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         launch(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("number", "attempt", "later"), [(7, 2, True), (8, 1, True), (7, 1, False), (6, 9, False)]
+)
+def test_a_later_run_or_attempt_is_told_from_an_earlier_one(
+    number: int, attempt: int, later: bool
+) -> None:
+    labels = {"wakeline/number": str(number), "wakeline/attempt": str(attempt)}
+    assert is_later({"metadata": {"labels": labels}}, order(1)) is later

@@ -6,7 +6,7 @@ and an answer that is always whole needs no care for a stream that broke.
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from wakeline_training.launching.cluster import (
 from wakeline_training.launching.manifest import (
     CONTAINER,
     LAUNCH,
+    is_later,
     job_manifest,
     job_name,
     owner_reference,
@@ -88,12 +89,13 @@ class JobLauncher:
             await watch(attempt.log, waiting_for)
             await asyncio.sleep(self._settings.beat.total_seconds())
 
-    async def end(self, run_id: str) -> None:
-        """Delete the Jobs of a run that still run, and wait until they are gone."""
+    async def end(self, run_id: str, attempt: int | None = None) -> None:
+        """Delete what still runs of a run, or of one attempt, and wait until it is gone."""
         began = time.monotonic()
+        one = {} if attempt is None else {"attempt": str(attempt)}
         while True:
             try:
-                jobs = await self._cluster.jobs(selector(self._launch, run=run_id))
+                jobs = await self._cluster.jobs(selector(self._launch, run=run_id, **one))
                 left = [job for job in jobs if not is_over(job)]
                 for job in left:
                     await _delete(self._cluster, job)
@@ -131,16 +133,19 @@ class _Attempt:
         self._made = self.order.taken_over
 
     async def look(self) -> Standing:
-        """See how the attempt stands, and see to it that nothing else of its stage runs.
+        """See how the attempt stands, and see to it that nothing earlier of its stage runs.
 
-        Somebody who was taken for dead may wake up and make the Job of an attempt that is over:
-        so this looks at all Jobs of the stage, each time.
+        A runner that was taken for dead may wake up and make the Job of an attempt that is over:
+        so all Jobs of the stage are looked at, each time. Where there is a later one, this is that
+        runner: it touches nothing more.
         """
         stage = selector(self.launch, stage=stage_label(self.order.stage_id))
         jobs = await self.cluster.jobs(stage)
         name = job_name(self.launch, self.order)
         own = next((job for job in jobs if job["metadata"]["name"] == name), None)
         others = [job for job in jobs if job is not own and not is_over(job)]
+        if any(is_later(other, self.order) for other in others):
+            return Waiting("a later attempt is at work")
         for other in others:
             await _delete(self.cluster, other)
         if not self._made:
@@ -197,6 +202,8 @@ class _Attempt:
         standing = standing_of(own, self._pod, (), now, pod_is_gone=gone)
         if isinstance(standing, Running):
             await self._read_log(every=LOG_EVERY)
+        if isinstance(standing, Ended) and standing.excused and _is_deleted(own):
+            return replace(standing, cause="its Job was deleted", excused=False)
         if not isinstance(standing, Waiting):
             return standing
         about = pods[-1] if pods else own
@@ -221,7 +228,11 @@ class _Attempt:
             self.log = said[-LOG_BYTES:]
 
 
+def _is_deleted(job: Object) -> bool:
+    return "deletionTimestamp" in job["metadata"]
+
+
 async def _delete(cluster: Cluster, job: Object) -> None:
-    if "deletionTimestamp" not in job["metadata"]:
+    if not _is_deleted(job):
         log.info("deleting a Job", job=job["metadata"]["name"])
         await cluster.delete_job(job)

@@ -10,7 +10,8 @@ from wakeline_training.launching.process import THREAD_VARIABLES
 from wakeline_training.ports import Order
 from wakeline_training.settings import JobLaunch, TrainerSettings
 
-RUN, ATTEMPT, STAGE = "wakeline/run", "wakeline/attempt", "wakeline/stage"
+RUN, NUMBER, ATTEMPT = "wakeline/run", "wakeline/number", "wakeline/attempt"
+STAGE = "wakeline/stage"
 """Labels of Jobs and their pods."""
 LAUNCH = "wakeline/launch"
 """Annotation: which call made this Job, so that nobody takes another's of the same name for its."""
@@ -25,6 +26,12 @@ MANAGED = "wakeline-training"
 def job_name(launch: JobLaunch, order: Order) -> str:
     """The name follows from run and attempt: whoever comes later finds it."""
     return f"{launch.name_prefix}-{order.run_id}-{order.attempt}"
+
+
+def is_later(job: Mapping[str, Any], order: Order) -> bool:
+    """Whether a Job of the same stage belongs to a later run or attempt than this."""
+    labels = job["metadata"]["labels"]
+    return (int(labels.get(NUMBER, 0)), int(labels[ATTEMPT])) > (order.number, order.attempt)
 
 
 def stage_label(stage_id: StageId) -> str:
@@ -61,6 +68,7 @@ def job_manifest(
         _MANAGER: MANAGED,
         "wakeline/prefix": launch.name_prefix,
         RUN: order.run_id,
+        NUMBER: str(order.number),
         ATTEMPT: str(order.attempt),
         STAGE: stage_label(order.stage_id),
     }

@@ -72,7 +72,7 @@ class ProcessLauncher:
             )
             return Outcome(code, _tail(scratch / "trainer.log"), last_words, cause)
 
-    async def end(self, run_id: str) -> None:
+    async def end(self, run_id: str, attempt: int | None = None) -> None:
         """Nothing is left to end: a trainer lives no longer than the call that began it."""
 
     async def _until_ended(

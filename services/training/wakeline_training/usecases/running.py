@@ -200,6 +200,7 @@ def _order(
     )
     return Order(
         run_id=run.run_id,
+        number=run.number,
         attempt=run.attempt,
         stage_id=run.stage_id,
         environment={
@@ -327,7 +328,7 @@ async def _fail(steps: Steps, training: Training, run: Run, outcome: Outcome) ->
             uow.runs.put(closed)
 
     await steps.transaction(body)
-    await training.launcher.end(run.run_id)
+    await training.launcher.end(run.run_id, run.attempt)
     if failures >= FAILURES:
         raise RunHopelessError(why)
     raise TrainerFailedError(why)
