@@ -50,6 +50,10 @@ class Merged:
     """For each annotation, the share of people who drew it, in (0.5, 1]."""
     left_out: int
     """Objects that half of the people, or fewer, drew."""
+    undecided: tuple[Annotation, ...] = ()
+    """Of each object that is left out and speaks for itself as much as against itself, one
+    drawing: exactly half of the people drew it (of two people one), or those who did share no
+    pixel of it."""
 
 
 def merge(labels: Sequence[Sequence[Annotation]], size: Size) -> Merged:
@@ -75,6 +79,8 @@ def merge(labels: Sequence[Sequence[Annotation]], size: Size) -> Merged:
     found = _objects(ordered, size)
     kept = [members for members in found if 2 * len(members) > len(labels)]
     merged = [(_fused(members, size), len(members) / len(labels)) for members in kept]
+    halves = [members[0] for members in found if 2 * len(members) == len(labels)]
+    apart = [members[0] for members, (shape, _) in zip(kept, merged, strict=True) if shape is None]
     drawn = sorted(
         ((shape, share) for shape, share in merged if shape is not None),
         key=lambda pair: _content(pair[0]),
@@ -85,6 +91,7 @@ def merge(labels: Sequence[Sequence[Annotation]], size: Size) -> Merged:
         ),
         support=tuple(share for _, share in drawn),
         left_out=len(found) - len(drawn),
+        undecided=tuple(sorted(halves + apart, key=_content)),
     )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from wakeline_blobs import Blobs, keep_shapes, load_shapes
-from wakeline_events.configuration import StagePolicy
 from wakeline_events.ontology import problems_in
 from wakeline_geometry.agreement import agreement, benchmark_score
 from wakeline_geometry.consensus import merge as merged_of
@@ -66,11 +65,17 @@ async def merge(lease: Lease) -> None:
     size = _size(first)
 
     def compare() -> tuple[Comparison, Sequence[Annotation]]:
+        proposed: Sequence[Annotation]
         pairs = {(a, b): agreement(labels[a], labels[b], size) for a, b in combinations(labels, 2)}
         found = rounds.comparison(pairs, list(labels))
-        proposed = _proposed(stage, labels, found.best, size)
+        merged = None
+        if stage.consensus.method == "merge":
+            merged = merged_of(list(labels.values()), size)
+        proposed = labels[found.best] if merged is None else merged.annotations
         if weigh:
             proposed = votes.decided(labels, people, history, proposed)
+        if merged is not None:
+            found = found._replace(undecided=votes.undecided(merged.undecided, proposed))
         height, width = size
         if problems_in(proposed, document.ontology, width=width, height=height):
             proposed = labels[found.best]  # the ontology changed, or a majority broke its rules
@@ -83,12 +88,6 @@ async def merge(lease: Lease) -> None:
         await comparing.take_comparison(uow, task_id, comparison, kept)
 
     await lease.finish(store)
-
-
-def _proposed(stage: StagePolicy, labels: Labels, best: str, size: Size) -> Sequence[Annotation]:
-    if stage.consensus.method == "best":
-        return labels[best]
-    return merged_of(list(labels.values()), size).annotations
 
 
 def _size(review: Review) -> Size:

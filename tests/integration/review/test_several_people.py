@@ -136,6 +136,20 @@ async def test_people_who_disagree_are_laid_before_an_expert_side_by_side(
     assert event.merged_from == ("task-a.0.1", "task-a.1.1")
 
 
+async def test_a_shape_that_one_of_two_drew_is_left_to_an_expert_and_not_dropped(
+    scope: Scope, review: RunningService
+) -> None:
+    both, one = box("1", 10), box("2", 70)
+    first = completed("a", both, one, slot=0, round=1, person="p-0")
+    second = completed("a", both, slot=1, round=1, person="p-1")
+    await reviewing(review, scope, configured(share=0, n_labels=2), first, second)
+    leased = await lease(review)
+    assert leased["reasons"] == ["low-agreement"]
+    assert len(leased["annotations"]) == 1
+    assert [len(label["annotations"]) for label in leased["labels"]] == [2, 1]
+    assert await events_of(scope) == []
+
+
 @pytest.mark.parametrize("how", ["pick", "correct"])
 async def test_an_expert_may_pick_one_or_draw_what_counts(
     scope: Scope, review: RunningService, how: str

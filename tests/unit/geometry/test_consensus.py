@@ -93,6 +93,32 @@ def test_what_one_of_three_drew_is_left_out_and_what_two_drew_is_kept() -> None:
     assert merge([[box(0)], []], SIZE).left_out == 1
 
 
+@pytest.mark.parametrize(
+    ("drawn", "kept", "undecided"),  # per person the places of boxes that are 10 wide
+    [
+        ([[0, 18], [1]], [0.5], [18]),
+        ([[0], [18]], [], [0, 18]),
+        ([[0], []], [], [0]),
+        ([[0, 18], [0], [0]], [0], []),  # one of three: a majority did not draw it
+        ([[0, 18], [0, 18], [0], [0]], [0], [18]),
+        ([[0, 18], [0, 18], [0, 18], [0]], [0, 18], []),
+        ([[0, 18], [0], [0], [0]], [0], []),
+        ([[], []], [], []),
+    ],
+)
+def test_what_exactly_half_of_the_people_drew_is_undecided(
+    drawn: list[list[float]], kept: list[float], undecided: list[float]
+) -> None:
+    merged = merge([[box(x) for x in places] for places in drawn], SIZE)
+    assert sorted(left_of(each) for each in merged.annotations) == kept
+    assert sorted(left_of(each) for each in merged.undecided) == undecided
+
+
+def left_of(annotation: Annotation) -> float:
+    assert isinstance(annotation.geometry, Box)
+    return annotation.geometry.corners[0]
+
+
 def test_two_objects_of_one_person_are_never_one() -> None:
     merged = merge([[box(0), box(3)], [box(0), box(3)], [box(1)]], SIZE)
     assert len(merged.annotations) == 2

@@ -143,9 +143,9 @@ def _shrunk(pixels: NDArray[Any]) -> NDArray[np.float32]:
     small = cv2.resize(
         np.ascontiguousarray(pixels[..., :channels]), size, interpolation=cv2.INTER_AREA
     )
-    each: Any = np.full((1, channels), 1 / channels, np.float32)
-    grey: Any = cv2.transform(small.reshape(size[1], size[0], channels).astype(np.float32), each)
-    grey = grey.reshape(size[1], size[0])
+    share: Any = np.full((1, channels), 1 / channels, np.float32)
+    mean = cv2.transform(small.reshape(size[1], size[0], channels).astype(np.float32), share)
+    grey: NDArray[np.float32] = mean.reshape(size[1], size[0]).astype(np.float32, copy=False)
     if pixels.dtype == np.uint16:
         grey /= 257.0
     return grey

@@ -21,6 +21,8 @@ class Comparison(NamedTuple):
     """Mean agreement of every two of them, in [0, 1]."""
     best: str
     """The label that agrees best with the others."""
+    undecided: int = 0
+    """Objects that as many of the people drew as did not, so that no majority speaks of them."""
 
 
 def current(reviews: Sequence[Review]) -> list[Review]:

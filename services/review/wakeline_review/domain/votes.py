@@ -45,3 +45,15 @@ def decided(
     winner = of_class[likeliest(estimate([*history, *votes])[""])]
     shapes = [one for one in proposed if not isinstance(one.geometry, Classification)]
     return [*shapes, winner.model_copy(update={"id": "class"})]
+
+
+def undecided(ties: Sequence[Annotation], proposed: Sequence[Annotation]) -> int:
+    """How many objects no majority speaks of, once the class of the whole image is decided.
+
+    Parameters
+    ----------
+    ties : one drawing of each object that as many people drew as did not
+    proposed : what would count
+    """
+    whole = said(proposed) is not None
+    return sum(not (whole and isinstance(one.geometry, Classification)) for one in ties)

@@ -37,7 +37,7 @@ async def take_comparison(
     ]
     stage = await stage_of(uow, members[0])
     reasons = {reason for member in members for reason in member.reasons}
-    if comparison.mean < stage.consensus.min_agreement:
+    if comparison.undecided or comparison.mean < stage.consensus.min_agreement:
         reasons.add("low-agreement")
     leader = next(member for member in members if member.id == comparison.best)
     leader = leader.model_copy(
