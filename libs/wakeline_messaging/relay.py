@@ -16,7 +16,7 @@ from wakeline_events.registry import topic_of
 from wakeline_messaging.envelope import Envelope
 from wakeline_messaging.kafka import KafkaSettings, producer
 from wakeline_messaging.refusals import in_words
-from wakeline_messaging.rights import writing
+from wakeline_messaging.rights import lacking, writing
 from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
@@ -56,6 +56,7 @@ class Relay:
         self._outbox = database["outbox"]
         self._settings = settings
         self._topic = topic_of(service, settings.topic_prefix)
+        self._rights = writing(self._topic)
         self._listens = bell is None
         self._bell = bell or asyncio.Event()
         self.trouble: str | None = "not started"
@@ -69,10 +70,16 @@ class Relay:
                 client = producer(self._settings)
                 try:
                     await client.start()
-                    self.trouble = None
-                    await self._send_all(client, stop)
+                    # A client waits for a topic that is not there, and says nothing.
+                    reasons = await lacking(client.client, self._rights, self._settings.user)
+                    self.trouble = "; ".join(reasons) or None
+                    if self.trouble is None:
+                        await self._send_all(client, stop)
+                    else:
+                        log.warning("relay waits", cause=self.trouble)
+                        await _sleep(stop, 1.0)
                 except (KafkaError, PyMongoError, OSError) as error:
-                    self.trouble = await in_words(self._settings, writing(self._topic), error)
+                    self.trouble = await in_words(self._settings, self._rights, error)
                     log.warning("relay waits", cause=self.trouble)
                     await _sleep(stop, 1.0)
                 finally:

@@ -159,21 +159,27 @@ async def test_a_consumer_without_its_right_says_so_and_goes_on_when_it_is_back(
             assert await review.database[kept].count_documents({}) == 0
 
 
-async def test_a_topic_that_nobody_made_is_told_and_waited_for(stores: SecureStores) -> None:
-    prefix = f"{stores.scope.name}-later"
-    user, topic = stores.user("review"), f"{prefix}.labeling"
+@pytest.mark.parametrize(
+    ("kind", "check", "name"),
+    [(Kind.CONSUME, "consumer", "labeling"), (Kind.RELAY, "relay", "review")],
+)
+async def test_a_topic_that_nobody_made_is_told_and_waited_for(
+    kind: Kind, check: str, name: str, stores: SecureStores
+) -> None:
+    prefix = f"{stores.scope.name}-{kind}"
+    user, topic = stores.user("review"), f"{prefix}.{name}"
     await stores.users.allow(user, *documented.kafka("review", prefix))
     kafka = stores.settings("review")["kafka"].model_copy(update={"topic_prefix": prefix})
-    async with running(stores, "review", Kind.CONSUME, kafka=kafka) as review:
+    async with running(stores, "review", kind, kafka=kafka) as review:
 
         async def says(reason: str | None) -> bool:
-            return (await readiness(review))["consumer"] == reason
+            return (await readiness(review))[check] == reason
 
         missing = f"there is no Kafka topic '{topic}': create it, no service does"
         await until(lambda: says(missing), missing)
         administrator = stores.kafka.model_copy(update={"topic_prefix": prefix})
         assert topic in await create_topics(administrator)
-        await until(lambda: says(None), "it consumes")
+        await until(lambda: says(None), "it goes on")
     await delete(stores.scope.kafka_bootstrap, topics(administrator))
 
 
