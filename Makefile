@@ -43,6 +43,11 @@ test-charts: $(INSTALLED)
 test-lab: $(INSTALLED)
 	LAB=$(LAB) PYTEST="$(BIN)/python -m pytest $(PYTEST_ARGS)" tools/test-lab
 
+# Training as Jobs on a real API server, where there is a lab.
+.PHONY: test-jobs
+test-jobs: $(INSTALLED)
+	LAB=$(LAB) PYTEST="$(PYTEST) $(PYTEST_ARGS)" tools/test-jobs
+
 # Breaks a platform on purpose for an hour; the same command goes on with a run that was broken off.
 test-faults: $(INSTALLED)
 	$(BIN)/python -m tests.system.faults --home $(FAULTS) --kills $(KILLS)
