@@ -29,6 +29,7 @@ CRASHES = 20
 that end in an error are counted by its kind's own, much lower limit."""
 SUSPECT = 3
 """From this attempt on a job runs alone, so that it cannot drag others down with it."""
+IN_ORDER = [("priority", -1), ("created_at", 1)]
 IDLE = 0.5
 """Seconds between looks for work when there was none."""
 
@@ -125,21 +126,30 @@ class JobLease(Generic[U, R]):
     async def _run(self, body: Callable[[U], Awaitable[None]], *, finish: bool) -> None:
         async def transaction(session: AsyncClientSession) -> None:
             uow: Any = self._stores.open(session)
-            rows = uow.collection("jobs")
-            for job in self.jobs:
-                held = {"_id": job.row_id, "owner": self.owner, "attempt": job.attempt}
-                row = await rows.find_one_and_update(held, {"$set": {"touched_at": uow.now}})
-                if row is None:
-                    raise LeaseLostError(f"job {job.row_id} attempt {job.attempt}")
-                if finish and row["asked"] == job.asked:
-                    rows.delete({"_id": job.row_id})
-                elif finish:
-                    again = {"state": "queued", "attempt": 0, "not_before": uow.now, "owner": None}
-                    rows.update({"_id": job.row_id}, {"$set": again})
+            await self._hold(uow, finish=finish)
             await body(uow)
             await uow.write()
 
         await self._stores.transactions.run(transaction)
+
+    async def _hold(self, uow: UnitOfWork[Any], *, finish: bool) -> None:
+        """Lock the rows of all jobs in one write, so that nobody else gets them meanwhile."""
+        rows = uow.collection("jobs")
+        held = {"_id": {"$in": [job.row_id for job in self.jobs]}, "owner": self.owner}
+        rows.update_many(held, {"$set": {"touched_at": uow.now}})
+        here = {row["_id"]: row for row in await rows.find(held)}
+        done: list[str] = []
+        for job in self.jobs:
+            row = here.get(job.row_id)
+            if row is None or row["attempt"] != job.attempt:
+                raise LeaseLostError(f"job {job.row_id} attempt {job.attempt}")
+            if finish and row["asked"] == job.asked:
+                done.append(job.row_id)
+            elif finish:
+                again = {"state": "queued", "attempt": 0, "not_before": uow.now, "owner": None}
+                rows.update({"_id": job.row_id}, {"$set": again})
+        if done:
+            rows.delete_many({"_id": {"$in": done}})
 
 
 Run = Callable[[JobLease[Any, Any]], Awaitable[None]]
@@ -252,8 +262,6 @@ class JobRunner:
     async def lease(self, kind: Kind) -> JobLease[Any, Any] | None:
         """Take up to a batch of jobs whose time has come, by the database's clock."""
         owner = uuid4().hex
-        jobs: list[Job] = []
-        due = _ripe(kind.name)
         milliseconds = int(kind.lease.total_seconds() * 1000)
         take = [
             {
@@ -267,31 +275,34 @@ class JobRunner:
                 }
             }
         ]
-        while len(jobs) < kind.batch:
-            row = await self._rows.find_one_and_update(
-                due,
-                take,
-                sort=[("priority", -1), ("created_at", 1)],
-                return_document=ReturnDocument.AFTER,
+        first = await self._rows.find_one_and_update(
+            _ripe(kind.name), take, sort=IN_ORDER, return_document=ReturnDocument.AFTER
+        )
+        if first is None:
+            return None
+        rows = [first]
+        if kind.batch > 1 and first["attempt"] < SUSPECT:
+            due = {**_ripe(kind.name), "attempt": {"$lt": SUSPECT - 1}}
+            following = self._rows.find(due, {"_id": 1}, sort=IN_ORDER, limit=kind.batch - 1)
+            if ids := [row["_id"] async for row in following]:
+                # What another runner was quicker at is not due any more.
+                await self._rows.update_many({**due, "_id": {"$in": ids}}, take)
+                taken = {"_id": {"$in": ids}, "owner": owner}
+                rows += await self._rows.find(taken, sort=IN_ORDER).to_list()
+        jobs = [
+            Job(
+                row_id=row["_id"],
+                kind=kind.name,
+                payload=row["payload"],
+                attempt=row["attempt"],
+                asked=row["asked"],
+                interrupted=row["interrupted"],
+                trace=row.get("trace"),
+                correlation=row.get("correlation"),
             )
-            if row is None:
-                break
-            due["attempt"] = {"$lt": SUSPECT - 1}
-            jobs.append(
-                Job(
-                    row_id=row["_id"],
-                    kind=kind.name,
-                    payload=row["payload"],
-                    attempt=row["attempt"],
-                    asked=row["asked"],
-                    interrupted=row["interrupted"],
-                    trace=row.get("trace"),
-                    correlation=row.get("correlation"),
-                )
-            )
-            if row["attempt"] >= SUSPECT:
-                break
-        return JobLease(jobs, owner, self._stores, self._resources) if jobs else None
+            for row in rows
+        ]
+        return JobLease(jobs, owner, self._stores, self._resources)
 
     async def _until_done(self, kind: Kind, lease: JobLease[Any, Any], stop: asyncio.Event) -> None:
         run = asyncio.create_task(self._run(kind, lease))

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from wakeline_blobs import BlobAccessDeniedError, BlobStoreUnavailableError, BucketMissingError
 from wakeline_messaging import Job, JobRunner, Jobs, UnitOfWork
-from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease
+from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease, LeaseLostError
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_testing import Scope
 from wakeline_testing.running import settings_of
@@ -52,6 +52,42 @@ async def test_a_job_that_was_lost_before_runs_alone(scope: Scope) -> None:
             alone = [await runner.lease(jobs.kinds["work"]) for _ in WORDS]
         assert sorted(lease.job.id for lease in alone if lease is not None) == sorted(WORDS)
         assert {lease.job.attempt for lease in alone if lease is not None} == {SUSPECT}
+
+
+async def test_runners_that_lease_at_the_same_time_never_get_the_same_job(scope: Scope) -> None:
+    jobs = Jobs()
+    jobs.on("work", batch=4)(finish)
+    ids = {f"job {number}" for number in range(40)}
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, *ids)
+        runner = JobRunner(runtime.database, jobs, runtime.stores, None)
+        leased: list[str] = []
+        while len(leased) < len(ids):
+            turn = await asyncio.gather(*(runner.lease(jobs.kinds["work"]) for _ in range(5)))
+            got = [job.id for lease in turn if lease is not None for job in lease.jobs]
+            assert got, "due jobs were not given to anybody"
+            leased += got
+    assert sorted(leased) == sorted(ids)
+
+
+async def test_a_batch_of_which_one_job_was_lost_stores_nothing(scope: Scope) -> None:
+    jobs = Jobs()
+    jobs.on("work", batch=4)(finish)
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, *WORDS)
+        rows = runtime.database["jobs"]
+        runner = JobRunner(runtime.database, jobs, runtime.stores, None)
+        lease = await runner.lease(jobs.kinds["work"])
+        assert lease is not None
+        await rows.update_one({"_id": "work:cat"}, {"$set": {"owner": "another runner"}})
+        with pytest.raises(LeaseLostError, match="work:cat"):
+            await finish(lease)
+        assert await rows.count_documents({}) == len(WORDS)
+        await rows.update_one({"_id": "work:cat"}, {"$set": {"owner": lease.owner}})
+        await ask(runtime, "dog")  # while it runs: it is wanted once more
+        await finish(lease)
+        (left,) = await rows.find().to_list()
+        assert (left["_id"], left["state"], left["owner"]) == ("work:dog", "queued", None)
 
 
 async def test_a_job_that_kills_whoever_runs_it_is_given_up_with_its_cause(scope: Scope) -> None:
