@@ -17,7 +17,7 @@ from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
 from wakeline_messaging.processing import Processor, Stores
 from wakeline_messaging.relay import Relay, outbox_depth
 from wakeline_messaging.replaying import TopicNotConsumedError
-from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork
+from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork, job_row_id
 
 __all__ = [
     "Envelope",
@@ -45,6 +45,7 @@ __all__ = [
     "UnknownMajorError",
     "create_indexes",
     "create_topics",
+    "job_row_id",
     "outbox_depth",
     "topics",
 ]

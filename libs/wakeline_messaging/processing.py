@@ -28,7 +28,7 @@ from wakeline_events.registry import BY_TYPE
 from wakeline_messaging import ordering
 from wakeline_messaging.envelope import Envelope, UnknownMajorError, from_document
 from wakeline_messaging.handlers import Handlers
-from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork
+from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork, move_on
 from wakeline_storage import Transactions, store_is_away
 from wakeline_telemetry import correlation, metrics, tracing
 
@@ -165,8 +165,7 @@ class Processor:
         for event in split.early:
             if event.row_id not in known_rows:
                 self._park_early(uow, event)
-        for stream, mark in split.marks.items():
-            marks.update({"_id": stream}, {"$set": {"sequence": mark}}, upsert=True)
+        move_on(marks, split.marks, {row["_id"]: int(row["sequence"]) for row in rows})
         await self._drain_waiting(uow)
         return split
 

@@ -1,7 +1,7 @@
 """One transaction's reads, writes and events."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,7 +109,7 @@ class UnitOfWork(Generic[R]):
     ) -> None:
         """Leave work that takes longer than a handler may; asking twice for one id is harmless."""
         self.collection("jobs").update(
-            {"_id": f"{kind}:{job_id}"},
+            {"_id": job_row_id(kind, job_id)},
             {
                 "$setOnInsert": {
                     "kind": kind,
@@ -204,7 +204,31 @@ class UnitOfWork(Generic[R]):
             )
             assert row is not None
             return {key: row["sequence"] - count + 1}
-        for key, count in counts.items():
-            streams.update({"_id": key}, {"$inc": {"sequence": count}}, upsert=True)
         rows = await streams.find({"_id": {"$in": list(counts)}})
-        return {row["_id"]: row["sequence"] - counts[row["_id"]] + 1 for row in rows}
+        last = {row["_id"]: int(row["sequence"]) for row in rows}
+        move_on(streams, {key: last.get(key, 0) + count for key, count in counts.items()}, last)
+        return {key: last.get(key, 0) + 1 for key in counts}
+
+
+def job_row_id(kind: str, job_id: str) -> str:
+    """The id of a job's row in ``jobs``: for whoever reads ahead what it will ask for."""
+    return f"{kind}:{job_id}"
+
+
+def move_on(rows: BufferedCollection, to: Mapping[str, int], last: Mapping[str, int]) -> None:
+    """Move the sequences of many streams on, in as few writes as there are lengths of steps.
+
+    Parameters
+    ----------
+    to : the sequence of each stream from now on
+    last : what this transaction read of the streams that there are; if somebody else has moved
+        one meanwhile, or begun it, the transaction conflicts and runs again
+    """
+    steps: dict[int, list[str]] = defaultdict(list)
+    for stream, sequence in to.items():
+        if stream in last:
+            steps[sequence - last[stream]].append(stream)
+        else:
+            rows.insert({"_id": stream, "sequence": sequence})
+    for step, streams in steps.items():
+        rows.update_many({"_id": {"$in": streams}}, {"$inc": {"sequence": step}})

@@ -31,6 +31,10 @@ class BufferedCollection:
     collection; a read sends what waits first, so that a handler always sees the writes of the
     handlers before it. A document that was read by its id is remembered until it may have been
     changed here: within a transaction nobody else can change it.
+
+    An upsert of a document that :meth:`preload` did not find is sent as an insert, which costs the
+    database a fifth, before all other writes that wait. If somebody else has inserted it
+    meanwhile, the transaction conflicts and runs again, and that time finds it.
     """
 
     def __init__(
@@ -39,21 +43,37 @@ class BufferedCollection:
         self._collection = collection
         self._session = session
         self._writes: list[Any] = []
+        self._new: list[Document] = []
+        self._sums: dict[str, tuple[Document, Document]] = {}
         self._read: dict[Any, Document | None] = {}
+        self._absent: set[Any] = set()
+        """Looked for by :meth:`preload`, not found, and not written since."""
         self.asked = 0
         """How many writes were ever asked for."""
 
     def _add(self, write: Any, filter: Filter) -> None:
-        self._writes.append(write)
         self._changed(filter)
+        self._writes.append(write)
 
     def _changed(self, filter: Filter) -> None:
+        """Note that a write is asked for, before it waits."""
         self.asked += 1
         named = _id_in(filter)
         if named is None:
             self._read.clear()
+            self._absent.clear()
+            self._write_sums(list(self._sums))
         else:
             self._read.pop(named, None)
+            self._absent.discard(named)
+            if named in self._sums:
+                self._write_sums([named])
+
+    def _write_sums(self, names: Iterable[str]) -> None:
+        for name in names:
+            more, otherwise = self._sums.pop(name)
+            change = {"$inc": more, "$setOnInsert": otherwise}
+            self._writes.append(UpdateOne({"_id": name}, change, upsert=True))
 
     async def preload(self, ids: Iterable[Any]) -> None:
         """Read documents that will be asked for by their ids, all at once."""
@@ -62,9 +82,14 @@ class BufferedCollection:
             return
         found = {row["_id"]: row for row in await self.find({"_id": {"$in": missing}})}
         self._read.update((one, found.get(one)) for one in missing)
+        self._absent.update(one for one in missing if one not in found)
 
     async def flush(self) -> None:
         """Send all waiting writes in their order."""
+        if self._new:
+            new, self._new = self._new, []
+            await self._collection.insert_many(new, session=self._session)
+        self._write_sums(list(self._sums))
         if self._writes:
             writes, self._writes = self._writes, []
             await self._collection.bulk_write(writes, ordered=True, session=self._session)
@@ -169,7 +194,28 @@ class BufferedCollection:
 
     def update(self, filter: Filter, update: Update, *, upsert: bool = False) -> None:
         """Change one document."""
+        if not upsert and _id_in(filter) in self._absent:
+            self.asked += 1  # and nothing to do
+            return
+        if upsert and self._is_absent(filter) and (new := _made_by(update)) is not None:
+            self._new.append({**filter, **new})
+            self._changed(filter)
+            return
         self._add(UpdateOne(filter, update, upsert=upsert), filter)
+
+    def add_up(self, name: str, more: Mapping[str, int], otherwise: Document) -> None:
+        """Add to numbers of one document; what many add is sent as one write.
+
+        Parameters
+        ----------
+        more : what is added, by field; fields of fields are written ``counts.labels``
+        otherwise : what else the document holds if it is not there yet
+        """
+        sums = self._sums.pop(name, None) or ({}, otherwise)
+        self._changed({"_id": name})
+        self._sums[name] = sums
+        for field, value in more.items():
+            sums[0][field] = sums[0].get(field, 0) + value
 
     def update_many(self, filter: Filter, update: Update) -> None:
         """Change all documents that fit."""
@@ -177,9 +223,16 @@ class BufferedCollection:
 
     def replace(self, filter: Filter, document: Document, *, upsert: bool = False) -> None:
         """Put a document in the place of another."""
-        self._add(ReplaceOne(filter, document, upsert=upsert), filter)
+        if upsert and self._is_absent(filter):
+            self._new.append({**document, **filter})
+            self._changed(filter)
+        else:
+            self._add(ReplaceOne(filter, document, upsert=upsert), filter)
         if upsert and self._session is not None and (named := _only_id_in(filter)) is not None:
             self._read[named] = {**document, "_id": named}
+
+    def _is_absent(self, filter: Filter) -> bool:
+        return _only_id_in(filter) in self._absent
 
     def delete(self, filter: Filter) -> None:
         """Remove one document."""
@@ -199,3 +252,13 @@ def _id_in(filter: Filter) -> str | None:
 def _only_id_in(filter: Filter) -> str | None:
     """The one id that a filter asks for, if it asks for nothing else."""
     return _id_in(filter) if len(filter) == 1 else None
+
+
+def _made_by(update: Update) -> Document | None:
+    """What an upsert with this update makes of nothing; None if that is not obvious."""
+    if not isinstance(update, Mapping) or not update.keys() <= {"$set", "$setOnInsert", "$inc"}:
+        return None
+    made: Document = {}
+    for fields in update.values():
+        made.update(fields)
+    return None if any("." in field for field in made) else made

@@ -7,7 +7,8 @@ from wakeline_events.labeling import (
     TaskOpened,
 )
 from wakeline_events.training import ModelPublished, ModelRetired
-from wakeline_messaging import Handlers
+from wakeline_messaging import Handlers, Reads, job_row_id
+from wakeline_prediction.domain.choice import target_id
 from wakeline_prediction.ports import PredictionUnitOfWork
 from wakeline_prediction.usecases import projection
 
@@ -19,7 +20,12 @@ async def on_project_configured(event: ProjectConfigured, uow: PredictionUnitOfW
     await projection.configure_project(uow, event)
 
 
-@handlers.on(TaskOpened)
+def _opened(event: TaskOpened) -> Reads:
+    target = target_id(event.stage_id, event.asset_id)
+    return {"targets": {target}, "jobs": {job_row_id(projection.PREDICT, target)}}
+
+
+@handlers.on(TaskOpened, reads=_opened)
 async def on_task_opened(event: TaskOpened, uow: PredictionUnitOfWork) -> None:
     await projection.open_target(uow, event)
 

@@ -32,7 +32,11 @@ async def on_benchmark_set(event: BenchmarkSet, uow: ReviewUnitOfWork) -> None:
 
 def _labeled(event: LabelCompleted) -> Reads:
     benchmark = benchmark_id(event.stage_id, event.asset_id)
-    return {"projects": {event.project_id}, "benchmarks": {benchmark}}
+    return {
+        "projects": {event.project_id},
+        "benchmarks": {benchmark},
+        "reviews": {event.label_id},
+    }
 
 
 @handlers.on(LabelCompleted, reads=_labeled)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from random import Random
 
 import pytest
+from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_messaging import (
     KafkaSettings,
@@ -29,7 +30,7 @@ from wakeline_testing.running import (
     settings_of,
 )
 
-from .toy import POISON, UNSTORABLE, ToySettings, handlers, ingested, rejected, toy
+from .toy import POISON, UNSTORABLE, ToySettings, failed, handlers, ingested, rejected, toy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo]
 
@@ -227,3 +228,30 @@ async def test_requests_are_answered_while_kafka_is_away_and_what_is_to_be_sent_
         async with open_process(service, kind) as process:
             ready = await RunningService(process, scope).client().get("/health/ready")
             assert ready.status_code == status, ready.text
+
+
+async def test_streams_that_several_processes_begin_and_move_at_once_have_no_hole(
+    scope: Scope,
+) -> None:
+    """Each transaction emits for some streams that are there and some that are new."""
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await create_indexes(runtime.database)
+
+        async def emit(first: int) -> None:
+            async def body(session: AsyncClientSession) -> None:
+                uow = runtime.stores.open(session)
+                for n in range(first, first + 8):
+                    uow.emit(*(failed(f"a{n}", f"{first}.{k}") for k in range(1 + n % 3)))
+                await uow.write()
+
+            await runtime.stores.transactions.run(body)
+
+        await asyncio.gather(*(emit(first) for first in range(12)))
+        rows = [row async for row in runtime.database["outbox"].find({})]
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(row["key"], []).append(row["sequence"])
+        assert len(rows) == sum(1 + n % 3 for first in range(12) for n in range(first, first + 8))
+        assert all(sorted(s) == list(range(1, len(s) + 1)) for s in found.values())
+        last = {row["_id"]: row["sequence"] async for row in runtime.database["streams"].find()}
+        assert last == {key: len(sequences) for key, sequences in found.items()}

@@ -1,5 +1,6 @@
 """What a transaction has read by its id is remembered, and never shown older than it is."""
 
+import asyncio
 from random import Random
 from typing import Any
 
@@ -19,7 +20,7 @@ STEPS = 300
 async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) -> None:
     """One read or write of a few documents, and the same on a dictionary."""
     one, some, number = random.choice(IDS), random.sample(IDS, 3), random.randrange(1_000)
-    match random.randrange(8):
+    match random.randrange(9):
         case 0:
             await rows.preload(some)
         case 1:
@@ -41,6 +42,9 @@ async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) 
             if one not in model:
                 rows.insert({"_id": one, "n": number})
                 model[one] = number
+        case 7:
+            rows.add_up(one, {"n": 3}, {"begun": True})
+            model[one] = model.get(one, 0) + 3
         case _:
             changed = await rows.find_one_and_update({"_id": one}, {"$inc": {"n": 10}})
             assert (changed is None) == (one not in model)
@@ -79,3 +83,54 @@ async def test_outside_of_a_transaction_nothing_is_remembered(scope: Scope) -> N
         assert await rows.find_one({"_id": "a"}) is None
         await collection.insert_one({"_id": "a"})
         assert await rows.find_one({"_id": "a"}) is not None
+
+
+@pytest.mark.parametrize("write", ["update", "replace"])
+async def test_what_somebody_else_inserts_meanwhile_is_found_by_the_next_try(
+    scope: Scope, write: str
+) -> None:
+    settings = scope.mongo("labeling")
+    client: AsyncMongoClient[dict[str, Any]] = connect(settings)
+    async with client:
+        collection = client[settings.database]["remembered"]
+        await collection.insert_one({"_id": "other", "n": 0})
+        tries = 0
+
+        async def body(session: AsyncClientSession) -> None:
+            nonlocal tries
+            tries += 1
+            rows = BufferedCollection(collection, session)
+            await rows.preload(["a", "b"])
+            if tries == 1:
+                await collection.insert_one({"_id": "a", "n": 1})
+            for name in ("a", "b"):
+                if write == "update":
+                    rows.update({"_id": name}, {"$inc": {"n": 10}, "$set": {"m": 2}}, upsert=True)
+                else:
+                    rows.replace({"_id": name}, {"n": 11, "m": 2}, upsert=True)
+            await rows.flush()
+
+        await Transactions(client).run(body)
+        assert tries == 2
+        found = {row["_id"]: row["n"] async for row in collection.find({"m": 2})}
+        assert found == {"a": 11, "b": 10 if write == "update" else 11}
+
+
+async def test_two_transactions_that_insert_one_document_do_it_one_after_the_other(
+    scope: Scope,
+) -> None:
+    settings = scope.mongo("labeling")
+    client: AsyncMongoClient[dict[str, Any]] = connect(settings)
+    async with client:
+        collection = client[settings.database]["remembered"]
+        await collection.insert_one({"_id": "other", "n": 0})
+
+        async def body(session: AsyncClientSession) -> None:
+            rows = BufferedCollection(collection, session)
+            await rows.preload(IDS)
+            for name in IDS:
+                rows.update({"_id": name}, {"$inc": {"n": 1}}, upsert=True)
+            await rows.flush()
+
+        await asyncio.gather(*(Transactions(client).run(body) for _ in range(8)))
+        assert await collection.distinct("n", {"_id": {"$in": IDS}}) == [8]

@@ -4,7 +4,7 @@ from wakeline_events.base import AssetId, PersonId, ProjectId, StageId
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.shapes import AnnotationSet
 from wakeline_review.domain.records import LAST_SCORES, Standing, benchmark_id
-from wakeline_storage import BufferedCollection, Document
+from wakeline_storage import BufferedCollection
 
 
 class MongoProjects:
@@ -57,14 +57,12 @@ class MongoStandings:
 
     def count_label(self, stage_id: StageId, person_id: PersonId) -> None:
         """Count one more label of a person."""
-        self._update(stage_id, person_id, {"$inc": {"labels": 1}})
+        whose = {"stage_id": stage_id, "person_id": person_id}
+        self._rows.add_up(f"{stage_id}|{person_id}", {"labels": 1}, whose)
 
     def add_score(self, stage_id: StageId, person_id: PersonId, score: float) -> None:
         """Keep one more benchmark score of a person, and forget the oldest."""
-        last = {"$each": [score], "$slice": -LAST_SCORES}
-        self._update(stage_id, person_id, {"$push": {"scores": last}})
-
-    def _update(self, stage_id: StageId, person_id: PersonId, change: Document) -> None:
+        last = {"scores": {"$each": [score], "$slice": -LAST_SCORES}}
         whose = {"stage_id": stage_id, "person_id": person_id}
         row = {"_id": f"{stage_id}|{person_id}"}
-        self._rows.update(row, {**change, "$setOnInsert": whose}, upsert=True)
+        self._rows.update(row, {"$push": last, "$setOnInsert": whose}, upsert=True)

@@ -30,7 +30,7 @@ class MongoDays:
         if seconds is not None:
             more[f"times.{step_of(seconds)}"] = 1
         row_id = f"{label.stage_id}|{label.person_id}|{label.team_id or ''}|{day}"
-        self._rows.update({"_id": row_id}, {"$inc": more, "$setOnInsert": row}, upsert=True)
+        self._rows.add_up(row_id, more, row)
 
     async def between(
         self,
