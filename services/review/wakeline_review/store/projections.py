@@ -1,5 +1,7 @@
 """What review keeps of other services' events: projects, benchmarks, and how people do."""
 
+from typing import Any
+
 from wakeline_events.base import AssetId, PersonId, ProjectId, StageId
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.shapes import AnnotationSet
@@ -12,11 +14,17 @@ class MongoProjects:
 
     def __init__(self, rows: BufferedCollection) -> None:
         self._rows = rows
+        self._last: tuple[Any, ProjectDocument] | None = None
 
     async def get(self, project_id: ProjectId) -> ProjectDocument | None:
         """The latest configuration, or None if none has arrived."""
         row = await self._rows.find_one({"_id": project_id})
-        return ProjectDocument.model_validate(row["document"]) if row else None
+        if row is None:
+            return None
+        # The very document that was read last: the labels of a batch are mostly of one project.
+        if self._last is None or self._last[0] is not row["document"]:
+            self._last = row["document"], ProjectDocument.model_validate(row["document"])
+        return self._last[1]
 
     def put(self, project_id: ProjectId, version: int, document: ProjectDocument) -> None:
         """Keep a configuration; its events come in order, so the last one is the newest."""
