@@ -1,0 +1,70 @@
+"""What a consumer asks of its Kafka client while the store is away."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from pymongo.errors import AutoReconnect
+
+from wakeline_messaging import EventConsumer, KafkaSettings, Processor
+from wakeline_messaging.consumer import _Batch
+
+HELD, ASSIGNED = TopicPartition("t", 0), TopicPartition("t", 1)
+
+
+class Client:
+    """Is assigned a second partition, unpaused, while the first one is paused."""
+
+    def __init__(self) -> None:
+        self.partitions = {HELD}
+        self.position = {ASSIGNED: 7}
+        self.paused: set[TopicPartition] = set()
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.partitions
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.paused -= set(partitions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.position[partition] = offset
+
+    async def getmany(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:
+        if self.partitions == {HELD}:
+            self.partitions = {HELD, ASSIGNED}
+            self.position[ASSIGNED] = 9
+            return {ASSIGNED: [SimpleNamespace(offset=7), SimpleNamespace(offset=8)]}
+        assert self.paused == self.partitions
+        return {}
+
+    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        raise KafkaError("nobody asks")
+
+
+class AwayForAWhile:
+    tries = 0
+
+    async def process(self, events: Any) -> None:
+        self.tries += 1
+        if self.tries < 4:
+            raise AutoReconnect("the store is away")
+
+
+def test_records_of_a_partition_assigned_while_the_store_is_away_are_sought_back() -> None:
+    client, processor = Client(), AwayForAWhile()
+    database: Any = {"replays": None}
+    settings = KafkaSettings(bootstrap="nowhere:1")
+    consumer = EventConsumer(database, settings, "g", ["t"], cast(Processor, processor))
+    batch = _Batch({HELD: 0}, {HELD: 1})
+    taken_in = asyncio.run(
+        consumer._until_taken_in(cast(AIOKafkaConsumer, client), batch, asyncio.Event())
+    )
+    assert taken_in
+    assert processor.tries == 4
+    assert client.position[ASSIGNED] == 7
+    assert not client.paused
