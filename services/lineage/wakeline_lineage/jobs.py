@@ -23,7 +23,8 @@ async def members(lease: Lease) -> None:
 @jobs.on(notifying.DELIVER, lease=timedelta(seconds=15), attempts=1_000_000)
 async def deliver(lease: Lease) -> None:
     """Tell every receiver what it wants to be told."""
-    await delivering.deliver(lease, lease.resources.receivers)
+    resources = lease.resources
+    await delivering.deliver(lease, resources.receivers, resources.webhook_patience)
 
 
 class BlobManifests:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from wakeline_blobs import Blobs
 from wakeline_lineage.receivers import HttpReceivers
@@ -15,6 +16,7 @@ class Resources:
 
     blobs: Blobs
     receivers: HttpReceivers
+    webhook_patience: timedelta
 
 
 @asynccontextmanager
@@ -23,6 +25,6 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     receivers = HttpReceivers(settings.webhooks.receivers)
     try:
         async with Blobs(settings.blobs) as blobs:
-            yield Resources(blobs, receivers)
+            yield Resources(blobs, receivers, settings.webhooks.patience)
     finally:
         await receivers.close()

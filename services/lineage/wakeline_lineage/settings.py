@@ -1,5 +1,7 @@
 """Settings of the lineage service."""
 
+from datetime import timedelta
+
 from pydantic import BaseModel, ConfigDict
 
 from wakeline_process import ServiceSettings, service_config
@@ -11,6 +13,8 @@ class WebhookSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     receivers: tuple[str, ...] = ()
     """``host:port`` of every receiver that a webhook may name; none: nobody is called."""
+    patience: timedelta = timedelta(days=5)
+    """A receiver that has not taken the event that is next for so long is switched off."""
 
 
 class Settings(ServiceSettings):

@@ -20,7 +20,10 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        length = int(self.headers["content-length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            return  # its sender was killed in the middle of it
         time.sleep(PAUSE)
         if self.path == "/moved":
             self._answer(302, [("Location", f"http://127.0.0.1:{PORT}/")])

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,32 @@ async def test_the_operator_tests_switches_off_and_replays(scope: Scope, tmp_pat
         assert sorted(counts.values()) == [1, 2, 2, 2, 2, 2]
         assert (await asked(process, "DELETE", f"/{webhook['id']}"))[0] == 204
         assert (await asked(process, "GET", f"/{webhook['id']}"))[0] == 404
+
+
+@pytest.mark.timeout(120)
+async def test_a_receiver_that_takes_nothing_is_switched_off_and_goes_on_where_it_stopped(
+    scope: Scope, tmp_path: Path
+) -> None:
+    receiver = Receiver(tmp_path)  # nobody listens yet
+    rules = WebhookSettings(receivers=(receiver.allowed,), patience=timedelta(seconds=2))
+    settings = settings_of(scope, "lineage", Settings, webhooks=rules)
+    async with running(service(settings), scope) as process:
+        webhook = await subscribed(process, receiver.url, types=["label.accepted"])
+        await happened(process, range(3))
+        while (shown := (await asked(process, "GET", f"/{webhook['id']}"))[1])["enabled"]:
+            await asyncio.sleep(0.1)
+        assert shown["last_error"].startswith("switched off, as nothing was taken since 20")
+        assert shown["failures"] > 1
+        assert shown["lag"] == 3
+        await receiver.start()
+        try:
+            await asked(process, "PATCH", f"/{webhook['id']}", {"enabled": True})
+            assert len(await receiver.until(3)) >= 3
+        finally:
+            await receiver.kill()
+        while (shown := (await asked(process, "GET", f"/{webhook['id']}"))[1])["lag"]:
+            await asyncio.sleep(0.1)
+        assert (shown["enabled"], shown["last_error"]) == (True, None)
 
 
 async def test_only_receivers_on_the_list_are_called_and_no_redirect_is_followed(

@@ -1,5 +1,6 @@
 """Rules of webhooks."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -107,3 +108,15 @@ def test_pauses_double_up_to_five_minutes() -> None:
     pauses = [webhooks.pause_after(n, 0).total_seconds() for n in (1, 2, 3, 9, 10, 10_000)]
     assert pauses == [1, 2, 4, 256, 300, 300]
     assert webhooks.pause_after(1, 0.99).total_seconds() > 0.7
+
+
+def test_a_receiver_is_held_from_the_first_refusal_of_the_event_that_is_next() -> None:
+    start = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    day = dt.timedelta(days=1)
+    fresh = webhooks.Webhook("w", "u", (), SECRET, True, 10, frozenset(), 1, start)
+    assert webhooks.held_since(fresh, 10, None, start) is None
+    assert webhooks.held_since(fresh, 10, "HTTP 500", start) == start
+    held = dataclasses.replace(fresh, held_since=start)
+    assert webhooks.held_since(held, 10, "HTTP 500", start + day) == start
+    assert webhooks.held_since(held, 11, "HTTP 500", start + day) == start + day  # it took one
+    assert webhooks.held_since(held, 10, None, start + day) is None

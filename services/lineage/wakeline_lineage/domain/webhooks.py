@@ -42,6 +42,8 @@ class Webhook:
     delivered_at: datetime | None = None
     """Last time that the receiver took something in."""
     next_try: datetime | None = None
+    held_since: datetime | None = None
+    """Since when the cursor cannot move on; None: the last try succeeded."""
 
     def wants(self, event_type: str) -> bool:
         """Whether events of a type are sent."""
@@ -136,6 +138,25 @@ def advanced(
         if position not in done:
             return max(cursor, position - 1), frozenset(p for p in done if p > position)
     return max(cursor, end), frozenset()
+
+
+def held_since(
+    webhook: Webhook, cursor: int, failure: str | None, now: datetime
+) -> datetime | None:
+    """Since when a receiver has not taken the event that is next, after one more try.
+
+    Parameters
+    ----------
+    cursor
+        Where that try has moved it.
+    failure
+        Why the try ended; None: nothing is left to send.
+    """
+    if failure is None:
+        return None
+    if cursor > webhook.cursor:
+        return now
+    return webhook.held_since or now
 
 
 def pause_after(failures: int, jitter: float) -> timedelta:

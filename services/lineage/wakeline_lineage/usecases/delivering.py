@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -31,14 +31,20 @@ LOOK = 0.5
 Lease = JobLease[Any, Any]
 
 
-async def deliver(lease: Lease, receivers: Receivers) -> None:
-    """Serve every webhook that is switched on, side by side, for one turn."""
+async def deliver(lease: Lease, receivers: Receivers, patience: timedelta) -> None:
+    """Serve every webhook that is switched on, side by side, for one turn.
+
+    Parameters
+    ----------
+    patience
+        A receiver that has not taken the event that is next for so long is switched off.
+    """
     until = monotonic() + TURN
     reader: LineageUnitOfWork = lease.read()
     while monotonic() < until:
         due = [one for one in await reader.webhooks.enabled() if _is_due(one)]
         if due:
-            await _all(_serve(lease, receivers, one, until) for one in due)
+            await _all(_serve(lease, receivers, patience, one, until) for one in due)
         await asyncio.sleep(LOOK)
     left = await reader.webhooks.enabled()
 
@@ -49,7 +55,9 @@ async def deliver(lease: Lease, receivers: Receivers) -> None:
     await lease.finish(again)
 
 
-async def _serve(lease: Lease, receivers: Receivers, webhook: Webhook, until: float) -> None:
+async def _serve(
+    lease: Lease, receivers: Receivers, patience: timedelta, webhook: Webhook, until: float
+) -> None:
     """Send one receiver its pages until it is up to date, refuses, or the turn is over."""
     current: Webhook | None = webhook
     while current is not None and monotonic() < until:
@@ -61,18 +69,25 @@ async def _serve(lease: Lease, receivers: Receivers, webhook: Webhook, until: fl
             return
         sending = _Sending(current, receivers)
         await sending.send(page)
-        current = await _store(lease, current, sending, [e.position for e in page], end)
+        positions = [event.position for event in page]
+        current = await _store(lease, current, sending, patience, positions, end)
         if sending.failure is not None:
             return
 
 
 async def _store(
-    lease: Lease, webhook: Webhook, sending: "_Sending", page: list[int], end: int
+    lease: Lease,
+    webhook: Webhook,
+    sending: "_Sending",
+    patience: timedelta,
+    page: list[int],
+    end: int,
 ) -> Webhook | None:
     """Remember how far a receiver is; None if the operator moved it meanwhile, or removed it."""
     cursor, done = webhooks.advanced(webhook.cursor, sending.done, page, end)
     now = datetime.now(UTC)
-    changes: dict[str, Any] = {"cursor": cursor, "done": done}
+    held_since = webhooks.held_since(webhook, cursor, sending.failure, now)
+    changes: dict[str, Any] = {"cursor": cursor, "done": done, "held_since": held_since}
     if page:
         changes["last_tried_at"] = now
     if sending.sent:
@@ -84,6 +99,11 @@ async def _store(
         pause = webhooks.pause_after(failures, random.random())
         changes |= {"failures": failures, "last_error": sending.failure, "next_try": now + pause}
         log.warning("webhook waits", webhook=webhook.id, cause=sending.failure, failures=failures)
+        if held_since is not None and now - held_since >= patience:
+            since = held_since.isoformat(timespec="seconds")
+            why = f"switched off, as nothing was taken since {since}: {sending.failure}"
+            changes |= {"enabled": False, "last_error": why, "next_try": None}
+            log.error("webhook switched off", webhook=webhook.id, cause=why)
     kept: Webhook | None = None
 
     async def body(uow: LineageUnitOfWork) -> None:

@@ -72,7 +72,7 @@ async def change(
         check_types(types)
         webhook = replace(webhook, types=tuple(types))
     if enabled is not None:
-        webhook = replace(webhook, enabled=enabled, failures=0, next_try=None)
+        webhook = replace(webhook, enabled=enabled, failures=0, next_try=None, held_since=None)
     uow.webhooks.put(replace(webhook, revision=webhook.revision + 1))
     uow.wake(DELIVER)
     return webhook
@@ -96,6 +96,7 @@ async def replay(uow: LineageUnitOfWork, webhook_id: str, start: int | datetime)
         done=frozenset(),
         failures=0,
         next_try=None,
+        held_since=None,
         revision=webhook.revision + 1,
     )
     uow.webhooks.put(moved)
