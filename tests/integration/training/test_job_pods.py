@@ -105,9 +105,21 @@ print(os.environ["WAKELINE_S3__ACCESS_KEY"], os.environ["WAKELINE_S3__SECRET_KEY
 
 
 async def test_the_reason_of_a_trainer_that_cannot_succeed_reaches_people(space: Namespace) -> None:
-    code = "import sys; print('one'); print('why', file=sys.stderr); sys.exit(2)"
+    code = (
+        "import sys, time; print('one', flush=True); time.sleep(1);"
+        "print('why', file=sys.stderr); sys.exit(2)"
+    )
     outcome = await train(launcher(space, code), ORDER).outcome()
     assert (outcome.exit_code, outcome.last_words, outcome.excused) == (2, "why", False)
+
+
+async def test_a_reason_in_the_termination_log_goes_before_the_last_line(space: Namespace) -> None:
+    code = (
+        "import pathlib, sys; pathlib.Path('/dev/termination-log').write_text('too few classes');"
+        "print('bye'); sys.exit(2)"
+    )
+    outcome = await train(launcher(space, code), ORDER).outcome()
+    assert (outcome.exit_code, outcome.last_words) == (2, "too few classes")
 
 
 async def test_an_evicted_trainer_gets_its_time_for_a_checkpoint_and_is_excused(
@@ -138,7 +150,8 @@ async def test_a_trainer_that_needs_more_memory_than_it_may_have_is_told_so(
     code = "held = [bytearray(1 << 24) for _ in range(64)]"
     outcome = await train(launcher(space, code), ORDER).outcome()
     assert (outcome.exit_code, outcome.excused) == (137, False)
-    assert outcome.cause == "it needed more memory than its limit of 96Mi"
+    assert "memory" in outcome.cause  # a busy node may miss why it was killed
+    assert "96Mi" in outcome.cause
 
 
 async def test_a_trainer_that_takes_too_long_is_ended_by_its_node(space: Namespace) -> None:

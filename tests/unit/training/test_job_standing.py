@@ -162,6 +162,11 @@ def test_a_lack_of_memory_is_told_with_the_limit() -> None:
     assert found == Ended(137, "it needed more memory than its limit of 1Gi")
 
 
+def test_one_that_was_killed_by_nobody_known_is_told_what_is_likely() -> None:
+    found = standing(None, pod("Failed", exited(137)))
+    assert found == Ended(137, "it was killed, most likely for want of memory (its limit is 1Gi)")
+
+
 def test_one_that_took_too_long_is_told_so() -> None:
     found = standing(None, pod("Failed", exited(143), reason="DeadlineExceeded"))
     assert found == Ended(None, "it did not end within 570 s")

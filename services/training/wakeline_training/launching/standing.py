@@ -11,6 +11,8 @@ Object = Mapping[str, Any]
 """An object of the Kubernetes API, as JSON."""
 OWN_END = frozenset({0, 2})
 """Exit statuses with which a trainer says something, whatever happened around it."""
+KILLED = 137
+"""Exit status of a process that got SIGKILL."""
 SILENT_NODE = timedelta(seconds=60)
 """How long after a pod should have ended its node may leave it unsaid."""
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
@@ -101,6 +103,10 @@ def _ended(pod: Object) -> Ended:
         limit = _container(pod["spec"]).get("resources", {}).get("limits", {}).get("memory")
         bound = f"its limit of {limit}" if limit else "its node has"
         return Ended(code, f"it needed more memory than {bound}", said)
+    if code == KILLED:  # a busy node may not notice that it was its own kernel
+        limit = _container(pod["spec"]).get("resources", {}).get("limits", {}).get("memory")
+        bound = f" (its limit is {limit})" if limit else ""
+        return Ended(code, f"it was killed, most likely for want of memory{bound}", said)
     if terminated.get("reason") in ("StartError", "ContainerCannotRun"):
         why = _line(terminated.get("message", ""))
         return Ended(code, f"its container could not be started: {why}", said)
