@@ -143,8 +143,11 @@ class Tasks(Protocol):
     def replace(self, task: Task) -> None:
         """Store a changed task."""
 
-    def accept(self, task_id: str, label_id: str, agreement: float | None) -> None:
-        """Say that a label of the task was accepted, and how far its people agreed."""
+    def accept(self, task_id: str, label_id: str, agreement: float | None, *, closed: bool) -> None:
+        """Say that a label of the task was accepted, and how far its people agreed.
+
+        ``closed`` says that nobody works on the task any more.
+        """
 
     def close(self, task_id: str) -> None:
         """Say that nobody works on the task any more."""

@@ -87,9 +87,9 @@ class MongoSlots:
         return maybe(Slot, row)
 
     async def claim_all(self, claims: Sequence[Claim]) -> list[Slot | Exception | None]:
-        changes = [
-            ({**_open_to(claim.queue), "_id": claim.slot_id}, _leased(claim)) for claim in claims
-        ]
+        if len(claims) == 1:  # whoever asks alone needs one round trip, where many need two
+            return [await self._claim_named(claims[0])]
+        changes = [(_named(claim), _leased(claim)) for claim in claims]
         refused = await self._slots.update_each(changes)
         rows = await self._slots.find({"_id": {"$in": [claim.slot_id for claim in claims]}})
         leased = {row["request"]: row for row in rows if row["state"] == "leased"}
@@ -99,6 +99,13 @@ class MongoSlots:
             else maybe(Slot, leased.get(claim.request))
             for place, claim in enumerate(claims)
         ]
+
+    async def _claim_named(self, claim: Claim) -> Slot | Exception | None:
+        try:
+            row = await self._slots.find_one_and_update(_named(claim), _leased(claim))
+        except DuplicateKeyError as error:
+            return await self._refusal(claim, error.details or {})
+        return maybe(Slot, row)
 
     async def _refusal(self, claim: Claim, duplicate: Mapping[str, Any]) -> Exception:
         """Why a unique index forbids a claim."""
@@ -356,6 +363,11 @@ def _open_to(queue: Queue) -> dict[str, Any]:
     if only_expert:
         wanted["reserved.expert"] = True
     return wanted
+
+
+def _named(claim: Claim) -> dict[str, Any]:
+    """The slot that a claim names, if the person may lease it now."""
+    return {**_open_to(claim.queue), "_id": claim.slot_id}
 
 
 def _leased(claim: Claim) -> list[Document]:

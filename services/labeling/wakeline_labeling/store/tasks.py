@@ -48,10 +48,11 @@ class MongoTasks:
     def replace(self, task: Task) -> None:
         self._tasks.replace({"_id": task.id}, document_of(task))
 
-    def accept(self, task_id: str, label_id: str, agreement: float | None) -> None:
+    def accept(self, task_id: str, label_id: str, agreement: float | None, *, closed: bool) -> None:
+        state = "closed" if closed else "accepted"
         self._tasks.update(
             {"_id": task_id, "state": "open"},
-            {"$set": {"state": "accepted", "accepted_label": label_id, "agreement": agreement}},
+            {"$set": {"state": state, "accepted_label": label_id, "agreement": agreement}},
         )
 
     def close(self, task_id: str) -> None:

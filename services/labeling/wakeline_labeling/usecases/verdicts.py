@@ -34,10 +34,10 @@ async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
             uow.labels.accept(label_id, acceptance, "accepted" if counts else "merged")
     if task.state != "open":
         return
-    uow.tasks.accept(task.id, event.label_id, event.people_agreement)
+    closed = not task.paired or task.companion_done
+    uow.tasks.accept(task.id, event.label_id, event.people_agreement, closed=closed)
     uow.slots.finish(task.id)
-    if not task.paired or task.companion_done:
-        uow.tasks.close(task.id)
+    if closed:
         uow.emit(
             TaskClosed(
                 asset_id=event.asset_id,
