@@ -26,10 +26,11 @@ GRACE: Final = 30.0
 TRACED: Final = 0.1
 """Share of traces that are written to ``spans/``: all of them would cost every process a tenth."""
 
-BACKGROUND: Final = 10
-"""Niceness of what nobody waits for: events are there to be taken in a little later."""
+BACKGROUND: Final = 5
+"""Niceness of what nobody waits for: a third of the share of others, and no less, lest a machine
+that is busy with something else starve it until it is not ready any more."""
 NICENESS: Final = {
-    "review": 5,
+    "review": 2,
     "training": BACKGROUND,
     "prediction": BACKGROUND,
     "lineage": BACKGROUND,

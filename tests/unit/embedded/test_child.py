@@ -59,10 +59,10 @@ async def test_where_sessions_share_the_processor_a_childs_session_stands_back(
         *(
             ("labeling", "all", 0),
             ("ingest", "all", 0),
-            ("review", "all", 5),
-            ("lineage", "all", 10),
+            ("review", "all", 2),
+            ("lineage", "all", 5),
         ),
-        *(("labeling", "serve", 0), ("training", "serve", 0), ("labeling", "consume", 10)),
+        *(("labeling", "serve", 0), ("training", "serve", 0), ("labeling", "consume", 5)),
     ],
 )
 def test_who_answers_people_goes_first(service: str, kind: str, niceness: int) -> None:
