@@ -13,7 +13,7 @@ KILLS ?= 1000
 FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-charts test-lab test-faults test-hostile images lock sbom lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-charts test-cluster test-lab test-faults test-hostile images lock sbom lint format schemas bench clean
 
 setup: $(INSTALLED)
 
@@ -38,6 +38,10 @@ test-integration: $(INSTALLED)
 # The chart rendered by Helm 3 and 4, against Kubernetes' schemas and the services' own settings.
 test-charts: $(INSTALLED)
 	$(PYTEST) tests/charts
+
+# Images, chart and loop on the lab's Kubernetes: minutes. FULL=1 kills twenty pods, upgrades and rolls back.
+test-cluster: $(INSTALLED)
+	LAB=$(LAB) PYTHON=$(BIN)/python tools/test-cluster $(if $(FULL),--full --kills 20)
 
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)

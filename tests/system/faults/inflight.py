@@ -33,14 +33,15 @@ class Work:
 
     def total(self) -> int:
         """All of it."""
-        parts = (self.requests, self.outbox, self.jobs, self.lag)
-        return sum(sum(part.values()) for part in parts)
+        return sum(sum(part.values()) for part in self._parts())
 
     def of(self, process: str) -> int:
         """What of it is in the hands of one process."""
         service, _, kind = process.rpartition("-")
-        if process in STORES:
+        if process in STORES or not service:
             return self.total()
+        if kind == "all":
+            return sum(part.get(service, 0) for part in self._parts())
         part = {
             "serve": self.requests,
             "relay": self.outbox,
@@ -48,6 +49,9 @@ class Work:
             "run": self.jobs,
         }
         return part[kind].get(service, 0)
+
+    def _parts(self) -> tuple[Mapping[str, int], ...]:
+        return (self.requests, self.outbox, self.jobs, self.lag)
 
 
 class Gauge:

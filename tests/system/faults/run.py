@@ -78,10 +78,16 @@ class Summary:
 class Run:
     """A run in a folder; the same folder goes on where an earlier process ended."""
 
-    def __init__(self, plan: Plan, tell: Callable[[str], None] = print) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tell: Callable[[str], None] = print,
+        platform: Platform | None = None,
+    ) -> None:
+        """Run on a stack of this machine, unless ``platform`` is something else to break."""
         self.plan = plan
         self.tell = tell
-        self.platform = Platform(plan.home)
+        self.platform = platform or Platform(plan.home)
         plan.home.mkdir(parents=True, exist_ok=True)
         self.ledger = Ledger(plan.home / "ledger.jsonl")
         self.done = Ledger(plan.home / "faults.jsonl")
