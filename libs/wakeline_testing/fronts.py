@@ -18,11 +18,11 @@ async def tls_front(server: str, certificate: Certificate) -> AsyncIterator[str]
     context.load_cert_chain(certificate.cert_file, certificate.key_file)
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, ssl.SSLError):
+        with suppress(OSError):
             while chunk := await reader.read(1 << 16):
                 writer.write(chunk)
                 await writer.drain()
-        with suppress(ConnectionError, ssl.SSLError):
+        with suppress(OSError):
             writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

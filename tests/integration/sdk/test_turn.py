@@ -19,6 +19,7 @@ def mint(person: str, role: Role, team: str) -> str:
     return ISSUER.mint(person, {role}, team)
 
 
+@pytest.mark.timeout(600)
 async def test_what_a_new_model_says_of_waiting_images_is_traced_to_everything_it_came_from(
     scope: Scope, tmp_path: Path
 ) -> None:

@@ -123,7 +123,7 @@ class Turn:
 
 async def until(ask: Callable[[], Awaitable[T | None]], what: str) -> T:
     """Ask until there is an answer."""
-    for _ in range(600):
+    for _ in range(1_500):
         if answer := await ask():
             return answer
         await asyncio.sleep(0.2)

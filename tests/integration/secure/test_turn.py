@@ -72,6 +72,7 @@ async def all_services(stores: SecureStores, folder: Path) -> AsyncIterator[dict
         await asyncio.gather(*(process.wait() for process in processes))
 
 
+@pytest.mark.timeout(600)
 async def test_a_turn_of_the_loop_needs_no_more_than_what_is_documented(
     stores: SecureStores, tmp_path: Path
 ) -> None:
