@@ -26,8 +26,10 @@ from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
 
-BATCH = 200
-"""Events of one transaction at most."""
+BATCH = 500
+"""Events of one transaction at most, see docs/decisions/0023-longer-batches.md."""
+FEW = 50
+"""Fewer events are a small batch."""
 SLOW = 5.0
 """Seconds after which it is asked why a consumer has not joined its group yet."""
 LINGER, LONGEST_LINGER = 0.05, 0.25
@@ -159,10 +161,10 @@ class EventConsumer:
         fetched = await client.getmany(timeout_ms=200, max_records=BATCH)
         if not fetched:
             self._linger = 0.0
-        elif sum(map(len, fetched.values())) < BATCH // 4:
+        elif sum(map(len, fetched.values())) < FEW:
             await asyncio.sleep(self._linger)
             self._linger = min(max(2 * self._linger, LINGER), LONGEST_LINGER)
-            more = await client.getmany(timeout_ms=0, max_records=BATCH // 2)
+            more = await client.getmany(timeout_ms=0, max_records=BATCH - FEW)
             for partition, records in more.items():
                 fetched.setdefault(partition, []).extend(records)
         batch = _Batch(

@@ -94,7 +94,7 @@ class Processor:
                 event.event()
 
     async def process(self, events: Sequence[Envelope]) -> None:
-        """Take in a batch; if one of its events fails, take them in one by one.
+        """Take in a batch; if one of its events fails, half by half, down to that one.
 
         Raises
         ------
@@ -111,8 +111,21 @@ class Processor:
             except (HandlerFailedError, PyMongoError) as error:
                 if isinstance(error, PyMongoError) and not _is_a_conflict(error):
                     raise
-                for event in events:
-                    await self._alone(event)
+                await self._by_halves(events)
+
+    async def _by_halves(self, events: Sequence[Envelope]) -> None:
+        """Take in what failed together: of many events a bad one costs a few transactions."""
+        if len(events) == 1:
+            return await self._alone(events[0])
+        middle = len(events) // 2
+        for half in (events[:middle], events[middle:]):
+            try:
+                await self._in_one_transaction(half)
+            except (HandlerFailedError, PyMongoError) as error:
+                if isinstance(error, PyMongoError) and not _is_a_conflict(error):
+                    raise
+                await self._by_halves(half)
+        return None
 
     async def _alone(self, event: Envelope) -> None:
         while True:
@@ -229,11 +242,13 @@ class Processor:
             await self._handle_waiting(uow, rows)
 
     async def _handle_waiting(self, uow: UnitOfWork[Any], rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
+        events = [from_document(row) for row in rows]
+        await self._read_ahead(uow, events)
+        for event in events:
             # Deleted first: a handler that has to wait again stores it anew.
-            uow.collection("waiting").delete({"_id": row["_id"]})
+            uow.collection("waiting").delete({"_id": event.row_id})
             try:
-                await self._handle(uow, from_document(row))
+                await self._handle(uow, event)
             except HandlerFailedError as failure:
                 failure.waited = True
                 raise

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -255,3 +256,28 @@ async def test_streams_that_several_processes_begin_and_move_at_once_have_no_hol
         assert all(sorted(s) == list(range(1, len(s) + 1)) for s in found.values())
         last = {row["_id"]: row["sequence"] async for row in runtime.database["streams"].find()}
         assert last == {key: len(sequences) for key, sequences in found.items()}
+
+
+async def test_one_bad_event_among_many_costs_a_few_transactions(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(scope)
+    many = [publisher.envelope(ingested(f"a{n}")) for n in range(128)]
+    bad = [publisher.envelope(rejected("a5", POISON)), publisher.envelope(rejected("a5", "after"))]
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await create_indexes(runtime.database)
+        ran = 0
+        run = runtime.stores.transactions.run
+
+        async def counted(*given: Any) -> Any:
+            nonlocal ran
+            ran += 1
+            return await run(*given)
+
+        monkeypatch.setattr(runtime.stores.transactions, "run", counted)
+        await Processor(handlers, runtime.stores).process([*many[:60], *bad, *many[60:]])
+        assert ran < 30
+        assert await runtime.database["assets"].count_documents({"ingested": 1}) == 128
+        assert await runtime.database["assets"].count_documents({"rejected": {"$gt": 0}}) == 0
+        parked = [row async for row in runtime.database["parked"].find({}, sort=[("sequence", 1)])]
+        assert [row["reason"] for row in parked] == ["failed", "early"]
