@@ -1,19 +1,15 @@
 """The servers that a benchmark and its yardstick share, and a service's settings on them."""
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
-from pydantic import SecretStr
 
 from wakeline_embedded import ports
 from wakeline_messaging import create_indexes
@@ -22,6 +18,7 @@ from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_storage import migrate
 from wakeline_testing import Scope, stack
+from wakeline_testing.own_process import environment_of
 from wakeline_testing.running import BUCKETS, SERVICES
 from wakeline_testing.stack import Stack
 
@@ -60,20 +57,12 @@ async def process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[str]:
 
     Its ``settings`` name the port. The process ends with the block.
     """
-    settings = service.settings
-    prefix = f"WAKELINE_{service.name.upper()}_"
-    values = json.loads(orjson.dumps(settings.model_dump(), default=_plain))
-    environment = {
-        f"{prefix}{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-        for name, value in values.items()
-        if value is not None
-    }
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"wakeline_{service.name}", kind.value),
-        env={**os.environ, **environment},
+        env=os.environ | environment_of(service),
         stdout=asyncio.subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{settings.http.port}"
+    url = f"http://127.0.0.1:{service.settings.http.port}"
     try:
         await answering(f"{url}/health/ready", running)
         yield url
@@ -116,13 +105,3 @@ async def answering(url: str, running: asyncio.subprocess.Process) -> None:
                 if (await client.get(url)).status_code < 500:
                     return
             await asyncio.sleep(0.1)
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case SecretStr():
-            return value.get_secret_value()
-        case timedelta():
-            return value.total_seconds()
-        case _:
-            return str(value)

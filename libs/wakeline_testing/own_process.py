@@ -23,7 +23,7 @@ async def own_process(
     """Run a service with its settings as its own process, which answers; killed at the end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"wakeline_{service.name}", kind.value),
-        env=os.environ | _environment(service),
+        env=os.environ | environment_of(service),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -46,7 +46,8 @@ async def _answering(url: str, process: asyncio.subprocess.Process) -> None:
             await asyncio.sleep(0.05)
 
 
-def _environment(service: Service[Any, Any]) -> dict[str, str]:
+def environment_of(service: Service[Any, Any]) -> dict[str, str]:
+    """The variables from which a process of its own reads the settings of this service."""
     values = orjson.loads(orjson.dumps(service.settings.model_dump(), default=_plain))
     return {
         f"WAKELINE_{service.name.upper()}_{name.upper()}": value
