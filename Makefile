@@ -13,7 +13,7 @@ KILLS ?= 1000
 FAULTS ?= .faults
 INSTALLED := $(VENV)/installed
 
-.PHONY: setup demo up down test test-unit test-integration test-charts test-cluster test-lab test-faults test-hostile images lock sbom lint format schemas bench clean
+.PHONY: setup demo up down test test-unit test-integration test-charts test-cluster test-jobs test-lab test-faults test-hostile images lock sbom lint format schemas bench clean
 
 setup: $(INSTALLED)
 
