@@ -1,8 +1,11 @@
-"""Every container's environment is what its service's own Settings read."""
+"""Every container's environment and secrets are what its service's own Settings read."""
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,41 +13,77 @@ from charts.values import SERVICES, kinds_of
 
 from tests.charts.rendering import INSTALLATIONS, STORES, Rendered, installation, render
 from wakeline_process import ServiceSettings
+from wakeline_process.service import SECRETS_DIR
 
 SECRET = "mongodb://nowhere.invalid"
 """Stands for whatever a Secret holds: a DSN, a password, a key."""
 
 
-def _environments(rendered: Rendered, service: str) -> Iterator[dict[str, str]]:
-    prefix = f"WAKELINE_{service.upper()}_"
-    for _, pod in rendered.pods():
-        for container in pod["spec"]["containers"]:
-            if any(one["name"].startswith(prefix) for one in container["env"]):
-                yield {one["name"]: one.get("value", SECRET) for one in container["env"]}
+Reference = tuple[str, str]
+"""Name of a Secret, and a key in it."""
+Read = Callable[[Rendered, str], list[Any]]
 
 
-def _read(
-    monkeypatch: pytest.MonkeyPatch, service: str, environment: dict[str, str]
-) -> ServiceSettings:
-    for name in [name for name in os.environ if name.startswith("WAKELINE_")]:
-        monkeypatch.delenv(name)
-    for name, value in environment.items():
-        # a file that is mounted there; here it is any file that is there
-        monkeypatch.setenv(name, __file__ if name.endswith("_FILE") else value)
-    settings: ServiceSettings = import_module(f"wakeline_{service}.settings").Settings()
-    return settings
+@dataclass(frozen=True)
+class Container:
+    """A container of a service, as its settings see it."""
+
+    what: str
+    environment: dict[str, str]
+    files: dict[str, Reference]
+    """What lies in the folder of its secrets."""
+
+
+def _containers(rendered: Rendered, service: str) -> Iterator[Container]:
+    for what, pod in rendered.pods():
+        for one in pod["spec"]["containers"]:
+            environment = {each["name"]: each.get("value", "") for each in one["env"]}
+            if any(name.startswith(f"WAKELINE_{service.upper()}_") for name in environment):
+                yield Container(what, environment, _files(pod, one, environment[SECRETS_DIR]))
+
+
+def _files(pod: dict[str, Any], container: dict[str, Any], folder: str) -> dict[str, Reference]:
+    (mount,) = [one for one in container["volumeMounts"] if one["mountPath"] == folder]
+    (volume,) = [one for one in pod["spec"]["volumes"] if one["name"] == mount["name"]]
+    assert mount["readOnly"] is True
+    assert volume["projected"]["defaultMode"] == 0o440
+    return {
+        item["path"]: (source["secret"]["name"], item["key"])
+        for source in volume["projected"]["sources"]
+        for item in source["secret"]["items"]
+    }
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
+    """The settings of a service, as each of its containers reads them."""
+
+    def settings(container: Container, service: str) -> ServiceSettings:
+        for name in [name for name in os.environ if name.startswith("WAKELINE_")]:
+            monkeypatch.delenv(name)
+        for name, value in container.environment.items():
+            # a file that is mounted there; here it is any file that is there
+            monkeypatch.setenv(name, __file__ if name.endswith("_FILE") else value)
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        for name in container.files:
+            (folder / name).write_text(SECRET)
+        monkeypatch.setenv(SECRETS_DIR, str(folder))
+        found: ServiceSettings = import_module(f"wakeline_{service}.settings").Settings()
+        return found
+
+    return lambda rendered, service: [
+        settings(container, service) for container in _containers(rendered, service)
+    ]
 
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("name", INSTALLATIONS)
 def test_every_container_has_the_settings_its_service_reads(
-    name: str, service: str, monkeypatch: pytest.MonkeyPatch
+    name: str, service: str, read: Read
 ) -> None:
-    rendered = installation(name)
-    found = list(_environments(rendered, service))
+    found = read(installation(name), service)
     assert len(found) >= 3  # a process, its migration and its check
-    for environment in found:
-        settings = _read(monkeypatch, service, environment)
+    for settings in found:
         assert settings.http.host == "0.0.0.0"
         assert settings.http.port == 8080
         assert settings.mongo.database == f"wakeline_{service}"
@@ -53,19 +92,18 @@ def test_every_container_has_the_settings_its_service_reads(
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_service_sees_another_ones_credential(service: str) -> None:
-    mine = f"wakeline-{service}-"
-    for what, pod in installation("own-stores").pods():
+    for container in _containers(installation("own-stores"), service):
+        assert container.files, container.what
+        for name, _ in container.files.values():
+            assert name.startswith(f"wakeline-{service}-"), container.what
+
+
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_no_secret_is_in_an_environment(name: str) -> None:
+    for what, pod in installation(name).pods():
         for container in pod["spec"]["containers"]:
-            names = [one["name"] for one in container["env"]]
-            if not names[0].startswith(f"WAKELINE_{service.upper()}_"):
-                continue
-            secrets = [
-                one["valueFrom"]["secretKeyRef"]["name"]
-                for one in container["env"]
-                if "valueFrom" in one
-            ]
-            assert secrets, what
-            assert all(secret.startswith(mine) for secret in secrets), what
+            assert "envFrom" not in container, what
+            assert not [one for one in container["env"] if "valueFrom" in one], what
 
 
 def test_nothing_secret_stands_in_an_object_but_in_the_trials_secret() -> None:
@@ -88,21 +126,19 @@ def test_a_services_own_setting_arrives_as_it_was_given(
     service: str,
     values: dict[str, Any],
     expected: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
+    read: Read,
 ) -> None:
     rendered = render([STORES], {f"services.{service}.settings": values})
-    for environment in _environments(rendered, service):
-        settings = _read(monkeypatch, service, environment)
+    for settings in read(rendered, service):
         assert {name: getattr(settings, name) for name in expected} == expected
 
 
-def test_a_setting_in_a_group_arrives_as_it_was_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_in_a_group_arrives_as_it_was_given(read: Read) -> None:
     values = {"uploads": {"maxBytes": 1 << 40, "publicEndpoint": "s3.example.org"}}
     rendered = render([STORES], {"services.ingest.settings": values})
-    for environment in _environments(rendered, "ingest"):
-        uploads: Any = _read(monkeypatch, "ingest", environment)
-        assert uploads.uploads.max_bytes == 1 << 40
-        assert uploads.uploads.public_endpoint == "s3.example.org"
+    for settings in read(rendered, "ingest"):
+        assert settings.uploads.max_bytes == 1 << 40
+        assert settings.uploads.public_endpoint == "s3.example.org"
 
 
 def test_the_processes_are_those_that_the_services_have() -> None:
@@ -115,31 +151,23 @@ def test_the_processes_are_those_that_the_services_have() -> None:
     assert rendered("trial") == {one for one in kinds if one[1] == "all"}
 
 
-def _launch(rendered: Rendered, monkeypatch: pytest.MonkeyPatch) -> Any:
-    settings: Any = _read(monkeypatch, "training", next(_environments(rendered, "training")))
-    return settings.trainer.launch
-
-
 @pytest.mark.parametrize("name", INSTALLATIONS)
-def test_trainers_are_jobs_of_the_runner_with_trainings_own_key(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trainers_are_jobs_of_the_runner_with_trainings_own_key(name: str, read: Read) -> None:
     rendered = installation(name)
-    launch = _launch(rendered, monkeypatch)
+    launch = read(rendered, "training")[0].trainer.launch
     assert launch.kind == "job"
     assert rendered.named("Deployment", launch.owner)
     assert rendered.named("ServiceAccount", launch.service_account)
     assert rendered.named("PriorityClass", launch.priority_class)["preemptionPolicy"] == "Never"
-    env = rendered.named("Deployment", launch.owner)["spec"]["template"]["spec"]["containers"][0]
-    references = [one["valueFrom"]["secretKeyRef"] for one in env["env"] if "valueFrom" in one]
-    for key in (launch.store_access_key, launch.store_secret_key):
-        assert {"name": launch.store_secret, "key": key} in references
+    (container, *_) = _containers(rendered, "training")
+    assert container.files["BLOBS__ACCESS_KEY"] == (launch.store_secret, launch.store_access_key)
+    assert container.files["BLOBS__SECRET_KEY"] == (launch.store_secret, launch.store_secret_key)
 
 
 def test_a_trainers_pod_is_what_the_network_policies_select(
-    monkeypatch: pytest.MonkeyPatch,
+    read: Read,
 ) -> None:
-    launch = _launch(installation("own-stores"), monkeypatch)
+    launch = read(installation("own-stores"), "training")[0].trainer.launch
     assert launch.labels == {
         "app.kubernetes.io/name": "wakeline",
         "app.kubernetes.io/instance": "acme",
@@ -148,8 +176,8 @@ def test_a_trainers_pod_is_what_the_network_policies_select(
     }
 
 
-def test_a_trainer_gets_the_gpu_that_the_values_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    launch = _launch(installation("operators"), monkeypatch)
+def test_a_trainer_gets_the_gpu_that_the_values_ask_for(read: Read) -> None:
+    launch = read(installation("operators"), "training")[0].trainer.launch
     assert launch.resources.limits["nvidia.com/gpu"] == "1"
     assert launch.node_selector == {"nvidia.com/gpu.present": "true"}
     assert [one["key"] for one in launch.tolerations] == ["nvidia.com/gpu"]
@@ -159,7 +187,7 @@ def test_a_trainer_gets_the_gpu_that_the_values_ask_for(monkeypatch: pytest.Monk
 
 
 def test_without_a_user_or_with_a_whole_address_no_secret_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch,
+    read: Read,
 ) -> None:
     values = {
         "kafka.securityProtocol": "PLAINTEXT",
@@ -168,13 +196,13 @@ def test_without_a_user_or_with_a_whole_address_no_secret_is_asked_for(
     }
     rendered = render([STORES], values)
     assert _references(rendered, "review") == {"wakeline-review-s3"}
-    settings = _read(monkeypatch, "review", next(_environments(rendered, "review")))
+    settings = read(rendered, "review")[0]
     assert settings.kafka.username is None
     assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
 
 
 def test_user_and_password_of_mongodb_may_stand_beside_its_address(
-    monkeypatch: pytest.MonkeyPatch,
+    read: Read,
 ) -> None:
     values = {
         "mongodb.dsn": "mongodb://mongo.example.org/?replicaSet=rs0",
@@ -183,24 +211,24 @@ def test_user_and_password_of_mongodb_may_stand_beside_its_address(
     }
     rendered = render([STORES], values)
     assert "wakeline-review-mongodb" in _references(rendered, "review")
-    settings = _read(monkeypatch, "review", next(_environments(rendered, "review")))
+    settings = read(rendered, "review")[0]
     assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
     assert settings.mongo.username == SECRET
 
 
-def test_roles_of_an_identity_provider_are_translated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_roles_of_an_identity_provider_are_translated(read: Read) -> None:
     values = {
         "auth.rolesClaim": "realm_access.roles",
         "auth.roles": {"ml-labelers": "labeler", "ml-leads": "manager"},
     }
     rendered = render([STORES], values)
-    auth = _read(monkeypatch, "review", next(_environments(rendered, "review"))).auth
+    auth = read(rendered, "review")[0].auth
     assert auth.roles_claim == "realm_access.roles"
     assert auth.roles == {"ml-labelers": "labeler", "ml-leads": "manager"}
 
 
 def test_where_the_cluster_gives_numbers_the_chart_gives_none(
-    monkeypatch: pytest.MonkeyPatch,
+    read: Read,
 ) -> None:
     numbers = dict.fromkeys(
         (f"podSecurityContext.{name}" for name in ("runAsUser", "runAsGroup", "fsGroup")), None
@@ -208,14 +236,10 @@ def test_where_the_cluster_gives_numbers_the_chart_gives_none(
     rendered = render([STORES], numbers)
     for what, pod in rendered.pods():
         assert pod["spec"]["securityContext"].keys() == {"runAsNonRoot", "seccompProfile"}, what
-    assert _launch(rendered, monkeypatch).user is None
+    assert read(rendered, "training")[0].trainer.launch.user is None
 
 
 def _references(rendered: Rendered, service: str) -> set[str]:
     return {
-        one["valueFrom"]["secretKeyRef"]["name"]
-        for deployment in rendered.of("Deployment")
-        for one in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
-        if "valueFrom" in one
-        and deployment["metadata"]["labels"]["app.kubernetes.io/component"] == service
+        name for container in _containers(rendered, service) for name, _ in container.files.values()
     }

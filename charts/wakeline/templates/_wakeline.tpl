@@ -88,14 +88,6 @@ wakeline.io/process: {{ .kind }}
 {{- end -}}
 {{- end -}}
 
-{{- /* of: (dict "name" NAME "secret" SECRET "key" KEY "service" s); nothing without a key */ -}}
-{{- define "wakeline.secretEnv" -}}
-{{- if .key }}
-- name: {{ .name }}
-  valueFrom: {secretKeyRef: {name: {{ .secret | replace "SERVICE" .service }}, key: {{ .key | replace "SERVICE" .service }}}}
-{{- end -}}
-{{- end -}}
-
 {{- /* of: (dict "root" $ "service" s); the environment that s reads its settings from */ -}}
 {{- define "wakeline.env" -}}
 {{- $values := .root.Values -}}
@@ -117,19 +109,32 @@ wakeline.io/process: {{ .kind }}
 {{- end -}}
 {{- $own := deepCopy (get $values.services .service).settings -}}
 {{- if eq .service "training" }}{{ $own = merge $own (include "wakeline.trainer" .root | fromJson) }}{{ end -}}
-{{- include "wakeline.settings" (dict "prefix" $prefix "values" (merge $own $settings)) -}}
-{{- with $stores.mongodb.secret }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__DSN" $prefix) "secret" .name "key" (ternary .dsnKey "" (empty $stores.mongodb.dsn)) "service" $.service) }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__USERNAME" $prefix) "secret" .name "key" .usernameKey "service" $.service) }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sMONGO__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
-{{- end }}
-{{- with and $stores.kafka.username $stores.kafka.secret }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sKAFKA__PASSWORD" $prefix) "secret" .name "key" .passwordKey "service" $.service) }}
-{{- end }}
-{{- with $stores.s3.secret }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sBLOBS__ACCESS_KEY" $prefix) "secret" .name "key" .accessKeyKey "service" $.service) }}
-{{- include "wakeline.secretEnv" (dict "name" (printf "%sBLOBS__SECRET_KEY" $prefix) "secret" .name "key" .secretKeyKey "service" $.service) }}
-{{- end }}
+- name: WAKELINE_SECRETS_DIR
+  value: /etc/wakeline/secrets
+{{- include "wakeline.settings" (dict "prefix" $prefix "values" (merge $own $settings)) }}
+{{- end -}}
+
+{{- /*
+of: (dict "root" $ "service" s); the keys of Secrets that s alone sees, as a JSON list of {path, name, key}:
+each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
+*/ -}}
+{{- define "wakeline.secrets" -}}
+{{- $stores := include "wakeline.stores" .root | fromJson -}}
+{{- $keys := dict -}}
+{{- with $stores.mongodb.secret -}}
+{{- $_ := set $keys "MONGO" (dict "of" .name "DSN" (ternary .dsnKey "" (empty $stores.mongodb.dsn)) "USERNAME" .usernameKey "PASSWORD" .passwordKey) -}}
+{{- end -}}
+{{- with and $stores.kafka.username $stores.kafka.secret }}{{ $_ := set $keys "KAFKA" (dict "of" .name "PASSWORD" .passwordKey) }}{{ end -}}
+{{- with $stores.s3.secret }}{{ $_ := set $keys "BLOBS" (dict "of" .name "ACCESS_KEY" .accessKeyKey "SECRET_KEY" .secretKeyKey) }}{{ end -}}
+{{- $found := list -}}
+{{- range $group, $of := $keys -}}
+{{- range $field, $key := omit $of "of" -}}
+{{- if $key -}}
+{{- $found = append $found (dict "path" (printf "%s__%s" $group $field) "name" ($of.of | replace "SERVICE" $.service) "key" ($key | replace "SERVICE" $.service)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $found -}}
 {{- end -}}
 
 {{- /* Where the stores are: the customer's, or those of the trial; JSON {mongodb, kafka, s3, auth} */ -}}
@@ -198,15 +203,26 @@ securityContext:
   {{- include "wakeline.container.securityContext" .root | nindent 2 }}
 volumeMounts:
   - {name: tmp, mountPath: /tmp}
+  - {name: secrets-{{ .service }}, mountPath: /etc/wakeline/secrets, readOnly: true}
   {{- if include "wakeline.authorities" .root | fromJson }}
   - {name: ca, mountPath: /etc/wakeline/ca, readOnly: true}
   {{- end }}
 {{- end -}}
 
-{{- /* of: (dict "root" $ "scratch" "2Gi"); the volumes that wakeline.container mounts */ -}}
+{{- /* of: (dict "root" $ "services" [...] "scratch" "2Gi"); the volumes that wakeline.container mounts */ -}}
 {{- define "wakeline.volumes" -}}
 - name: tmp
   emptyDir: {sizeLimit: {{ .scratch }}}
+{{- range $service := .services }}
+- name: secrets-{{ $service }}
+  projected:
+    # Of root and of podSecurityContext.fsGroup.
+    defaultMode: 0440
+    sources:
+      {{- range include "wakeline.secrets" (dict "root" $.root "service" $service) | fromJsonArray }}
+      - secret: {name: {{ .name }}, items: [{key: {{ .key | quote }}, path: {{ .path }}}]}
+      {{- end }}
+{{- end }}
 {{- with include "wakeline.authorities" .root | fromJson }}
 - name: ca
   projected:
