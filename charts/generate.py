@@ -102,7 +102,9 @@ def _tidied(node: Any) -> Any:
     found = {key: _tidied(one) for key, one in node.items() if key not in FORGOTTEN}
     if "properties" in node:  # here keys are names of values
         found["properties"] = {
-            to_camel(key): _tidied(one) for key, one in node["properties"].items()
+            to_camel(key): _tidied(one)
+            for key, one in node["properties"].items()
+            if not one.get("writeOnly")  # a secret comes from a Secret
         }
     if "$defs" in node:
         found["$defs"] = {key: _tidied(one) for key, one in node["$defs"].items()}

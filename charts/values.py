@@ -164,6 +164,15 @@ class S3(Strict):
     ca: Authority
 
 
+class WebhooksSecret(Strict):
+    name: Name
+    keys_key: str
+
+
+class Webhooks(Strict):
+    secret: WebhooksSecret
+
+
 class Auth(Strict):
     issuer: str
     audience: str
@@ -337,6 +346,7 @@ class Values(Strict):
     kafka: Kafka
     s3: S3
     auth: Auth
+    webhooks: Webhooks
     telemetry: Telemetry
     metrics: Metrics
     network_policy: NetworkPolicy

@@ -28,7 +28,7 @@ FORMAT: Final = 1
 MANIFEST: Final = "backup.json"
 KEPT: Final = (
     *("broker", "mongod", "seaweedfs"),
-    *("secrets.json", "issuer.json", "jwks.json", "options.json", "ports.json"),
+    *("secrets.json", "sealing.json", "issuer.json", "jwks.json", "options.json", "ports.json"),
 )
 """What makes a stack: logs, spans and process states are of one machine and one run."""
 _SKIPPED: Final = frozenset({"mongod/lib", "mongod/mongod.lock"})

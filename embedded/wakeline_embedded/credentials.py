@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -26,3 +27,12 @@ def kept(layout: Layout, names: Iterable[str]) -> dict[str, Keys]:
         everything = known | wanted
         documents.write(layout.secrets, {name: asdict(keys) for name, keys in everything.items()})
     return wanted
+
+
+def sealing_key(layout: Layout) -> str:
+    """The key that webhooks' secrets are stored under, made on the first call."""
+    known: str | None = documents.read(layout.sealing_key)
+    if known is None:
+        known = base64.b64encode(secrets.token_bytes(32)).decode()
+        documents.write(layout.sealing_key, known, durable=True)
+    return known

@@ -77,6 +77,11 @@ class Layout:
         return self.root / "secrets.json"
 
     @property
+    def sealing_key(self) -> Path:
+        """The key that webhooks' secrets are stored under."""
+        return self.root / "sealing.json"
+
+    @property
     def issuer_key(self) -> Path:
         """The private key that signs this stack's tokens."""
         return self.root / "issuer.json"

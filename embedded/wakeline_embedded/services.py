@@ -12,7 +12,7 @@ from typing import Final
 
 from wakeline_auth.issuer import ISSUER
 from wakeline_blobs import SOURCES, BlobSettings
-from wakeline_embedded import health
+from wakeline_embedded import credentials, health
 from wakeline_embedded.layout import KINDS, SERVICES, Layout, Ports
 from wakeline_embedded.migrating import database_of
 from wakeline_embedded.ports import HOST
@@ -20,6 +20,7 @@ from wakeline_embedded.program import Program
 from wakeline_events.registry import PRODUCERS
 
 SOURCES_SETTING: Final = "WAKELINE_INGEST_SOURCE_BUCKETS"
+KEYS_SETTING: Final = "WAKELINE_LINEAGE_WEBHOOKS__KEYS"
 GRACE: Final = 30.0
 """Seconds a service gets to finish the batch, the request and the job in hand."""
 
@@ -103,6 +104,8 @@ def environment(around: Surroundings, service: str, kind: str) -> dict[str, str]
     }
     if service == "ingest" and SOURCES_SETTING not in os.environ:
         settings["SOURCE_BUCKETS"] = json.dumps([SOURCES])
+    if service == "lineage" and KEYS_SETTING not in os.environ:
+        settings["WEBHOOKS__KEYS"] = credentials.sealing_key(around.layout)
     return {f"WAKELINE_{service.upper()}_{name}": value for name, value in settings.items()}
 
 

@@ -1,5 +1,6 @@
 """Every container's environment and secrets are what its service's own Settings read."""
 
+import base64
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,7 +18,8 @@ from wakeline_process.service import SECRETS_DIR
 
 SECRET = "mongodb://nowhere.invalid"
 """Stands for whatever a Secret holds: a DSN, a password, a key."""
-
+KEY = base64.b64encode(bytes(32)).decode()
+"""Stands for a key that is looked at when it is read."""
 
 Reference = tuple[str, str]
 """Name of a Secret, and a key in it."""
@@ -66,7 +68,7 @@ def read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Read:
             monkeypatch.setenv(name, __file__ if name.endswith("_FILE") else value)
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         for name in container.files:
-            (folder / name).write_text(SECRET)
+            (folder / name).write_text(KEY if name == "WEBHOOKS__KEYS" else SECRET)
         monkeypatch.setenv(SECRETS_DIR, str(folder))
         found: ServiceSettings = import_module(f"wakeline_{service}.settings").Settings()
         return found
@@ -214,6 +216,31 @@ def test_user_and_password_of_mongodb_may_stand_beside_its_address(
     settings = read(rendered, "review")[0]
     assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
     assert settings.mongo.username == SECRET
+
+
+@pytest.mark.parametrize(
+    ("files", "secret"),
+    [((STORES,), "wakeline-lineage-webhooks"), (INSTALLATIONS["trial"], "acme-wakeline-trial")],
+)
+def test_the_key_of_webhooks_comes_from_a_secret_where_receivers_are_named(
+    files: tuple[Path, ...], secret: str, read: Read
+) -> None:
+    receivers = {
+        "services.lineage.settings.webhooks": {"receivers": ["hooks.invalid:443"]},
+        "networkPolicy.enabled": False,
+    }
+    rendered = render(files, receivers)
+    for settings in read(rendered, "lineage"):
+        assert settings.webhooks.keys.get_secret_value() == KEY
+    asked = {
+        (one.what, one.files.get("WEBHOOKS__KEYS")) for one in _containers(rendered, "lineage")
+    }
+    assert {reference and reference[0] for _, reference in asked} == {secret}
+    for service in SERVICES:
+        without = _containers(rendered if service != "lineage" else render(files), service)
+        assert not [one.what for one in without if "WEBHOOKS__KEYS" in one.files]
+    for held in rendered.of("Secret"):
+        assert len(base64.b64decode(held["stringData"]["lineage-webhooks-keys"])) == 32
 
 
 def test_roles_of_an_identity_provider_are_translated(read: Read) -> None:

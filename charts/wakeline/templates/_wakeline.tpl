@@ -126,6 +126,9 @@ each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
 {{- end -}}
 {{- with and $stores.kafka.username $stores.kafka.secret }}{{ $_ := set $keys "KAFKA" (dict "of" .name "PASSWORD" .passwordKey) }}{{ end -}}
 {{- with $stores.s3.secret }}{{ $_ := set $keys "BLOBS" (dict "of" .name "ACCESS_KEY" .accessKeyKey "SECRET_KEY" .secretKeyKey) }}{{ end -}}
+{{- if and (eq .service "lineage") (dig "webhooks" "receivers" false .root.Values.services.lineage.settings) -}}
+{{- $_ := set $keys "WEBHOOKS" (dict "of" $stores.webhooks.secret.name "KEYS" $stores.webhooks.secret.keysKey) -}}
+{{- end -}}
 {{- $found := list -}}
 {{- range $group, $of := $keys -}}
 {{- range $field, $key := omit $of "of" -}}
@@ -137,7 +140,7 @@ each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
 {{- toJson $found -}}
 {{- end -}}
 
-{{- /* Where the stores are: the customer's, or those of the trial; JSON {mongodb, kafka, s3, auth} */ -}}
+{{- /* Where the stores are: the customer's, or those of the trial; JSON {mongodb, kafka, s3, auth, webhooks} */ -}}
 {{- define "wakeline.stores" -}}
 {{- $host := printf "%s-stores" (include "wakeline.fullname" .) -}}
 {{- if .Values.trial.enabled -}}
@@ -148,6 +151,7 @@ each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
     "name" (printf "%s-trial" (include "wakeline.fullname" .))
     "accessKeyKey" "SERVICE-access-key" "secretKeyKey" "SERVICE-secret-key"))
   "auth" (dict "issuer" "wakeline" "audience" "wakeline" "jwksUrl" (printf "http://%s:8080/jwks.json" $host))
+  "webhooks" (dict "secret" (dict "name" (printf "%s-trial" (include "wakeline.fullname" .)) "keysKey" "SERVICE-webhooks-keys"))
   | toJson -}}
 {{- else -}}
 {{- $_ := required "kafka.bootstrap: where does your Kafka answer (host:port,...)? To try Wakeline out without stores of your own, install with profiles/trial.yaml" .Values.kafka.bootstrap -}}
@@ -156,7 +160,7 @@ each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
 {{- if eq (empty .Values.auth.jwksUrl) (empty .Values.auth.jwks) -}}
 {{- fail "auth: give exactly one of auth.jwksUrl and auth.jwks" -}}
 {{- end -}}
-{{- dict "mongodb" .Values.mongodb "kafka" .Values.kafka "s3" .Values.s3 "auth" .Values.auth | toJson -}}
+{{- dict "mongodb" .Values.mongodb "kafka" .Values.kafka "s3" .Values.s3 "auth" .Values.auth "webhooks" .Values.webhooks | toJson -}}
 {{- end -}}
 {{- end -}}
 

@@ -108,6 +108,11 @@ class AsyncWebhooks:
         where = path("/v1/webhooks/{}/test", webhook_id)
         return WebhookTest.model_validate(await self._transport.json(SERVICE, "POST", where))
 
+    async def reseal(self) -> int:
+        """Put every secret under the first key of the settings; returns how many were not."""
+        answer = await self._transport.json(SERVICE, "POST", "/v1/webhooks/reseal")
+        return int(answer["resealed"])
+
     async def delete(self, webhook_id: str) -> None:
         """Remove a receiver."""
         await self._transport.json(SERVICE, "DELETE", path("/v1/webhooks/{}", webhook_id))

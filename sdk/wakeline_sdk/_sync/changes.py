@@ -106,6 +106,11 @@ class Webhooks:
         where = path("/v1/webhooks/{}/test", webhook_id)
         return WebhookTest.model_validate(self._transport.json(SERVICE, "POST", where))
 
+    def reseal(self) -> int:
+        """Put every secret under the first key of the settings; returns how many were not."""
+        answer = self._transport.json(SERVICE, "POST", "/v1/webhooks/reseal")
+        return int(answer["resealed"])
+
     def delete(self, webhook_id: str) -> None:
         """Remove a receiver."""
         self._transport.json(SERVICE, "DELETE", path("/v1/webhooks/{}", webhook_id))

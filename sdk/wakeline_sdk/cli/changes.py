@@ -39,6 +39,7 @@ def register(app: typer.Typer) -> None:
     command(webhooks, "disable")(disable)
     command(webhooks, "enable")(enable)
     command(webhooks, "remove")(remove)
+    command(webhooks, "reseal")(reseal)
 
 
 def changes(
@@ -131,6 +132,15 @@ def remove(session: Session, webhook: WebhookId) -> None:
         session.display.one({"id": webhook, "done": "removed"})
     else:
         session.display.say(f"{webhook} is removed")
+
+
+def reseal(session: Session) -> None:
+    """Put every secret under the first key of the settings: then the other keys can go."""
+    count = session.client.webhooks.reseal()
+    if session.display.as_json:
+        session.display.one({"resealed": count})
+    else:
+        session.display.say(f"{count} secrets were under another key, or none; now all are")
 
 
 def _show(session: Session, webhook: Webhook, **more: object) -> None:

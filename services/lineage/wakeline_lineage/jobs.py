@@ -27,6 +27,16 @@ async def deliver(lease: Lease) -> None:
     await delivering.deliver(lease, resources.receivers, resources.webhook_patience)
 
 
+@jobs.on(notifying.RESEAL)
+async def reseal(lease: Lease) -> None:
+    """Seal the secrets that were stored before there were keys."""
+
+    async def body(uow: MongoLineageUnitOfWork) -> None:
+        await notifying.reseal(uow, lease.resources.seal.renewed)
+
+    await lease.finish(body)
+
+
 class BlobManifests:
     """Manifests in the bucket ``datasets``, a line at a time."""
 

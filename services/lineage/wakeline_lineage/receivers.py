@@ -12,6 +12,7 @@ from wakeline_lineage.domain import webhooks
 from wakeline_lineage.domain.errors import ReceiverNotAllowedError
 from wakeline_lineage.domain.records import KeptEvent
 from wakeline_lineage.domain.webhooks import Webhook
+from wakeline_lineage.sealing import Seal, SealedSecretError
 
 PATIENCE = 10.0
 """Seconds that a receiver has for its answer."""
@@ -26,8 +27,9 @@ class HttpReceivers:
     called: an answer that changes between the check and the call has no effect.
     """
 
-    def __init__(self, allowed: Collection[str]) -> None:
+    def __init__(self, allowed: Collection[str], seal: Seal) -> None:
         self.allowed = frozenset(allowed)
+        self._seal = seal
         self._http = httpx.AsyncClient(
             timeout=PATIENCE,
             follow_redirects=False,
@@ -57,13 +59,17 @@ class HttpReceivers:
 
     async def send(self, webhook: Webhook, message_id: str, body: bytes) -> str | None:
         """Send a signed message; None once the receiver has taken it in, else why it has not."""
+        try:
+            secret = self._seal.open(webhook.secret)
+        except SealedSecretError as error:
+            return str(error)
         moment = int(time.time())
         headers = {
             "content-type": "application/json",
             "user-agent": "wakeline",
             "webhook-id": message_id,
             "webhook-timestamp": str(moment),
-            "webhook-signature": webhooks.signature(webhook.secret, message_id, moment, body),
+            "webhook-signature": webhooks.signature(secret, message_id, moment, body),
         }
         try:
             async with asyncio.timeout(PATIENCE * 2):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from wakeline_blobs import Blobs
 from wakeline_lineage.receivers import HttpReceivers
+from wakeline_lineage.sealing import Seal
 from wakeline_lineage.settings import Settings
 
 
@@ -16,15 +17,17 @@ class Resources:
 
     blobs: Blobs
     receivers: HttpReceivers
+    seal: Seal
     webhook_patience: timedelta
 
 
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open the object store and a client of receivers, and close both at the end."""
-    receivers = HttpReceivers(settings.webhooks.receivers)
+    seal = settings.webhooks.seal()
+    receivers = HttpReceivers(settings.webhooks.receivers, seal)
     try:
         async with Blobs(settings.blobs) as blobs:
-            yield Resources(blobs, receivers, settings.webhooks.patience)
+            yield Resources(blobs, receivers, seal, settings.webhooks.patience)
     finally:
         await receivers.close()

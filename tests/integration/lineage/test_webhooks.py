@@ -1,6 +1,7 @@
 """Webhooks, with a real receiver: signed, in order, and never lost, whoever dies."""
 
 import asyncio
+import base64
 import json
 import sys
 from collections import Counter
@@ -11,15 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from standardwebhooks import Webhook as Oracle
 
 from wakeline_embedded.ports import free_port
 from wakeline_lineage.handlers import handlers
+from wakeline_lineage.migrations import MIGRATIONS
 from wakeline_lineage.settings import Settings, WebhookSettings
 from wakeline_lineage.usecases.delivering import PAGE
 from wakeline_lineage.wiring import service
 from wakeline_messaging import Processor
 from wakeline_process.processes import Kind
+from wakeline_process.runtime import open_runtime
 from wakeline_sdk.webhooks import verify
 from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running, settings_of
@@ -28,6 +32,9 @@ from . import loop
 from .processes import started
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
+
+
+KEY, NEW_KEY = (base64.b64encode(bytes([byte]) * 32).decode() for byte in (250, 251))
 
 
 class Receiver:
@@ -87,8 +94,10 @@ async def listening(folder: Path, pause: float = 0.0) -> AsyncIterator[Receiver]
         await receiver.kill()
 
 
-def settings_for(scope: Scope, *receivers: Receiver) -> Settings:
-    allowed = WebhookSettings(receivers=tuple(one.allowed for one in receivers))
+def settings_for(scope: Scope, *receivers: Receiver, keys: str = KEY) -> Settings:
+    allowed = WebhookSettings(
+        receivers=tuple(one.allowed for one in receivers), keys=SecretStr(keys)
+    )
     return settings_of(scope, "lineage", Settings, webhooks=allowed)
 
 
@@ -177,7 +186,10 @@ async def test_a_runner_that_is_killed_at_work_sends_some_twice_and_loses_none(
         async with running(service(settings), scope, Kind.SERVE) as process:
             webhook = await subscribed(process, receiver.url)
             envelopes = await happened(process, range(60))
-            extra = {"WAKELINE_LINEAGE_WEBHOOKS__RECEIVERS": json.dumps([receiver.allowed])}
+            extra = {
+                "WAKELINE_LINEAGE_WEBHOOKS__RECEIVERS": json.dumps([receiver.allowed]),
+                "WAKELINE_LINEAGE_WEBHOOKS__KEYS": KEY,
+            }
             log = tmp_path / "log"
             runner = await started(settings, "run", log, extra)
             await receiver.until(PAGE + PAGE // 2)
@@ -232,7 +244,9 @@ async def test_a_receiver_that_takes_nothing_is_switched_off_and_goes_on_where_i
     scope: Scope, tmp_path: Path
 ) -> None:
     receiver = Receiver(tmp_path)  # nobody listens yet
-    rules = WebhookSettings(receivers=(receiver.allowed,), patience=timedelta(seconds=2))
+    rules = WebhookSettings(
+        receivers=(receiver.allowed,), keys=SecretStr(KEY), patience=timedelta(seconds=2)
+    )
     settings = settings_of(scope, "lineage", Settings, webhooks=rules)
     async with running(service(settings), scope) as process:
         webhook = await subscribed(process, receiver.url, types=["label.accepted"])
@@ -285,3 +299,71 @@ async def test_only_receivers_on_the_list_are_called_and_no_redirect_is_followed
         _, said = await asked(process, "POST", f"/{angry['id']}/test")
         assert said == {"delivered": False, "detail": "HTTP 500: not today"}
         assert receiver.received() == []
+
+
+async def everything_in(database: Any) -> str:
+    """All that lies in a database, as text."""
+    names = await database.list_collection_names()
+    return str([row for name in names async for row in database[name].find({})])
+
+
+@pytest.mark.timeout(120)
+async def test_a_secret_lies_sealed_and_stays_readable_when_the_key_changes(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with listening(tmp_path) as receiver:
+        first = service(settings_for(scope, receiver))
+        async with running(first, scope, Kind.SERVE) as process, process.client("admin") as client:
+            wanted, once = {"url": receiver.url, "after": 0}, {"Idempotency-Key": "k1"}
+            webhook = (await client.post("/v1/webhooks", json=wanted, headers=once)).json()
+            again = (await client.post("/v1/webhooks", json=wanted, headers=once)).json()
+            assert again == webhook
+            assert webhook["secret"] not in await everything_in(process.database)
+
+        both = service(settings_for(scope, receiver, keys=f"{NEW_KEY} {KEY}"))
+        async with running(both, scope) as process:
+            envelopes = await happened(process, range(2))
+            check(webhook["secret"], await receiver.until(len(envelopes)), envelopes)
+            assert await asked(process, "POST", "/reseal") == (200, {"resealed": 1})
+            assert await asked(process, "POST", "/reseal") == (200, {"resealed": 0})
+
+        only_new = service(settings_for(scope, receiver, keys=NEW_KEY))
+        async with running(only_new, scope, Kind.SERVE) as process:
+            _, said = await asked(process, "POST", f"/{webhook['id']}/test")
+            assert said["delivered"], said
+            verify(webhook["secret"], **message(receiver.received()[-1]))
+
+        lost = service(settings_for(scope, receiver, keys=KEY))
+        async with running(lost, scope, Kind.SERVE) as process:
+            _, said = await asked(process, "POST", f"/{webhook['id']}/test")
+            assert "WEBHOOKS__KEYS" in said["detail"]
+            status, problem = await asked(process, "POST", "/reseal")
+            assert (status, problem["code"]) == (409, "sealed-secret")
+
+
+@pytest.mark.timeout(120)
+async def test_secrets_of_before_there_were_keys_are_sealed_and_go_on_signing(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with listening(tmp_path) as receiver:
+        before = service(settings_for(scope, receiver))
+        async with running(before, scope, Kind.SERVE) as process:
+            webhook = await subscribed(process, receiver.url)
+            # As the release before left it: in plain text, on a database of its version.
+            plain = {"$set": {"secret": webhook["secret"]}}
+            await process.database["webhooks"].update_one({"_id": webhook["id"]}, plain)
+            await process.database["migrations"].delete_many({"_id": {"$gt": 2}})
+        async with open_runtime(before) as runtime:
+            for _ in range(2):  # a kill may fall between a migration and its record
+                await MIGRATIONS[2].apply(runtime.database)
+        async with running(before, scope) as process:
+            async with asyncio.timeout(30):
+                while webhook["secret"] in await everything_in(process.database):
+                    await asyncio.sleep(0.05)
+            envelopes = await happened(process, range(2))
+            check(webhook["secret"], await receiver.until(len(envelopes)), envelopes)
+
+
+def message(request: dict[str, Any]) -> dict[str, Any]:
+    """A request as `verify` wants it."""
+    return {"headers": request["headers"], "body": request["body"].encode(), "tolerance": 600}

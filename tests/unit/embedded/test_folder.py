@@ -9,11 +9,13 @@ from pydantic import SecretStr
 from wakeline_auth import AuthSettings, Role, Verifier
 from wakeline_blobs import BlobSettings
 from wakeline_embedded import access, credentials, documents, identities, services
+from wakeline_embedded.backup import KEPT
 from wakeline_embedded.external import parse_store, without_credentials
 from wakeline_embedded.layout import Layout, Options, Ports
 from wakeline_embedded.logs import Follower, last_lines, rotate
 from wakeline_embedded.services import Surroundings
 from wakeline_embedded.state import AlreadyRunningError, sole_supervisor
+from wakeline_lineage.sealing import Seal
 from wakeline_process import ServiceSettings, service_config
 
 
@@ -99,6 +101,20 @@ def test_a_service_accepts_the_settings_it_is_given(
     assert settings.auth.jwks_file == layout.jwks
     assert settings.http.port == Ports(20_000).process("review", "consume")
     assert settings.telemetry.spans_file == layout.spans("review-consume")
+
+
+def test_the_key_of_webhooks_is_the_stacks_own_and_stays_the_same(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = BlobSettings(endpoint="127.0.0.1:5", access_key="a", secret_key=SecretStr("s"))
+    around = Surroundings(layout, Ports(20_000), "127.0.0.1:6", "mongodb://m", {"lineage": blobs})
+    first = services.environment(around, "lineage", "all")[services.KEYS_SETTING]
+    assert services.environment(around, "lineage", "run")[services.KEYS_SETTING] == first
+    assert Seal(first).open(Seal(first).close("s")) == "s"
+    assert mode(layout.sealing_key) == 0o600
+    assert layout.sealing_key.name in KEPT
+    monkeypatch.setenv(services.KEYS_SETTING, "of the operator's own")
+    assert services.KEYS_SETTING not in services.environment(around, "lineage", "all")
 
 
 def test_the_address_of_a_store_holds_its_credential() -> None:

@@ -1,6 +1,7 @@
 """Where an error of lineage meets an HTTP status."""
 
 from wakeline_lineage.domain import errors
+from wakeline_lineage.sealing import SealedSecretError
 
 STATUS: dict[type[Exception], int] = {
     errors.UnknownNodeError: 404,
@@ -9,4 +10,5 @@ STATUS: dict[type[Exception], int] = {
     errors.ReceiverNotAllowedError: 422,
     errors.UnknownWebhookError: 404,
     errors.TooManyWebhooksError: 409,
+    SealedSecretError: 409,
 }

@@ -97,6 +97,13 @@ class WebhookCreated(WebhookOut):
     """Signs what it is sent; told this once."""
 
 
+class Resealed(BaseModel):
+    """What came of putting secrets under the first key."""
+
+    resealed: int
+    """Secrets that were not under it."""
+
+
 class WebhookTested(BaseModel):
     """What came of a test."""
 

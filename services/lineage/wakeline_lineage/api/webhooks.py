@@ -17,6 +17,7 @@ from wakeline_lineage.api.dependencies import (
 )
 from wakeline_lineage.api.webhook_models import (
     ReplayIn,
+    Resealed,
     WebhookChange,
     WebhookCreated,
     WebhookIn,
@@ -25,6 +26,7 @@ from wakeline_lineage.api.webhook_models import (
 )
 from wakeline_lineage.domain import errors
 from wakeline_lineage.domain.webhooks import SECRET_BYTES
+from wakeline_lineage.sealing import SealedSecretError
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
 from wakeline_lineage.usecases import notifying
 
@@ -39,7 +41,10 @@ class _Done(BaseModel):
     "",
     status_code=201,
     responses=problems(
-        errors.ReceiverNotAllowedError, errors.UnknownEventTypeError, errors.TooManyWebhooksError
+        errors.ReceiverNotAllowedError,
+        errors.UnknownEventTypeError,
+        errors.TooManyWebhooksError,
+        SealedSecretError,
     ),
 )
 async def subscribe(
@@ -50,12 +55,30 @@ async def subscribe(
 
     async def add(uow: MongoLineageUnitOfWork) -> WebhookCreated:
         webhook = await notifying.subscribe(
-            uow, wanted.url, wanted.types, wanted.after, entropy, resources.receivers.allowed
+            uow,
+            wanted.url,
+            wanted.types,
+            wanted.after,
+            entropy,
+            resources.receivers.allowed,
+            resources.seal.close,
         )
         lag = await uow.history.count(webhook.types, webhook.cursor)
         return WebhookCreated(**WebhookOut.of(webhook, lag).model_dump(), secret=webhook.secret)
 
-    return await command.run(add, WebhookCreated)
+    # Sealed in the record of the answer too, which is kept for whoever asks again.
+    created = await command.run(add, WebhookCreated)
+    return created.model_copy(update={"secret": resources.seal.open(created.secret)})
+
+
+@router.post("/reseal", responses=problems(SealedSecretError))
+async def reseal(_: Operator, command: LineageCommand, resources: LineageResources) -> Resealed:
+    """Put every webhook's secret under the first key: then the other keys are not needed."""
+
+    async def renew(uow: MongoLineageUnitOfWork) -> Resealed:
+        return Resealed(resealed=await notifying.reseal(uow, resources.seal.renewed))
+
+    return await command.run(renew, Resealed)
 
 
 @router.get("")

@@ -27,6 +27,7 @@ class Webhook:
     types: tuple[str, ...]
     """Event types; none: all."""
     secret: str
+    """What its messages are signed with, sealed."""
     enabled: bool
     cursor: int
     """Every event up to this position is delivered, or is of no interest."""

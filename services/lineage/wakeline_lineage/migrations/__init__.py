@@ -1,7 +1,11 @@
 """Versioned changes of the lineage service's database."""
 
+from datetime import UTC, datetime
+
 from pymongo import ASCENDING, IndexModel
 
+from wakeline_lineage.usecases.notifying import RESEAL
+from wakeline_messaging import Scope, UnitOfWork
 from wakeline_storage import Migration
 from wakeline_storage.migrations import Database
 
@@ -44,7 +48,17 @@ async def _create_webhooks(database: Database) -> None:
         await database.create_collection("webhooks")
 
 
+async def _ask_for_seals(database: Database) -> None:
+    """Leave the sealing to a runner: it has the keys, and whoever migrates may not."""
+    if await database["webhooks"].find_one({"secret": {"$regex": "^whsec_"}}) is None:
+        return
+    uow: UnitOfWork[None] = UnitOfWork(Scope("lineage", database, None, datetime.now(UTC)), None)
+    uow.enqueue(RESEAL, "all", {})
+    await uow.write()
+
+
 MIGRATIONS = (
     Migration(1, "history and graph", _create_indexes),
     Migration(2, "webhooks", _create_webhooks),
+    Migration(3, "sealed secrets of webhooks", _ask_for_seals),
 )

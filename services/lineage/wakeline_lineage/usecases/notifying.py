@@ -1,6 +1,6 @@
 """Telling others what happens: subscriptions, and what the operator does with them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
@@ -17,6 +17,8 @@ from wakeline_lineage.ports import LineageUnitOfWork
 
 DELIVER = "deliver"
 """The one job that sends what every webhook wants."""
+RESEAL = "reseal"
+"""The one job that seals secrets of before there were keys."""
 MOST = 100
 
 
@@ -27,8 +29,16 @@ async def subscribe(
     after: int | None,
     entropy: bytes,
     allowed: Collection[str],
+    close: Callable[[str], str],
 ) -> Webhook:
     """Add a receiver, which is told all that comes after a position; None: from now on.
+
+    Parameters
+    ----------
+    entropy
+        What its secret is made of.
+    close
+        Seals that secret.
 
     Raises
     ------
@@ -42,7 +52,7 @@ async def subscribe(
         id=uuid4().hex[:24],
         url=url,
         types=tuple(types),
-        secret=webhooks.secret_of(entropy),
+        secret=close(webhooks.secret_of(entropy)),
         enabled=True,
         cursor=await uow.history.position() if after is None else after,
         done=frozenset(),
@@ -113,6 +123,23 @@ async def unsubscribe(uow: LineageUnitOfWork, webhook_id: str) -> None:
     """
     await found(uow, webhook_id)
     uow.webhooks.delete(webhook_id)
+
+
+async def reseal(uow: LineageUnitOfWork, renewed: Callable[[str], str | None]) -> int:
+    """Put every secret under the first key; returns how many were not.
+
+    Parameters
+    ----------
+    renewed
+        A stored secret under the first key; None: it is already.
+    """
+    changed = 0
+    for webhook in await uow.webhooks.all():
+        secret = renewed(webhook.secret)
+        if secret is not None:
+            uow.webhooks.put(replace(webhook, secret=secret))
+            changed += 1
+    return changed
 
 
 async def found(uow: LineageUnitOfWork, webhook_id: str) -> Webhook:
