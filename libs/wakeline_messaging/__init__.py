@@ -5,6 +5,7 @@ from wakeline_messaging.dead import NoSuchEventError, NotNextError, TroubledEven
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
 from wakeline_messaging.handlers import Handlers, Reads
 from wakeline_messaging.indexes import create_indexes
+from wakeline_messaging.job_rows import JobRows, JobSettledError, JobState, NoSuchJobError
 from wakeline_messaging.jobs import (
     Job,
     JobHopelessError,
@@ -27,11 +28,15 @@ __all__ = [
     "Job",
     "JobHopelessError",
     "JobLease",
+    "JobRows",
     "JobRunner",
+    "JobSettledError",
+    "JobState",
     "Jobs",
     "KafkaSettings",
     "LeaseLostError",
     "NoSuchEventError",
+    "NoSuchJobError",
     "NotNextError",
     "NotYetKnownError",
     "Processor",

@@ -7,6 +7,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 IDEMPOTENCY_SECONDS = 24 * 3600
 """How long the result of a POST can be asked for again."""
+FAILED_JOB_SECONDS = 30 * 24 * 3600
+"""How long a job that was given up can be looked at, and tried again."""
 
 
 async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
@@ -33,9 +35,17 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
             IndexModel(
                 [("kind", ASCENDING), ("priority", DESCENDING), ("created_at", ASCENDING)],
                 partialFilterExpression={"state": {"$in": ["queued", "running"]}},
-            )
+            ),
+            IndexModel(
+                [("failed_at", ASCENDING)],
+                expireAfterSeconds=FAILED_JOB_SECONDS,
+                partialFilterExpression={"state": "failed"},
+            ),
         ]
     )
+    # Given up by a release that did not write down when.
+    undated = {"state": "failed", "failed_at": {"$exists": False}}
+    await database["jobs"].update_many(undated, [{"$set": {"failed_at": "$$NOW"}}])
     await database["idempotency"].create_indexes(
         [IndexModel([("at", ASCENDING)], expireAfterSeconds=IDEMPOTENCY_SECONDS)]
     )

@@ -400,8 +400,8 @@ class JobRunner:
                 change = {"state": "queued", "owner": None, "not_before": later, "error": why}
                 rows.update(held, {"$set": change})
             elif await rows.find_one(held) is not None:
-                change = {"state": "failed", "owner": None, "error": why}
-                rows.update(held, {"$set": change})
+                gone = {"state": "failed", "owner": None, "error": why, "failed_at": uow.now}
+                rows.update(held, {"$set": gone})
                 if kind.failed is not None:
                     await kind.failed(job, cause, uow)
             await uow.write()

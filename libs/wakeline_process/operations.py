@@ -10,7 +10,11 @@ from wakeline_auth import Permission, Principal
 from wakeline_events.base import ServiceName
 from wakeline_http import Page, Router, problems, require
 from wakeline_messaging import (
+    JobRows,
+    JobSettledError,
+    JobState,
     NoSuchEventError,
+    NoSuchJobError,
     NotNextError,
     TopicNotConsumedError,
     TroubledEvents,
@@ -42,6 +46,23 @@ class TroubledEvent(BaseModel):
     name: str | None = None
     """What a waiting event waits for."""
     data: str | None = None
+
+
+class JobOut(BaseModel):
+    """Work that is queued, under way, or was given up."""
+
+    id: str
+    kind: str
+    state: JobState
+    attempt: int
+    """How often it was begun; trying it again begins anew."""
+    asked_at: datetime
+    not_before: datetime
+    """When it is due; of a running one, when it is taken for lost unless its runner says more."""
+    failed_at: datetime | None
+    error: str | None
+    """What the last attempt that failed ended in."""
+    payload: dict[str, Any] | None
 
 
 class Backlog(BaseModel):
@@ -151,6 +172,17 @@ def _out(row: dict[str, Any]) -> TroubledEvent:
     )
 
 
+def _job(row: dict[str, Any]) -> JobOut:
+    return JobOut(
+        id=row["_id"],
+        asked_at=row["created_at"],
+        failed_at=row.get("failed_at"),
+        error=row.get("error"),
+        payload=row.get("payload"),
+        **{name: row[name] for name in ("kind", "state", "attempt", "not_before")},
+    )
+
+
 def _replay(row: dict[str, Any]) -> Replay:
     parts = [
         ReplayPart(
@@ -185,6 +217,14 @@ def operations_router(service: ServiceName) -> Router:
         return TroubledEvents(runtime.database, runtime.stores)
 
     Events = Annotated[TroubledEvents, Depends(events)]  # noqa: N806
+
+    def job_rows(request: Request) -> JobRows:
+        runtime: Runtime = request.app.state.runtime
+        kinds = runtime.service.jobs.kinds if runtime.service.jobs is not None else {}
+        settled = [name for name, kind in kinds.items() if kind.failed is not None]
+        return JobRows(runtime.database, settled)
+
+    OfJobs = Annotated[JobRows, Depends(job_rows)]  # noqa: N806
 
     @router.get("/backlog")
     async def read_backlog(operator: Operator, request: Request) -> Backlog:
@@ -244,6 +284,35 @@ def operations_router(service: ServiceName) -> Router:
     async def skip_lost_events(id: str, operator: Operator, found: Events) -> Response:
         """Give up the events that a parked one waits for, if they are lost: it follows now."""
         await found.skip(id)
+        return Response(status_code=204)
+
+    @router.get("/jobs")
+    async def list_jobs(
+        operator: Operator, found: OfJobs, state: JobState = "failed", cursor: str | None = None
+    ) -> Page[JobOut]:
+        """A page of jobs in a state, without what they are to work on."""
+        rows = await found.list(state, cursor, 100)
+        return Page(
+            items=[_job(row) for row in rows], next=rows[-1]["_id"] if len(rows) == 100 else None
+        )
+
+    @router.get("/job", responses=problems(NoSuchJobError))
+    async def show_job(id: str, operator: Operator, found: OfJobs) -> JobOut:
+        """One job with its last error and what it is to work on."""
+        return _job(await found.show(id))
+
+    @router.post(
+        "/jobs/retry", status_code=204, responses=problems(NoSuchJobError, JobSettledError)
+    )
+    async def retry_failed_job(id: str, operator: Operator, found: OfJobs) -> Response:
+        """Run a job that was given up again, with all of its attempts."""
+        await found.retry(id)
+        return Response(status_code=204)
+
+    @router.post("/jobs/discard", status_code=204, responses=problems(NoSuchJobError))
+    async def discard_failed_job(id: str, operator: Operator, found: OfJobs) -> Response:
+        """Forget a job that was given up; what asks for it again gets it."""
+        await found.discard(id)
         return Response(status_code=204)
 
     @router.post("/replays", status_code=202, responses=problems(TopicNotConsumedError))

@@ -19,7 +19,9 @@ from wakeline_http import create_app, readiness_of
 from wakeline_messaging import (
     EventConsumer,
     JobRunner,
+    JobSettledError,
     NoSuchEventError,
+    NoSuchJobError,
     NotNextError,
     Processor,
     Relay,
@@ -180,6 +182,8 @@ PROBLEMS: Mapping[type[Exception], int] = {
     TooManyRefusedError: 422,
     NoSuchEventError: 404,
     NotNextError: 409,
+    NoSuchJobError: 404,
+    JobSettledError: 409,
     TopicNotConsumedError: 422,
     NoStateError: 422,
 }

@@ -67,6 +67,8 @@ OF_EVERY_SERVICE = {
     "/v1/operations/{}/dead/retry": "a second one finds no dead event",
     "/v1/operations/{}/dead/discard": "a second one finds no dead event",
     "/v1/operations/{}/parked/skip": "a mark only moves forward",
+    "/v1/operations/{}/jobs/retry": "a second one finds no job that was given up",
+    "/v1/operations/{}/jobs/discard": "a second one finds no job that was given up",
 }
 """POST routes that take no Idempotency-Key, and why sending them twice does no harm."""
 

@@ -1,15 +1,15 @@
-"""For the operator: what is behind, and events that were given up."""
+"""For the operator: what is behind, and events and jobs that were given up."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import Backlog, Replay, TroubledEvent
+from wakeline_sdk.models import Backlog, Job, Replay, TroubledEvent
 from wakeline_sdk.paths import path
 
 
 class AsyncOperations:
-    """Backlogs, and dead, waiting and parked events of each service."""
+    """Backlogs, jobs, and dead, waiting and parked events of each service."""
 
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
@@ -50,6 +50,29 @@ class AsyncOperations:
         """Give up the lost events that a parked one waits for; it follows now."""
         where = path("/v1/operations/{}/parked/skip", service)
         await self._transport.json(service, "POST", where, params={"id": event_id})
+
+    async def jobs(self, service: str, state: str = "failed") -> AsyncIterator[Job]:
+        """The jobs of a service that are ``queued``, ``running`` or ``failed``: given up."""
+        where = path("/v1/operations/{}/jobs", service)
+        async for item in self._transport.pages(service, where, {"state": state}):
+            yield Job.model_validate(item)
+
+    async def job(self, service: str, job_id: str) -> Job:
+        """One of them, with what it is to work on."""
+        where = path("/v1/operations/{}/job", service)
+        return Job.model_validate(
+            await self._transport.json(service, "GET", where, params={"id": job_id})
+        )
+
+    async def retry_job(self, service: str, job_id: str) -> None:
+        """Run a job that was given up again, with all of its attempts."""
+        where = path("/v1/operations/{}/jobs/retry", service)
+        await self._transport.json(service, "POST", where, params={"id": job_id})
+
+    async def discard_job(self, service: str, job_id: str) -> None:
+        """Forget a job that was given up; what asks for it again gets it."""
+        where = path("/v1/operations/{}/jobs/discard", service)
+        await self._transport.json(service, "POST", where, params={"id": job_id})
 
     async def replay(
         self, service: str, topic: str, start: datetime | int | str = "beginning"

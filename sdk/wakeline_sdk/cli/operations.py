@@ -1,4 +1,4 @@
-"""``wakeline backlog``, ``dead | waiting | parked`` and ``replay``, for the operator."""
+"""``wakeline backlog``, ``dead | waiting | parked``, ``jobs``, ``replay``: for the operator."""
 
 import time
 from collections import Counter
@@ -12,9 +12,11 @@ from wakeline_sdk.cli.showing import short, when
 from wakeline_sdk.models import Backlog
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="Whose event it is.")]
+JobService = Annotated[str, typer.Argument(metavar="SERVICE", help="Whose job it is.")]
 AnyService = Annotated[
     str | None, typer.Argument(metavar="[SERVICE]", help="All services if not given.")
 ]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `list` names it.")]
 EventId = Annotated[str, typer.Argument(metavar="EVENT", help="As `list` names it.")]
 KINDS = {
     "dead": "Events that were given up, with their cause.",
@@ -35,6 +37,11 @@ def register(app: typer.Typer) -> None:
             command(events, "discard")(discard)
         if kind == "parked":
             command(events, "skip")(skip)
+    jobs = group(app, "jobs", "Work that is queued, under way, or was given up, with its cause.")
+    command(jobs, "list")(list_jobs)
+    command(jobs, "show")(show_job)
+    command(jobs, "retry")(retry_job)
+    command(jobs, "discard")(discard_job)
     command(app, "replay")(replay)
     command(app, "replays")(replays)
     command(app, "republish")(republish)
@@ -156,6 +163,54 @@ def discard(
         typer.confirm(f"Discard {event} of {service}? What it says is lost here.", abort=True)
     session.client.operations.discard(service, event)
     _done(session, event, "is discarded")
+
+
+def list_jobs(
+    session: Session,
+    service: AnyService = None,
+    state: Annotated[
+        str, typer.Option(help="`failed`: given up; or `queued`, `running`.")
+    ] = "failed",
+) -> None:
+    """List the jobs of a service, or of all, that are in a state: those given up if not given."""
+    found = (
+        {"service": name, **job.model_dump()}
+        for name in _services(session, service)
+        for job in session.client.operations.jobs(name, state)
+    )
+    columns = {
+        "service": _field("service"),
+        "job": _field("id"),
+        "asked": lambda one: when(one["asked_at"]),
+        "since": lambda one: when(one["failed_at"] or one["not_before"]),
+        "attempts": _field("attempt"),
+        "why": _field("error"),
+    }
+    session.display.rows(found, columns, none=f"no job is {state}")
+
+
+def show_job(session: Session, service: JobService, job: JobId) -> None:
+    """Show one job with its last error and what it is to work on."""
+    session.display.one(session.client.operations.job(service, job))
+
+
+def retry_job(session: Session, service: JobService, job: JobId) -> None:
+    """Run a job that was given up again, with all of its attempts."""
+    session.client.operations.retry_job(service, job)
+    _done(session, job, "will be run again")
+
+
+def discard_job(
+    session: Session,
+    service: JobService,
+    job: JobId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Forget a job that was given up; what asks for it again gets it."""
+    if not yes:
+        typer.confirm(f"Discard {job} of {service}? What it was to do is not done.", abort=True)
+    session.client.operations.discard_job(service, job)
+    _done(session, job, "is discarded")
 
 
 def _lister(kind: str) -> Callable[..., None]:

@@ -18,7 +18,7 @@ from wakeline_sdk.models.lineage import (
     LineageNeighbour,
     LineageNode,
 )
-from wakeline_sdk.models.operations import Backlog, Replay, ReplayPart, TroubledEvent
+from wakeline_sdk.models.operations import Backlog, Job, Replay, ReplayPart, TroubledEvent
 from wakeline_sdk.models.projects import (
     Applied,
     Change,
@@ -91,6 +91,7 @@ __all__ = [
     "Import",
     "ImportLine",
     "ImportReport",
+    "Job",
     "LabelRecord",
     "Lease",
     "LeaseReport",

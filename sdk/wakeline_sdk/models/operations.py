@@ -1,6 +1,7 @@
-"""How far services are behind, and the events that are in trouble."""
+"""How far services are behind, and the events and jobs that are in trouble."""
 
 from datetime import datetime
+from typing import Any
 
 from wakeline_sdk.shapes import Wire
 
@@ -19,6 +20,25 @@ class TroubledEvent(Wire):
     name: str | None = None
     """What a waiting event waits for."""
     data: str | None = None
+
+
+class Job(Wire):
+    """Work that is queued, under way, or was given up."""
+
+    id: str
+    kind: str
+    state: str
+    """``queued``, ``running`` or ``failed``."""
+    attempt: int
+    """How often it was begun; trying it again begins anew."""
+    asked_at: datetime
+    not_before: datetime
+    """When it is due; of a running one, when it is taken for lost unless its runner says more."""
+    failed_at: datetime | None
+    error: str | None
+    """What the last attempt that failed ended in."""
+    payload: dict[str, Any] | None
+    """What it is to work on; None in lists."""
 
 
 class Backlog(Wire):

@@ -2,14 +2,24 @@
 
 import asyncio
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pymongo.errors import OperationFailure
 
 from wakeline_blobs import BlobAccessDeniedError, BlobStoreUnavailableError, BucketMissingError
-from wakeline_messaging import Job, JobRunner, Jobs, UnitOfWork
+from wakeline_messaging import (
+    Job,
+    JobRows,
+    JobRunner,
+    Jobs,
+    JobSettledError,
+    NoSuchJobError,
+    UnitOfWork,
+    create_indexes,
+)
+from wakeline_messaging.indexes import FAILED_JOB_SECONDS
 from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease, LeaseLostError
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_testing import Scope
@@ -119,6 +129,87 @@ async def test_a_job_that_kills_whoever_runs_it_is_given_up_with_its_cause(scope
         row = await rows.find_one({"_id": "work:bee"})
         assert row is not None
         assert row["error"].startswith("JobKillsRunnerError")
+
+
+async def given_up(runtime: Runtime, *ids: str) -> None:
+    """Let jobs fail as often as their kind allows."""
+    jobs = Jobs()
+
+    @jobs.on("work", attempts=1)
+    async def work(_: JobLease[UnitOfWork[None], None]) -> None:
+        raise ValueError("no such colour")
+
+    await ask(runtime, *ids)
+    runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
+    running = asyncio.create_task(runner.run(stop))
+    async with asyncio.timeout(20):
+        while await runtime.database["jobs"].count_documents({"state": {"$ne": "failed"}}):
+            await asyncio.sleep(0.05)
+    stop.set()
+    await running
+
+
+async def test_a_job_that_was_given_up_is_shown_with_its_cause_and_runs_again_when_told_to(
+    scope: Scope,
+) -> None:
+    done, jobs = [], Jobs()
+
+    @jobs.on("work")
+    async def work(lease: JobLease[UnitOfWork[None], None]) -> None:
+        done.append((lease.job.id, lease.job.attempt))
+
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await create_indexes(runtime.database)
+        await given_up(runtime, "ant", "bee")
+        rows = JobRows(runtime.database)
+        listed = await rows.list("failed")
+        assert [one["_id"] for one in listed] == ["work:ant", "work:bee"]
+        assert {one["error"] for one in listed} == {"ValueError: no such colour"}
+        assert [one["_id"] for one in await rows.list("failed", "work:ant")] == ["work:bee"]
+        assert await rows.list("queued") == await rows.list("running") == []
+        with pytest.raises(JobSettledError, match="told that it failed"):
+            await JobRows(runtime.database, ["work"]).retry("work:ant")
+
+        await rows.retry("work:ant")
+        with pytest.raises(NoSuchJobError):  # it is queued now, and neither retried nor let go
+            await rows.retry("work:ant")
+        with pytest.raises(NoSuchJobError):
+            await rows.discard("work:ant")
+        await rows.discard("work:bee")
+        runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
+        running = asyncio.create_task(runner.run(stop))
+        async with asyncio.timeout(20):
+            while await runtime.database["jobs"].count_documents({}):
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
+        assert done == [("ant", 1)]
+
+
+async def test_a_job_that_was_given_up_is_kept_for_a_month_and_no_other_one_ever_goes(
+    scope: Scope,
+) -> None:
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await create_indexes(runtime.database)
+        await given_up(runtime, "old", "new", "undated")
+        await ask(runtime, "queued")
+        jobs = runtime.database["jobs"]
+        long_ago = datetime.now(UTC) - timedelta(seconds=FAILED_JOB_SECONDS + 60)
+        at = {"$set": {"failed_at": long_ago}}
+        await jobs.update_many({"_id": {"$in": ["work:old", "work:queued"]}}, at)
+        await jobs.update_one({"_id": "work:undated"}, {"$unset": {"failed_at": ""}})
+        await create_indexes(runtime.database)  # as each start of a release does
+        assert len(await JobRows(runtime.database).list("failed")) == 3
+        admin = runtime.client.admin
+        await admin.command("setParameter", 1, ttlMonitorSleepSecs=1)
+        try:
+            async with asyncio.timeout(90):  # the first look may still be a minute away
+                while await jobs.find_one({"_id": "work:old"}) is not None:
+                    await asyncio.sleep(0.1)
+        finally:
+            await admin.command("setParameter", 1, ttlMonitorSleepSecs=60)
+        left = {row["_id"] async for row in jobs.find()}
+        assert left == {"work:new", "work:undated", "work:queued"}
 
 
 async def finish(lease: JobLease[UnitOfWork[None], None]) -> None:

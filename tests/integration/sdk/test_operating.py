@@ -96,6 +96,41 @@ async def test_dead_events_are_shown_retried_and_discarded(platform: Platform) -
     assert "runs no service 'workbench'" in absent.err
 
 
+async def test_jobs_that_were_given_up_are_shown_retried_and_discarded(platform: Platform) -> None:
+    database = platform.services["labeling"].database
+    now = datetime.now(UTC)
+    row = {
+        "kind": "open-new", "payload": {"project": "gone"}, "priority": 0, "state": "failed",
+        "attempt": 21, "not_before": now, "created_at": now, "failed_at": now, "asked": 1,
+        "error": "JobKillsRunnerError: its process ended 20 times without a word", "owner": None,
+    }  # fmt: skip
+    await database["jobs"].insert_many([{"_id": f"never-run:{n}", **row} for n in (1, 2)])
+    listed = (await platform.done("jobs", "list", "--state", "failed", "--json")).json
+    assert [(one["service"], one["id"]) for one in listed] == [
+        ("labeling", "never-run:1"),
+        ("labeling", "never-run:2"),
+    ]
+    assert "its process ended 20 times" in (await platform.done("jobs", "list", "labeling")).out
+    shown = (await platform.done("jobs", "show", "labeling", "never-run:1", "--json")).json
+    assert (shown["payload"], shown["state"]) == ({"project": "gone"}, "failed")
+
+    await database["jobs"].update_many({}, {"$set": {"kind": "of-no-runner"}})
+    await platform.done("jobs", "retry", "labeling", "never-run:1")
+    (queued,) = (
+        await platform.done("jobs", "list", "--state", "queued", "labeling", "--json")
+    ).json
+    assert (queued["id"], queued["attempt"]) == ("never-run:1", 0)
+    named = ("jobs", "discard", "labeling", "never-run:2")
+    assert (await platform.command(*named, typed="n\n")).code == 1
+    await platform.done(*named, "--yes")
+    assert "no job is failed" in (await platform.done("jobs", "list")).out
+    gone = await platform.command("jobs", "retry", "labeling", "never-run:2")
+    assert gone.code == 1
+    assert "no-such-job" in gone.err
+    assert (await platform.command("jobs", "list", "--state", "dead")).code == 1
+    await database["jobs"].delete_many({"kind": "of-no-runner"})
+
+
 async def test_a_model_is_trained_published_and_rolled_back(
     platform: Platform, tmp_path: Path
 ) -> None:
