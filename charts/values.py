@@ -134,6 +134,8 @@ class Mongodb(Strict):
 class KafkaSecret(Strict):
     name: Name
     password_key: str
+    cert_key: str
+    private_key_key: str
 
 
 class Kafka(Strict):
@@ -271,6 +273,10 @@ class Process(Strict):
     autoscaling: Autoscaling = Autoscaling()
 
 
+class Check(Strict):
+    active_deadline_seconds: Annotated[int, Field(ge=30)]
+
+
 class Trainer(Strict):
     resources: Resources
     scratch: Quantity
@@ -356,6 +362,7 @@ class Values(Strict):
     process: Process
     lag_metrics: Literal["keda", "external"]
     services: Services  # type: ignore[valid-type]
+    check: Check
     trainer: Trainer
     trial: Trial
     globals_: Annotated[dict[str, Any], Field(alias="global")] = {}

@@ -119,6 +119,8 @@ def _of_connection(settings: KafkaSettings, error: Exception) -> str:
         case UnsupportedSaslMechanismError():
             return f"it does not offer {settings.sasl_mechanism}"
         case KafkaConnectionError() | ConnectionResetError():
-            return f"it hung up; is {settings.security_protocol} what listens there?"
+            asked = "another" if settings.cert_file else "a"
+            wants = f" Or it asks for {asked} certificate." * (settings.security_protocol == "SSL")
+            return f"it hung up; is {settings.security_protocol} what listens there?{wants}"
         case _:
             return f"{error}" or type(error).__name__

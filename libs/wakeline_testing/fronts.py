@@ -7,15 +7,23 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from wakeline_testing.certificates import HOST, Certificate
+from wakeline_testing.certificates import HOST, Authority, Certificate
 
 
 @asynccontextmanager
-async def tls_front(server: str, certificate: Certificate) -> AsyncIterator[str]:
-    """Serve by TLS what ``server`` (HOST:PORT) serves without; yields the front's own HOST:PORT."""
-    host, _, port = server.rpartition(":")
+async def tls_front(
+    server: str, certificate: Certificate, clients: Authority | None = None, port: int = 0
+) -> AsyncIterator[str]:
+    """Serve by TLS what ``server`` (HOST:PORT) serves without; yields the front's own HOST:PORT.
+
+    With ``clients`` only those are let in who show a certificate of that authority.
+    """
+    host, _, behind = server.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert_file, certificate.key_file)
+    if clients is not None:
+        context.load_verify_locations(clients.ca_file)
+        context.verify_mode = ssl.CERT_REQUIRED
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
@@ -26,10 +34,10 @@ async def tls_front(server: str, certificate: Certificate) -> AsyncIterator[str]
             writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+        behind_reader, behind_writer = await asyncio.open_connection(host, int(behind))
         await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
 
-    front = await asyncio.start_server(serve, HOST, 0, ssl=context)
+    front = await asyncio.start_server(serve, HOST, port, ssl=context)
     try:
         yield f"{HOST}:{front.sockets[0].getsockname()[1]}"
     finally:

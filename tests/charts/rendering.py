@@ -21,9 +21,12 @@ RELEASE = "acme"
 INSTALLATIONS: Mapping[str, tuple[Path, ...]] = {
     "trial": (CHART / "profiles" / "trial.yaml",),
     "own-stores": (STORES,),
-    **{
-        size: (STORES, CHART / "profiles" / f"{size}.yaml") for size in ("small", "medium", "large")
-    },
+    **{size: (STORES, CHART / "profiles" / f"{size}.yaml") for size in ("small", "medium")},
+    "large": (
+        STORES,
+        CHART / "examples" / "strimzi-tls.yaml",
+        CHART / "profiles" / "large.yaml",
+    ),
     "operators": (
         STORES,
         *(

@@ -137,6 +137,36 @@ def test_apis_scale_on_cpu_and_consumers_on_lag_up_to_their_partitions() -> None
     assert not any("relay" in one["metadata"]["name"] for one in rendered.of("ScaledObject"))
 
 
+@pytest.mark.parametrize(
+    ("example", "parameters"),
+    [
+        ("strimzi", {"password": "password", "ca": "ca.crt"}),
+        ("strimzi-tls", {"cert": "user.crt", "key": "user.key", "ca": "ca.crt"}),
+    ],
+)
+def test_who_measures_the_lag_logs_in_as_the_consumer_does(
+    example: str, parameters: dict[str, str]
+) -> None:
+    scaled = {"services.review.consume.autoscaling": {"enabled": True}}
+    rendered = render([STORES, CHART / "examples" / f"{example}.yaml"], scaled)
+    (scaler,) = rendered.of("ScaledObject")
+    (trigger,) = scaler["spec"]["triggers"]
+    spec = rendered.named("TriggerAuthentication", trigger["authenticationRef"]["name"])["spec"]
+    assert {one["parameter"]: one["key"] for one in spec["secretTargetRef"]} == parameters
+    assert {one["name"] for one in spec["secretTargetRef"]} == {
+        "wakeline-review",
+        "acme-cluster-ca-cert",
+    }
+    assert trigger["metadata"]["tls"] == "enable"
+    deployment = rendered.named("Deployment", scaler["spec"]["scaleTargetRef"]["name"])
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    told = {one["name"]: one["value"] for one in container["env"]}
+    for one in spec.get("env", []):
+        assert one["parameter"] == "username"
+        assert told[one["name"]] == "wakeline-review"
+    assert ("sasl" in trigger["metadata"]) is ("password" in parameters) is ("env" in spec)
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_no_profile_has_more_consumers_than_partitions(name: str) -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())

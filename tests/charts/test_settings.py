@@ -193,7 +193,6 @@ def test_without_a_user_or_with_a_whole_address_no_secret_is_asked_for(
 ) -> None:
     values = {
         "kafka.securityProtocol": "PLAINTEXT",
-        "kafka.username": "",
         "mongodb.dsn": "mongodb://mongo.example.org/?replicaSet=rs0",
     }
     rendered = render([STORES], values)
@@ -201,6 +200,19 @@ def test_without_a_user_or_with_a_whole_address_no_secret_is_asked_for(
     settings = read(rendered, "review")[0]
     assert settings.kafka.username is None
     assert settings.mongo.dsn.get_secret_value() == values["mongodb.dsn"]
+
+
+def test_a_certificate_takes_the_place_of_a_password(read: Read) -> None:
+    rendered = installation("large")
+    (container, *_) = _containers(rendered, "review")
+    files = {f"{container.environment[SECRETS_DIR]}/{name}" for name in container.files}
+    for setting, key in (("CERT_FILE", "user.crt"), ("KEY_FILE", "user.key")):
+        path = container.environment[f"WAKELINE_REVIEW_KAFKA__{setting}"]
+        assert path in files
+        assert container.files[path.rpartition("/")[2]] == ("wakeline-review", key)
+    assert "KAFKA__PASSWORD" not in container.files
+    for settings in read(rendered, "review"):
+        assert settings.kafka.username is None
 
 
 def test_user_and_password_of_mongodb_may_stand_beside_its_address(

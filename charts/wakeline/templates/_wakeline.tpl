@@ -103,7 +103,10 @@ wakeline.io/process: {{ .kind }}
   "services" (include "wakeline.urls" .root)
 -}}
 {{- with $stores.auth.roles }}{{ $_ := set $settings.auth "roles" (toJson .) }}{{ end -}}
-{{- with $stores.kafka.username }}{{ $_ := set $settings.kafka "username" (. | replace "SERVICE" $.service) }}{{ end -}}
+{{- if include "wakeline.kafka.sasl" .root }}{{ $_ := set $settings.kafka "username" ($stores.kafka.username | replace "SERVICE" .service) }}{{ end -}}
+{{- if dig "secret" "certKey" "" $stores.kafka -}}
+{{- $_ := set $settings.kafka "certFile" "/etc/wakeline/secrets/kafka.crt" }}{{ $_ := set $settings.kafka "keyFile" "/etc/wakeline/secrets/kafka.key" -}}
+{{- end -}}
 {{- range $group, $_ := include "wakeline.authorities" .root | fromJson -}}
 {{- $_ := set (get $settings $group) "caFile" (printf "/etc/wakeline/ca/%s/ca.crt" $group) -}}
 {{- end -}}
@@ -116,28 +119,40 @@ wakeline.io/process: {{ .kind }}
 
 {{- /*
 of: (dict "root" $ "service" s); the keys of Secrets that s alone sees, as a JSON list of {path, name, key}:
-each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds.
+each is a file of WAKELINE_SECRETS_DIR, called like the setting that it holds, or what a setting names.
 */ -}}
 {{- define "wakeline.secrets" -}}
 {{- $stores := include "wakeline.stores" .root | fromJson -}}
-{{- $keys := dict -}}
+{{- $keys := list -}}
 {{- with $stores.mongodb.secret -}}
-{{- $_ := set $keys "MONGO" (dict "of" .name "DSN" (ternary .dsnKey "" (empty $stores.mongodb.dsn)) "USERNAME" .usernameKey "PASSWORD" .passwordKey) -}}
+{{- $dsn := ternary .dsnKey "" (empty $stores.mongodb.dsn) -}}
+{{- $keys = append $keys (dict "of" .name "MONGO__DSN" $dsn "MONGO__USERNAME" .usernameKey "MONGO__PASSWORD" .passwordKey) -}}
 {{- end -}}
-{{- with and $stores.kafka.username $stores.kafka.secret }}{{ $_ := set $keys "KAFKA" (dict "of" .name "PASSWORD" .passwordKey) }}{{ end -}}
-{{- with $stores.s3.secret }}{{ $_ := set $keys "BLOBS" (dict "of" .name "ACCESS_KEY" .accessKeyKey "SECRET_KEY" .secretKeyKey) }}{{ end -}}
+{{- with $stores.kafka.secret -}}
+{{- $password := ternary .passwordKey "" (eq (include "wakeline.kafka.sasl" $.root) "true") -}}
+{{- $keys = append $keys (dict "of" .name "KAFKA__PASSWORD" $password "kafka.crt" .certKey "kafka.key" .privateKeyKey) -}}
+{{- end -}}
+{{- with $stores.s3.secret -}}
+{{- $keys = append $keys (dict "of" .name "BLOBS__ACCESS_KEY" .accessKeyKey "BLOBS__SECRET_KEY" .secretKeyKey) -}}
+{{- end -}}
 {{- if and (eq .service "lineage") (dig "webhooks" "receivers" false .root.Values.services.lineage.settings) -}}
-{{- $_ := set $keys "WEBHOOKS" (dict "of" $stores.webhooks.secret.name "KEYS" $stores.webhooks.secret.keysKey) -}}
+{{- $keys = append $keys (dict "of" $stores.webhooks.secret.name "WEBHOOKS__KEYS" $stores.webhooks.secret.keysKey) -}}
 {{- end -}}
 {{- $found := list -}}
-{{- range $group, $of := $keys -}}
-{{- range $field, $key := omit $of "of" -}}
+{{- range $of := $keys -}}
+{{- range $path, $key := omit $of "of" -}}
 {{- if $key -}}
-{{- $found = append $found (dict "path" (printf "%s__%s" $group $field) "name" ($of.of | replace "SERVICE" $.service) "key" ($key | replace "SERVICE" $.service)) -}}
+{{- $found = append $found (dict "path" $path "name" ($of.of | replace "SERVICE" $.service) "key" ($key | replace "SERVICE" $.service)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $found -}}
+{{- end -}}
+
+{{- /* "true" if services log in to Kafka by name and password */ -}}
+{{- define "wakeline.kafka.sasl" -}}
+{{- $kafka := (include "wakeline.stores" . | fromJson).kafka -}}
+{{- if and $kafka.username (hasPrefix "SASL_" ($kafka.securityProtocol | default "")) }}true{{ end -}}
 {{- end -}}
 
 {{- /* Where the stores are: the customer's, or those of the trial; JSON {mongodb, kafka, s3, auth, webhooks} */ -}}
@@ -296,6 +311,28 @@ imagePullSecrets:
 {{- $_ := set $launch "caConfigMap" .name }}{{ $_ := set $launch "caKey" .key -}}
 {{- end -}}
 {{- dict "trainer" (dict "launch" $launch) | toJson -}}
+{{- end -}}
+
+{{- /*
+Where training's runner finds the API server, as JSON {to, ports, wide}. Some networks look at the address of
+its Service, others at what that stands for. Without a cluster, lookup finds nothing.
+*/ -}}
+{{- define "wakeline.apiServer" -}}
+{{- $given := .Values.networkPolicy.apiServer -}}
+{{- $to := $given.to -}}
+{{- $ports := list -}}
+{{- range $given.ports }}{{ $ports = append $ports (toString .) }}{{ end -}}
+{{- if not $to -}}
+{{- $endpoints := lookup "discovery.k8s.io/v1" "EndpointSlice" "default" "kubernetes" -}}
+{{- $addresses := (lookup "v1" "Service" "default" "kubernetes" | dig "spec" "clusterIPs" list) -}}
+{{- range $endpoints.endpoints }}{{ $addresses = concat $addresses .addresses }}{{ end -}}
+{{- range $endpoints.ports }}{{ $ports = append $ports (toString .port) }}{{ end -}}
+{{- range $addresses -}}
+{{- $to = append $to (dict "ipBlock" (dict "cidr" (printf "%s/%s" . (contains ":" . | ternary "128" "32")))) -}}
+{{- end -}}
+{{- end -}}
+{{- $anywhere := list (dict "ipBlock" (dict "cidr" "0.0.0.0/0")) -}}
+{{- dict "to" ($to | default $anywhere) "ports" ($ports | uniq) "wide" (empty $to) | toJson -}}
 {{- end -}}
 
 {{- /* The Deployment that makes them. */ -}}
