@@ -1,7 +1,7 @@
 """Whether a service has everything it needs: what ``check`` says, in words that can be acted on."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ LIMIT = 15.0
 """Seconds for each of the stores."""
 _AGAIN = 0.5
 
-Reasons = list[str]
+Reasons = Sequence[str]
 
 
 async def check(service: Service[Any, Any]) -> int:
@@ -45,6 +45,8 @@ async def findings(runtime: Runtime) -> Mapping[str, Reasons]:
         "blobs": lambda: probing.lacking(settings.blobs, service.name),
         "auth": lambda: _of_auth(service),
     }
+    if service.rights is not None:
+        asked |= service.rights(runtime.resources)
     answers = await asyncio.gather(*(_limited(ask) for ask in asked.values()))
     found = dict(zip(asked, answers, strict=True))
     if service.checks is not None:
@@ -91,7 +93,7 @@ async def needless(runtime: Runtime) -> Reasons:
     """What a service's users may do, and it never does: they are then not its own alone."""
     service = runtime.service
     kafka, mongo = service.settings.kafka, service.settings.mongo
-    found: Reasons = []
+    found: list[str] = []
     with suppress(TimeoutError):
         async with asyncio.timeout(LIMIT):
             for name in await mongo_rights.needless(runtime.client, mongo.database):

@@ -103,3 +103,5 @@ class Service(Generic[U, R]):
     """Event type -> what says it again of the state as it is now, a page at a time."""
     checks: Callable[[R], Mapping[str, Callable[[], Awaitable[object]]]] | None = None
     """What has to answer for this service to be ready, beside MongoDB and Kafka."""
+    rights: Callable[[R], Mapping[str, Callable[[], Awaitable[Sequence[str]]]]] | None = None
+    """What ``check`` asks of more than the stores: whom -> what is lacking there, in words."""

@@ -7,6 +7,8 @@ import pytest
 
 from tests.charts.rendering import CHART, INSTALLATIONS, Rendered, installation
 from wakeline_storage import connection
+from wakeline_training.launching.rights import Right, rights_of
+from wakeline_training.settings import JobLaunch
 
 HTTP_GRACE = 10
 """Seconds that uvicorn gives requests in hand (wakeline_process.processes)."""
@@ -70,12 +72,15 @@ def test_every_image_has_a_version_and_stands_in_the_list(rendered: Rendered) ->
         assert container["imagePullPolicy"] == "IfNotPresent", what
 
 
-def test_only_the_runner_of_training_has_a_token(rendered: Rendered) -> None:
+def test_only_the_runner_of_training_and_its_check_have_a_token(rendered: Rendered) -> None:
+    (binding,) = rendered.of("RoleBinding")
+    (allowed,) = binding["subjects"]
     for what, pod in rendered.pods():
         labels = pod["metadata"]["labels"]
-        runs = labels.get("wakeline.io/process") in ("run", "all")
+        runs = labels.get("wakeline.io/process") in ("run", "all", "check")
         runner = runs and labels["app.kubernetes.io/component"] == "training"
         assert pod["spec"]["automountServiceAccountToken"] is runner, what
+        assert (pod["spec"]["serviceAccountName"] == allowed["name"]) is runner, what
     for account in rendered.of("ServiceAccount"):
         assert account["automountServiceAccountToken"] is False
 
@@ -90,19 +95,16 @@ def test_only_the_runner_of_training_may_do_anything_and_only_in_its_namespace(
     assert subject["name"].removeprefix("acme-wakeline-") in ("training-run", "training-all")
     assert subject["namespace"] == "labels"
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    rights = {
-        (resource, verb)
+    given = {
+        Right(group, resource, verb, name)
         for rule in role["rules"]
+        for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [None])
     }
-    assert rights == {
-        *(("jobs", verb) for verb in ("create", "get", "list", "delete")),
-        *(("pods", verb) for verb in ("get", "list")),
-        ("pods/log", "get"),
-        ("events", "list"),
-        ("deployments", "get"),
-    }
+    launch = JobLaunch(image="trainer", store_secret="s3", owner=subject["name"])
+    assert given == set(rights_of(launch))
 
 
 def test_every_process_has_a_service_account_of_its_own(rendered: Rendered) -> None:

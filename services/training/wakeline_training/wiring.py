@@ -1,6 +1,6 @@
 """The training service as one object: the only place that builds clients."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from wakeline_blobs import Blobs, BlobSettings
@@ -47,12 +47,21 @@ def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork
         jobs=jobs,
         states=republishing.STATES,
         checks=checks,
+        rights=rights if isinstance(chosen.trainer.launch, JobLaunch) else None,
     )
 
 
 def checks(resources: Resources) -> Mapping[str, Callable[[], Awaitable[object]]]:
     """What has to answer before this service is ready."""
     return {"blobs": lambda: resources.blobs.check(DATASETS)}
+
+
+def rights(resources: Resources) -> Mapping[str, Callable[[], Awaitable[Sequence[str]]]]:
+    """What ``check`` asks where trainers are Jobs."""
+    from wakeline_training.launching.jobs import JobLauncher
+
+    assert isinstance(resources.launcher, JobLauncher)
+    return {"kubernetes": resources.launcher.lacking}
 
 
 def launcher_of(settings: TrainerSettings) -> Launcher:

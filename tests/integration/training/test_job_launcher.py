@@ -12,6 +12,7 @@ import pytest_asyncio
 from kubernetes import client
 
 from wakeline_training.launching.jobs import JobLauncher
+from wakeline_training.launching.rights import Right, missing, rights_of
 from wakeline_training.ports import Order, Outcome
 from wakeline_training.settings import JobLaunch, TrainerSettings
 
@@ -23,8 +24,8 @@ ORDER = Order(
     RUN_ID, 1, 1, "weeds/outline", {"WAKELINE_S3__SECRET_KEY": "hidden"}, timedelta(minutes=10)
 )
 DOCUMENTED: list[Mapping[str, Any]] = [
-    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "delete"]},
-    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "delete", "list"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
     {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
     {
@@ -35,6 +36,7 @@ DOCUMENTED: list[Mapping[str, Any]] = [
     },
 ]
 """The table in docs/how-to/train-in-a-cluster.md."""
+NEEDED = rights_of(JobLaunch(image="trainer:1", store_secret="s3", owner="training-run"))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -309,6 +311,38 @@ async def test_the_documented_rights_are_enough_and_the_jobs_go_with_their_owner
     async with asyncio.timeout(60):
         while await space.jobs():
             await asyncio.sleep(0.2)
+
+
+def _without(right: Right) -> list[Mapping[str, Any]]:
+    """The documented rules, but for one verb on one resource."""
+    return [
+        {**rule, "verbs": [verb for verb in rule["verbs"] if verb != right.verb] or ["watch"]}
+        if (rule["apiGroups"], rule["resources"]) == ([right.group], [right.resource])
+        else rule
+        for rule in DOCUMENTED
+    ]
+
+
+async def test_the_check_lacks_nothing_with_the_documented_rights(space: Namespace) -> None:
+    kubeconfig = await with_rights(space, DOCUMENTED)()
+    assert await launcher(space, kubeconfig=kubeconfig, owner="training-run").lacking() == []
+    elsewhere = launcher(space, kubeconfig=kubeconfig, owner="another")
+    (reason,) = await elsewhere.lacking()
+    assert "may not get deployments.apps 'another' in namespace" in reason
+
+
+@pytest.mark.parametrize("right", NEEDED, ids=str)
+async def test_the_check_names_a_right_that_is_missing(right: Right, space: Namespace) -> None:
+    kubeconfig = await with_rights(space, _without(right))()
+    lacking = await launcher(space, kubeconfig=kubeconfig, owner="training-run").lacking()
+    user = f"system:serviceaccount:{space.name}:runner"
+    assert lacking == [missing(right, user, space.name)]
+
+
+async def test_the_check_says_when_the_api_server_is_away(space: Namespace) -> None:
+    await space.road.close()
+    (reason,) = await launcher(space).lacking()
+    assert reason.startswith("the Kubernetes API does not answer: ")
 
 
 async def test_a_right_that_is_missing_is_told_and_waited_for(space: Namespace) -> None:

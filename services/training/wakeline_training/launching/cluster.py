@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import urllib3
 from kubernetes import client, config
 
+from wakeline_training.launching.rights import Right, access_review, missing
 from wakeline_training.settings import JobLaunch
 
 Object = dict[str, Any]
@@ -119,6 +120,37 @@ class Cluster:
         except ClusterRefusesError as error:
             if error.status not in (404, 409):
                 raise
+
+    async def lacking(self, rights: Sequence[Right]) -> list[str]:
+        """Say of each right that the API server does not give this user what is to be done."""
+        review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = _json(
+                await self._call(
+                    lambda api, raw: client.AuthenticationV1Api(api).create_self_subject_review(
+                        review, **raw
+                    )
+                )
+            )
+            user = str(answer["status"]["userInfo"]["username"])
+            given = await asyncio.gather(*(self._is_given(right) for right in rights))
+        except config.ConfigException as error:
+            return [f"this process has no way to the Kubernetes API: {error}"]
+        except (ClusterAwayError, ClusterRefusesError) as error:
+            return [f"the Kubernetes API does not answer: {error}"[:500]]
+        return [
+            missing(right, user, self._namespace)
+            for right, is_given in zip(rights, given, strict=True)
+            if not is_given
+        ]
+
+    async def _is_given(self, right: Right) -> bool:
+        answer = await self._call(
+            lambda api, raw: client.AuthorizationV1Api(api).create_self_subject_access_review(
+                access_review(right, self._namespace), **raw
+            )
+        )
+        return bool(_json(answer)["status"]["allowed"])
 
     async def _list(self, call: Callable[[client.ApiClient, Object], Any]) -> list[Object]:
         items: list[Object] = _json(await self._call(call))["items"]

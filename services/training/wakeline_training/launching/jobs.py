@@ -29,6 +29,7 @@ from wakeline_training.launching.manifest import (
     stage_label,
 )
 from wakeline_training.launching.process import LOG_BYTES
+from wakeline_training.launching.rights import rights_of
 from wakeline_training.launching.standing import (
     Ended,
     Running,
@@ -88,6 +89,10 @@ class JobLauncher:
                     waiting_for = standing.why
             await watch(attempt.log, waiting_for)
             await asyncio.sleep(self._settings.beat.total_seconds())
+
+    async def lacking(self) -> list[str]:
+        """Say of each right on the API that is missing what is to be done about it."""
+        return await self._cluster.lacking(rights_of(self._launch))
 
     async def end(self, run_id: str, attempt: int | None = None) -> None:
         """Delete what still runs of a run, or of one attempt, and wait until it is gone."""
