@@ -278,6 +278,7 @@ class Check(Strict):
 
 
 class Trainer(Strict):
+    secret: S3Secret
     resources: Resources
     scratch: Quantity
     shared_memory: Quantity | Literal[""]

@@ -45,6 +45,7 @@ def documents() -> dict[str, str]:
         "mongo-users.js": "\n".join(_mongo_commands()) + "\n",
     }
     files |= {f"s3-{name}.json": _json(s3_policy(name)) for name in MATRIX}
+    files["s3-trainer.json"] = _json(access.trainer_policy())
     files |= {f"s3-bucket-{name}.json": _json(access.s3_bucket_policy(name)) for name in BUCKETS}
     return files
 

@@ -32,6 +32,10 @@ SOURCES = "source-*"
 any names, and the services' own credentials must be given the right to read them."""
 
 
+RUNS = "runs/"
+"""Where in ``datasets`` each run leaves its checkpoints, progress and results."""
+
+
 def reads_sources(service: str) -> bool:
     """Whether a service reads buckets of sources: who reads images follows references too."""
     return "r" in MATRIX[service].get("assets", "")
@@ -59,11 +63,25 @@ def s3_policy(service: str, prefix: str = "", sources: Sequence[str] = ()) -> di
     return {"Version": "2012-10-17", "Statement": statements}
 
 
+def trainer_policy(prefix: str = "", sources: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the rights of trainers that have a key of their own, in the form of ``s3_policy``.
+
+    They read images and datasets, and write what runs leave behind. Models that may serve are
+    training's to write: it copies what passes the gate.
+    """
+    statements: list[dict[str, Any]] = []
+    for bucket in BUCKETS:
+        statements += _of_trainer(bucket, f"arn:aws:s3:::{prefix}{bucket}")
+    for bucket in sources:
+        statements += _allowed(f"arn:aws:s3:::{bucket}", _ON_OBJECTS["r"])
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
 def s3_bucket_policy(bucket: str, prefix: str = "", account: str = "ACCOUNT") -> dict[str, Any]:
     """Return who may do what in a bucket, for stores where the bucket itself says so.
 
-    The users are called ``wakeline-<service>``; ``account`` is that of the users, where there is
-    such a thing.
+    The users are called ``wakeline-<service>`` and ``wakeline-trainer``; ``account`` is
+    that of the users, where there is such a thing.
     """
     arn = f"arn:aws:s3:::{prefix}{bucket}"
     statements = []
@@ -72,7 +90,17 @@ def s3_bucket_policy(bucket: str, prefix: str = "", account: str = "ACCOUNT") ->
         who = {"AWS": [f"arn:aws:iam::{account}:user/wakeline-{service}"]}
         for statement in _allowed(arn, actions) if actions else ():
             statements.append({"Principal": who} | statement)
+    trainer = {"AWS": [f"arn:aws:iam::{account}:user/wakeline-trainer"]}
+    statements += [{"Principal": trainer} | one for one in _of_trainer(bucket, arn)]
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _of_trainer(bucket: str, arn: str) -> list[dict[str, Any]]:
+    statements = _allowed(arn, _ON_OBJECTS["r"]) if bucket in ("assets", "datasets") else []
+    if bucket == "datasets":
+        actions = ["s3:AbortMultipartUpload", "s3:PutObject"]
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": [f"{arn}/{RUNS}*"]})
+    return statements
 
 
 def _allowed(arn: str, actions: Sequence[str]) -> list[dict[str, Any]]:

@@ -166,6 +166,17 @@ def test_trainers_are_jobs_of_the_runner_with_trainings_own_key(name: str, read:
     assert container.files["BLOBS__SECRET_KEY"] == (launch.store_secret, launch.store_secret_key)
 
 
+def test_trainers_may_have_a_key_of_their_own(read: Read) -> None:
+    own = {"name": "trainers", "accessKeyKey": "id", "secretKeyKey": "key"}
+    rendered = render([STORES], {"trainer.secret": own})
+    launch = read(rendered, "training")[0].trainer.launch
+    assert (launch.store_secret, launch.store_access_key, launch.store_secret_key) == (
+        *("trainers", "id", "key"),
+    )
+    for container in _containers(rendered, "training"):
+        assert "trainers" not in {name for name, _ in container.files.values()}, container.what
+
+
 def test_a_trainers_pod_is_what_the_network_policies_select(
     read: Read,
 ) -> None:

@@ -277,7 +277,8 @@ imagePullSecrets:
 {{- /* How training makes its Jobs: its own settings trainer.launch, as JSON. */ -}}
 {{- define "wakeline.trainer" -}}
 {{- $fullname := include "wakeline.fullname" . -}}
-{{- $secret := (include "wakeline.stores" . | fromJson).s3.secret -}}
+{{- $own := .Values.trainer.secret -}}
+{{- $secret := ternary (include "wakeline.stores" . | fromJson).s3.secret $own (empty $own.name) -}}
 {{- $resources := dict "requests" dict "limits" dict -}}
 {{- range $side, $quantities := .Values.trainer.resources -}}
 {{- range $what, $quantity := $quantities }}{{ $_ := set (get $resources $side) $what (include "wakeline.scalar" $quantity) }}{{ end -}}

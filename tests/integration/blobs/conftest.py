@@ -12,6 +12,7 @@ from pytest_asyncio import fixture
 from urllib3.exceptions import HTTPError
 
 from wakeline_blobs import BUCKETS, MATRIX, Blobs, BlobSettings, s3_policy
+from wakeline_blobs.access import trainer_policy
 from wakeline_testing import S3Address
 from wakeline_testing.stack import SCOPE_NAME_LENGTH
 
@@ -42,7 +43,10 @@ async def blobs(object_store: BlobSettings) -> AsyncIterator[Blobs]:
 async def credentials(
     s3_server: S3Address, object_store: BlobSettings
 ) -> AsyncIterator[dict[str, tuple[str, str]]]:
-    """Access and secret key of every service; none where the store has one credential only."""
+    """Access and secret key of every service, and of trainers if this run makes users.
+
+    None where the store has one credential only.
+    """
     if s3_server.services:
         yield {name: (own.access_key, own.secret_key) for name, own in s3_server.services.items()}
         return
@@ -54,11 +58,13 @@ async def credentials(
         ),
         secure=object_store.secure,
     )
-    keys = {name: (object_store.prefix + name, secrets.token_hex(20)) for name in MATRIX}
+    policies = {name: s3_policy(name, object_store.prefix) for name in MATRIX}
+    policies["trainer"] = trainer_policy(object_store.prefix)
+    keys = {name: (object_store.prefix + name, secrets.token_hex(20)) for name in policies}
     try:
         for name, (access_key, secret_key) in keys.items():
             admin.user_add(access_key, secret_key)
-            admin.policy_add(access_key, policy=s3_policy(name, object_store.prefix))
+            admin.policy_add(access_key, policy=policies[name])
             admin.policy_set(access_key, user=access_key)
     except (MinioException, HTTPError):  # not a MinIO
         yield {}

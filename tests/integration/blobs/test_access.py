@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
+from minio.error import S3Error
 from pydantic import SecretStr
 
 from wakeline_blobs import (
@@ -13,6 +14,8 @@ from wakeline_blobs import (
     Blobs,
     BlobSettings,
 )
+from wakeline_trainer.contract import S3Settings
+from wakeline_trainer.storage import S3Store
 
 pytestmark = pytest.mark.s3
 
@@ -51,6 +54,39 @@ async def test_every_service_can_ask_whether_the_store_is_ready(
 ) -> None:
     async with Blobs(settings_of(service)) as own:
         await own.check(min(MATRIX[service]))
+
+
+async def test_a_trainers_own_key_is_enough_for_a_trainer_and_for_nothing_else(
+    blobs: Blobs, settings_of: Callable[[str], BlobSettings]
+) -> None:
+    key = settings_of("trainer")
+    trainer = S3Store(
+        S3Settings(
+            endpoint=key.endpoint,
+            access_key=key.access_key,
+            secret_key=key.secret_key,
+            secure=key.secure,
+        )
+    )
+    for bucket, name in (("assets", "image"), ("datasets", "manifests/1"), ("models", "1")):
+        await blobs.put(bucket, name, b"before")
+    at = f"s3://{key.prefix}"
+    assert trainer.read(f"{at}assets/image") == trainer.read(f"{at}datasets/manifests/1")
+    with pytest.raises(FileNotFoundError):  # and not a refusal: the first attempt finds none
+        trainer.read(f"{at}datasets/runs/1/checkpoint/weights.pt")
+    model = bytes(11 << 20)  # in parts
+    for _ in range(2):
+        trainer.write(f"{at}datasets/runs/1/1/model.onnx", model)
+    assert trainer.read(f"{at}datasets/runs/1/1/model.onnx") == model
+    for place in ("assets/image", "datasets/manifests/1", "models/1", "labels/1"):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            trainer.write(f"{at}{place}", b"after")
+    for place in ("models/1", "predictions/1", "labels/1"):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            trainer.read(f"{at}{place}")
+    async with Blobs(key) as own:
+        with pytest.raises(BlobAccessDeniedError):
+            await own.delete("datasets", "runs/1/1/model.onnx")
 
 
 @pytest.mark.parametrize("field", ["access_key", "secret_key"])

@@ -6,6 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from wakeline_blobs import BUCKETS, MATRIX, Blobs, BlobSettings, s3_policy
+from wakeline_blobs.access import RUNS, trainer_policy
+from wakeline_training.domain.run import attempt_prefix, checkpoint_prefix
 
 
 def test_only_prediction_reads_models() -> None:
@@ -35,6 +37,21 @@ def test_a_policy_names_every_bucket_of_the_matrix_and_no_other(service: str) ->
     assert arns == {
         f"arn:aws:s3:::p-{bucket}{tail}" for bucket in MATRIX[service] for tail in ("", "/*")
     }
+
+
+def test_a_trainer_writes_what_its_runs_leave_behind_and_nothing_else() -> None:
+    statements = trainer_policy("p-", ("own-images",))["Statement"]
+    written = [
+        arn
+        for statement in statements
+        for arn in statement["Resource"]
+        if set(statement["Action"]) - {"s3:GetObject", "s3:ListBucket"}
+    ]
+    assert written == ["arn:aws:s3:::p-datasets/runs/*"]
+    for made in (attempt_prefix("run", 1), checkpoint_prefix("run")):
+        assert made.startswith(RUNS)
+    read = {arn for one in statements if "s3:GetObject" in one["Action"] for arn in one["Resource"]}
+    assert read == {f"arn:aws:s3:::{name}/*" for name in ("p-assets", "p-datasets", "own-images")}
 
 
 def test_a_writer_of_models_may_not_read_them() -> None:
