@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 from referencing import Registry, Resource
 
+from tests.charts.custom_kinds import SPECS, schema_of
 from tests.charts.rendering import (
     CHART,
     INSTALLATIONS,
@@ -25,7 +26,7 @@ from tests.charts.rendering import (
 )
 
 KUBERNETES = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
-CUSTOM = {"PodMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication", "HTTPRoute"}
+CUSTOM = {kind for _, kind in SPECS}
 """Kinds that Kubernetes itself does not have."""
 
 
@@ -57,6 +58,17 @@ def test_every_object_fits_kubernetes_own_schema(version: str, name: str) -> Non
     for one in installation(name).objects:
         if one["kind"] not in CUSTOM:
             _validator(version, one["kind"], one["apiVersion"]).validate(one)
+
+
+def test_every_object_of_a_custom_kind_fits_what_its_owner_knows() -> None:
+    seen = set()
+    for name in INSTALLATIONS:
+        for one in installation(name).of(*CUSTOM):
+            validator = Draft202012Validator(schema_of(one["apiVersion"], one["kind"]))
+            validator.validate(one)
+            assert not validator.is_valid(one | {"spec": one["spec"] | {"selectr": {}}})
+            seen.add(one["kind"])
+    assert seen == CUSTOM
 
 
 @cache
