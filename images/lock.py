@@ -25,6 +25,11 @@ IMAGES = {
     "trial": ["embedded"],
 }
 """Image -> extras of ``wakeline``; lineage needs no more than the base."""
+SHARED = {
+    "scipy": ["labeling", "review", "training", "prediction", "trainer"],
+    "vision": ["ingest", "prediction", "trainer"],
+}
+"""Layer -> images that share it: it holds what all of them need. Each is made once."""
 
 TORCH = "torch"
 OF_TORCH = ("cuda-", "nvidia-", "triton")
@@ -48,9 +53,15 @@ def main() -> None:
     pins = [f"{name}=={version_in(block)}" for name, block in together.items()]
     shared = resolve(base, pins)
     write("base", shared)
+    beyond = {}
     for name, needed in needs.items():
         found = resolve(base + needed, pins)
-        write(name, {one: found[one] for one in found.keys() - shared.keys()}, beyond="base")
+        beyond[name] = {one: found[one] for one in found.keys() - shared.keys()}
+    for layer, images in SHARED.items():
+        first, *others = (beyond[image] for image in images)
+        beyond[layer] = {one: first[one] for one in first if all(one in o for o in others)}
+    for name, blocks in beyond.items():
+        write(name, blocks, beyond="base")
     (LOCKS / "torch.txt").write_text(f"{TORCH}=={version_in(together[TORCH])}\n")
     write("build", resolve(project["build-system"]["requires"]))
 
