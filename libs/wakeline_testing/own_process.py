@@ -37,7 +37,7 @@ async def own_process(
 
 
 async def _answering(url: str, process: asyncio.subprocess.Process) -> None:
-    async with httpx.AsyncClient() as client, asyncio.timeout(60):
+    async with httpx.AsyncClient() as client, asyncio.timeout(180):
         while True:
             assert process.returncode is None, f"it ended with {process.returncode}"
             with suppress(httpx.TransportError):
@@ -63,6 +63,6 @@ def _plain(value: Any) -> Any:
         case SecretStr():
             return value.get_secret_value()
         case timedelta():
-            return value.total_seconds()
+            return f"PT{value.total_seconds()}S"
         case _:
             return str(value)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_embedded import health, ports, processes
+from wakeline_embedded import health, keeper, ports, processes
+from wakeline_embedded.keeper import pause_after
 from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
 from wakeline_embedded.program import Program
@@ -45,6 +46,8 @@ PROGRAM = textwrap.dedent(
             self.send_response(503 if why.exists() else 200)
             self.end_headers()
             self.wfile.write(json.dumps({"checks": checks}).encode())
+    if (folder / f"{name}.dies").exists():
+        sys.exit(7)
     server = http.server.HTTPServer(("127.0.0.1", port), Health)
     note("starts")
     server.serve_forever()
@@ -152,6 +155,39 @@ async def test_a_killed_process_is_started_again_and_counted(stack: Stack) -> No
         assert again.restarts == 1
         assert again.process not in (None, first)
         assert stack.record("store").restarts == 0
+
+
+async def test_a_process_that_dies_at_once_is_started_ever_more_rarely_and_hurts_no_other(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def shorter(failures: int) -> float:
+        pauses.append(pause_after(failures))
+        return pauses[-1] / 100
+
+    monkeypatch.setattr(keeper, "pause_after", shorter)
+    async with stack.up():
+        store, first = stack.record("store"), stack.record("review").process
+        assert first is not None
+        (stack.folder / "review.dies").touch()
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: stack.record("review").restarts >= 9, limit=60)
+        assert pauses[:9] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+        await until(lambda: stack.record("review").condition is Condition.BACKING_OFF)
+        assert "ended with 7" in stack.record("review").detail
+        assert stack.record("store") == store
+        assert stack.state.phase is Phase.UP
+
+        (stack.folder / "review.dies").unlink()
+        monkeypatch.setattr(keeper, "_STEADY", 0.0)  # as if it had run for long from now on
+        await until(lambda: stack.record("review").condition is Condition.UP, limit=60)
+        again = stack.record("review").process
+        assert again is not None
+        os.kill(again.pid, signal.SIGKILL)
+        await until(lambda: stack.record("review").process not in (None, again), limit=60)
+        assert pauses[-1] == 0.5, "one that had worked is wanted back at once"
+        assert stack.record("store") == store
 
 
 async def test_a_process_that_cannot_work_is_told_apart_from_one_that_is_gone(

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +46,14 @@ class Platform:
         self.roads: dict[str, Road] = {}
 
     async def up(self, *, small_disks: bool) -> None:
-        """Bring everything up, or take over what an earlier run left."""
+        """Bring everything up, or take over what an earlier run left; all of it, or nothing."""
+        try:
+            await self._up(small_disks=small_disks)
+        except BaseException:  # nobody takes down what never came up
+            await self.down()
+            raise
+
+    async def _up(self, *, small_disks: bool) -> None:
         self.home.mkdir(parents=True, exist_ok=True)
         base = self._base()
         mine = Ports(base)
@@ -69,13 +76,17 @@ class Platform:
         await wakeline(self.services, ["up", "--split", "--port", str(base + BLOCK), *given], told)
 
     async def down(self) -> None:
-        """End everything; the data stays, the small disks are unmounted."""
-        for layout in (self.services, self.servers):
-            await wakeline(layout, ["down"], {})
-        for road in self.roads.values():
-            await road.close()
-        for disk in self.disks.values():
-            await asyncio.to_thread(subprocess.run, ["umount", "-l", str(disk)], check=False)
+        """End everything that is there; the data stays, the small disks are unmounted."""
+        async with AsyncExitStack() as last_first:  # all of it, also where a part does not end
+            for name in STORES:
+                disk = self.servers.root / name
+                if disk.is_mount():
+                    last_first.push_async_callback(_run, "umount", "-l", str(disk))
+            for road in self.roads.values():
+                last_first.push_async_callback(road.close)
+            for layout in (self.servers, self.services):
+                if StackState.load(layout) is not None:
+                    last_first.push_async_callback(wakeline, layout, ["down"], {})
 
     @property
     def bootstrap(self) -> str:
@@ -181,6 +192,10 @@ async def wakeline(layout: Layout, words: list[str], told: Mapping[str, str]) ->
     )
     if done.returncode:
         raise RuntimeError(f"wakeline {words[0]} failed: {done.stdout}{done.stderr}")
+
+
+async def _run(*command: str) -> None:
+    await asyncio.to_thread(subprocess.run, command, check=True)
 
 
 def can_mount() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -15,10 +16,13 @@ import pytest
 from tests.system.faults.evidence import Evidence, Told
 from tests.system.faults.inflight import Work
 from tests.system.faults.ledger import Ledger
+from tests.system.faults.platform import STORES, Platform, can_mount
 from tests.system.faults.roads import Road
 from tests.system.faults.schedule import Rates, faults
 from tests.system.faults.verdict import violations
+from wakeline_embedded.layout import BLOCK
 from wakeline_embedded.ports import free_port
+from wakeline_embedded.state import StackState
 
 TARGETS = ("broker", "mongod", "seaweedfs", "labeling-serve", "review-consume")
 
@@ -93,6 +97,23 @@ async def test_a_road_can_be_slow_and_closed() -> None:
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", road.port)
     server.close()
+
+
+@pytest.mark.timeout(300)
+async def test_a_platform_that_does_not_come_up_leaves_nothing_behind(tmp_path: Path) -> None:
+    platform = Platform(tmp_path / "run")
+    platform.home.mkdir()
+    taken = socket.create_server(("127.0.0.1", platform._base() + BLOCK + 1))
+    with taken, pytest.raises(RuntimeError, match="is taken by"):
+        await platform.up(small_disks=can_mount() is None)
+    servers = StackState.load(platform.servers)
+    assert servers is not None, "the stores had been up"
+    assert servers.up_after is not None
+    assert (servers.survivors, servers.supervised) == ((), False)
+    assert not [name for name in STORES if (platform.servers.root / name).is_mount()]
+    for road in platform.roads.values():
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", road.port)
 
 
 def _gone() -> None:
