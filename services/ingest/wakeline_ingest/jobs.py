@@ -57,7 +57,8 @@ async def group(lease: Lease) -> None:
     """Place the assets that have waited longest; a job's id is its asset."""
     asset_ids = [job.id for job in lease.jobs]
     library, placed = lease.read().library, False
-    prints = usecases.Prints(library, lease.resources.depot)
+    resources = lease.resources
+    prints = usecases.Prints(library, resources.depot, resources.checks_at_once)
     while not placed:  # what another process placed first, it placed for good: this ends
         plans = await usecases.plan_groups(library, prints, asset_ids)
         with suppress(TurnTakenError):

@@ -25,6 +25,8 @@ class Resources:
     upload_folder: Path | None
     checking: asyncio.Semaphore
     """Held while an image is decoded, so that many uploads don't fill the memory."""
+    checks_at_once: int
+    """So many images may be decoded, and so many others placed, at the same time."""
     uploads: UploadSettings
     archives: ArchiveLimits
     public_blobs: Blobs

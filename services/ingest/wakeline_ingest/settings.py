@@ -62,7 +62,8 @@ class Settings(ServiceSettings):
     refuse_wrong_extensions: bool = True
     """Refuse a file whose name says another image format than its bytes."""
     checks_at_once: Annotated[int, Field(ge=1, le=64)] = 2
-    """Images decoded at the same time; each needs up to a few bytes a pixel and channel."""
+    """Images decoded at the same time; each needs up to a few bytes a pixel and channel. So many
+    others are placed at the same time. As many as there are processors is a good choice."""
     upload_folder: Path | None = None
     """Where files lie while they are checked; None: the system's folder for temporary files."""
     source_buckets: tuple[str, ...] = ()

@@ -53,6 +53,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
             max_file_bytes=settings.max_file_bytes,
             upload_folder=settings.upload_folder,
             checking=asyncio.Semaphore(settings.checks_at_once),
+            checks_at_once=settings.checks_at_once,
             uploads=settings.uploads,
             archives=ArchiveLimits(
                 entries=settings.archives.max_entries,

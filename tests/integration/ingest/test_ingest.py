@@ -405,7 +405,7 @@ async def test_a_plan_made_before_another_process_placed_assets_does_not_count(
         await client.put(SET, json={})
         ids = [(await send(client, encoded(p))).json()["asset_id"] for p in (CAT, COINS)]
         reader: Any = front.stores.open(None)
-        prints = usecases.Prints(reader.library, front.process.runtime.resources.depot)
+        prints = usecases.Prints(reader.library, front.process.runtime.resources.depot, 2)
         plans = [await usecases.plan_groups(reader.library, prints, [asset]) for asset in ids]
 
         async def place(plan: list[usecases.Plan]) -> None:

@@ -110,7 +110,7 @@ async def test_a_group_can_be_said_until_the_asset_is_in_one(scope: Scope) -> No
         later = [{"$set": {"not_before": {"$add": ["$$NOW", 3_600_000]}}}]
         await front.database["jobs"].update_many(groups_wait, later)
         library = front.stores.open(None).library
-        prints = usecases.Prints(library, front.process.runtime.resources.depot)
+        prints = usecases.Prints(library, front.process.runtime.resources.depot, 2)
         too_early = await usecases.plan_groups(library, prints, [asset_id(n) for n in range(3)])
         await told(client, "file_name,group\n0.png,g-0\n1.png,g-1\n")
         async with running(service(chosen), scope) as process:

@@ -100,14 +100,22 @@ def _pairs(a: _Bits, b: _Bits) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.intp)
         return nothing, nothing
-    ours, theirs = a.astype(np.float32), b.astype(np.float32)
-    different = ours.sum(1)[:, None] + theirs.sum(1)[None] - 2 * ours @ theirs.T
+    # Counted as bits of whole words: a product of matrices of this size costs as much in waking
+    # the threads of BLAS as in work, and where processors are few they get in each other's way.
+    ours, theirs = (_words(bits) for bits in (a, b))
+    low, high = np.bitwise_count(ours[:, :, None] ^ theirs[:, None, :])
+    different = low + high  # at most 128, so 8 bits hold it
     best = different.argmin(axis=1)
     rows = np.arange(len(a))
     distance = different[rows, best]
     mutual = (different.argmin(axis=0)[best] == rows) & (distance <= MOST_DIFFERENT_BITS)
     order = np.argsort(distance[mutual], kind="stable")
     return rows[mutual][order], best[mutual][order]
+
+
+def _words(bits: _Bits) -> NDArray[np.uint64]:
+    """Return each row's 128 bits as two words, shape (2, N)."""
+    return np.ascontiguousarray(np.packbits(bits, axis=1)).view(np.uint64).T
 
 
 def _similarity(p: _Complex, q: _Complex, mirrored: bool) -> tuple[Similarity, int] | None:

@@ -40,11 +40,17 @@ class Plan:
 
 
 class Prints:
-    """The fingerprints of assets that are to be placed: looked up, or taken from their previews."""
+    """The fingerprints of assets that are to be placed: looked up, or taken from their previews.
 
-    def __init__(self, library: Library, depot: Depot) -> None:
+    Parameters
+    ----------
+    at_once : images worked on at the same time, each in a thread; what is found is the same
+    """
+
+    def __init__(self, library: Library, depot: Depot, at_once: int) -> None:
         self._library = library
         self._depot = depot
+        self._threads = asyncio.Semaphore(at_once)
         self._taken: dict[AssetId, Filed] = {}
 
     async def of(self, assets: Iterable[AssetRecord]) -> dict[AssetId, Filed]:
@@ -54,17 +60,26 @@ class Prints:
         """
         wanted = {asset.asset_id: asset for asset in assets}
         previews = await self._library.previews(wanted.keys() - self._taken.keys())
-        await asyncio.gather(
-            *(
-                self._depot.put(wanted[each.asset_id].thumbnail, each.thumbnail, JPEG)
-                for each in previews
-            )
-        )
-        for each in previews:
-            dataset_id = wanted[each.asset_id].dataset_id
-            self._taken[each.asset_id] = await asyncio.to_thread(_filed, dataset_id, each)
+        await asyncio.gather(*(self._take(wanted[each.asset_id], each) for each in previews))
         older = await self._library.fingerprints(wanted.keys() - self._taken.keys())
         return older | {each: self._taken[each] for each in wanted.keys() & self._taken.keys()}
+
+    async def copies(self, mine: Filed, earlier: Sequence[Filed]) -> list[Filed]:
+        """Return the copies of an image among earlier ones and placed ones, the most alike first.
+
+        Parameters
+        ----------
+        earlier : images that are to be placed before this one, by the same plan
+        """
+        others = _sharing(mine, earlier) + await self._library.candidates(mine, MOST_CANDIDATES)
+        async with self._threads:
+            return await asyncio.to_thread(_copies, mine, others)
+
+    async def _take(self, asset: AssetRecord, preview: Preview) -> None:
+        await self._depot.put(asset.thumbnail, preview.thumbnail, JPEG)
+        async with self._threads:
+            taken = await asyncio.to_thread(_filed, asset.dataset_id, preview)
+        self._taken[asset.asset_id] = taken
 
 
 async def plan_groups(library: Library, prints: Prints, asset_ids: Iterable[AssetId]) -> list[Plan]:
@@ -104,17 +119,19 @@ async def _placed(
     groups = await _with_parents(library, assets)
     parents = {a.asset_id: a.declared.parent for a in assets.values() if a.declared.parent}
     filed = await prints.of(assets.values())
+    ordered = [filed[asset_id] for asset_id in grouping.parents_first(assets, parents)]
+    # Which images are copies does not depend on groups, so all are compared at the same time;
+    # which group each is in depends on those before it.
+    compared = (prints.copies(mine, ordered[:place]) for place, mine in enumerate(ordered))
     placed: list[Placed] = []
-    for asset_id in grouping.parents_first(assets, parents):
-        asset, mine = assets[asset_id], filed[asset_id]
-        earlier = [replace(p.fingerprint, group=p.grouping.group) for p in placed]
-        others = _sharing(mine, earlier) + await library.candidates(mine, MOST_CANDIDATES)
-        copies = await asyncio.to_thread(_copies, mine, others)
+    for mine, found in zip(ordered, await asyncio.gather(*compared), strict=True):
+        asset = assets[mine.asset_id]
+        copies = [Relative(o.asset_id, o.group or groups[o.asset_id]) for o in found]
         parent = asset.declared.parent
         relative = Relative(parent, groups[parent]) if parent else None
-        found = grouping.place(asset.digest, asset.declared.group, relative, copies)
-        groups[asset_id] = found.group
-        placed.append(Placed(asset, mine, found))
+        where = grouping.place(asset.digest, asset.declared.group, relative, copies)
+        groups[asset.asset_id] = where.group
+        placed.append(Placed(asset, mine, where))
     return placed
 
 
@@ -141,8 +158,7 @@ def _sharing(mine: Filed, others: Sequence[Filed]) -> list[Filed]:
     return [other for other in others if not keys.isdisjoint(other.keys)]
 
 
-def _copies(mine: Filed, others: Sequence[Filed]) -> list[Relative]:
-    """Compare with each candidate, and return the copies, the most alike first."""
+def _copies(mine: Filed, others: Sequence[Filed]) -> list[Filed]:
     ours = Fingerprint.from_bytes(mine.data)
     found: list[tuple[Resemblance, Filed]] = []
     for other in others:
@@ -150,7 +166,7 @@ def _copies(mine: Filed, others: Sequence[Filed]) -> list[Relative]:
         if how is not None:
             found.append((how, other))
     found.sort(key=lambda one: (-one[0].points, -one[0].correlation, one[1].asset_id))
-    return [Relative(other.asset_id, other.group or "") for _, other in found]
+    return [other for _, other in found]
 
 
 def _filed(dataset_id: DatasetId, preview: Preview) -> Filed:
