@@ -16,3 +16,19 @@ class AssetIngested(AssetEvent):
     """The larger image that this one was declared to be cut from."""
     upstream_masks: dict[str, str] = {}
     """Name of a mask that came with the image -> key in the bucket ``assets``."""
+
+
+class AssetWithdrawn(AssetEvent):
+    """An image that was never copied is to be had no more: its owner deleted or replaced it."""
+
+    TYPE: ClassVar[str] = "asset.withdrawn"
+    PRODUCER: ClassVar[ServiceName] = "ingest"
+    superseded_by: AssetId | None = None
+    """The image that lies in its place now; None: nothing does."""
+
+
+class AssetRestored(AssetEvent):
+    """An image that was withdrawn is to be had again."""
+
+    TYPE: ClassVar[str] = "asset.restored"
+    PRODUCER: ClassVar[ServiceName] = "ingest"

@@ -8,6 +8,8 @@ from wakeline_events.base import Event, ServiceName
 
 EVENT_CLASSES: tuple[type[Event], ...] = (
     ingest.AssetIngested,
+    ingest.AssetWithdrawn,
+    ingest.AssetRestored,
     labeling.ProjectConfigured,
     labeling.TeamConfigured,
     labeling.BenchmarkSet,

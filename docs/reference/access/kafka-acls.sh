@@ -32,6 +32,7 @@ acls --add --allow-principal User:wakeline-training --operation Read --topic wak
 acls --add --allow-principal User:wakeline-training --operation Read --group wakeline.training
 acls --add --allow-principal User:wakeline-training --operation Write --topic wakeline.training
 
+acls --add --allow-principal User:wakeline-prediction --operation Read --topic wakeline.ingest
 acls --add --allow-principal User:wakeline-prediction --operation Read --topic wakeline.labeling
 acls --add --allow-principal User:wakeline-prediction --operation Read --topic wakeline.training
 acls --add --allow-principal User:wakeline-prediction --operation Read --group wakeline.prediction

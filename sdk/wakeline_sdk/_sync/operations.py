@@ -96,8 +96,8 @@ class Operations:
         Parameters
         ----------
         event_type
-            ``asset.ingested``, ``project.configured``, ``team.configured``, ``benchmark.set``,
-            ``label.accepted`` or ``model.published``.
+            ``asset.ingested``, ``asset.withdrawn``, ``project.configured``, ``team.configured``,
+            ``benchmark.set``, ``label.accepted`` or ``model.published``.
         key
             Only this key's: an asset, ``project:<id>``, ``team:<id>`` or a stage.
 

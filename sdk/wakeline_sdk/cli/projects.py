@@ -97,13 +97,16 @@ def status(
     found = [session.client.projects.status(project, name) for name in stages]
     columns = {
         "stage": lambda one: one["stage_id"],
-        **{state: _slots(state) for state in ("held", "queued", "leased", "submitted", "done")},
+        **{state: _slots(state) for state in _STATES},
         "waits for others": lambda one: one["waits_for_others"],
         "serving": lambda one: one["model_version"] or "its other predictors",
         "epoch": lambda one: one["serving_epoch"],
         "queued by epoch": lambda one: one["queued_by_epoch"],
     }
     session.display.rows(found, columns, none="the project has no stage")
+
+
+_STATES = ("held", "queued", "leased", "submitted", "done", "withdrawn")
 
 
 def _slots(state: str) -> Callable[[StageStatus], object]:

@@ -101,7 +101,7 @@ class Assets(Protocol):
 
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]: ...
     async def ingested(
-        self, asset_id: AssetId | None, after: str, limit: int
+        self, asset_id: AssetId | None, after: str, limit: int, *, absent: bool = False
     ) -> list[AssetRecord]: ...
     async def page(
         self,
@@ -123,12 +123,8 @@ class Assets(Protocol):
         """Put an asset into a group and keep its fingerprint; its preview has been used."""
         ...
 
-    def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
-        """Note that an asset's bytes are to be had no more."""
-        ...
-
-    def stay(self, asset_id: AssetId) -> None:
-        """Note that an asset's bytes are to be had, after all or again."""
+    def put_presence(self, asset: AssetRecord) -> None:
+        """Note whether an asset's bytes are to be had; always a write, so that others see it."""
         ...
 
 

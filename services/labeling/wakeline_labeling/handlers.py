@@ -1,11 +1,11 @@
 """Which event causes which use case."""
 
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
 from wakeline_events.training import ModelPublished, ModelRetired
 from wakeline_labeling.ports import UnitOfWork
-from wakeline_labeling.usecases import answering, opening, verdicts
+from wakeline_labeling.usecases import answering, opening, verdicts, withdrawing
 from wakeline_messaging import Handlers, Reads
 
 handlers = Handlers()
@@ -14,6 +14,16 @@ handlers = Handlers()
 @handlers.on(AssetIngested)
 async def on_asset_ingested(event: AssetIngested, uow: UnitOfWork) -> None:
     await opening.take_in(uow, event.asset)
+
+
+@handlers.on(AssetWithdrawn)
+async def on_asset_withdrawn(event: AssetWithdrawn, uow: UnitOfWork) -> None:
+    await withdrawing.withdraw(uow, event.asset_id)
+
+
+@handlers.on(AssetRestored)
+async def on_asset_restored(event: AssetRestored, uow: UnitOfWork) -> None:
+    await withdrawing.restore(uow, event.asset_id)
 
 
 @handlers.on(PredictionCompleted)

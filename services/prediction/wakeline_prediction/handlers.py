@@ -1,5 +1,6 @@
 """Which event causes which use case."""
 
+from wakeline_events.ingest import AssetRestored, AssetWithdrawn
 from wakeline_events.labeling import (
     PredictionRequested,
     ProjectConfigured,
@@ -13,6 +14,16 @@ from wakeline_prediction.ports import PredictionUnitOfWork
 from wakeline_prediction.usecases import projection
 
 handlers = Handlers()
+
+
+@handlers.on(AssetWithdrawn)
+async def on_asset_withdrawn(event: AssetWithdrawn, uow: PredictionUnitOfWork) -> None:
+    uow.withdrawals.add(event.asset_id)
+
+
+@handlers.on(AssetRestored)
+async def on_asset_restored(event: AssetRestored, uow: PredictionUnitOfWork) -> None:
+    await projection.restore_image(uow, event.asset_id)
 
 
 @handlers.on(ProjectConfigured)

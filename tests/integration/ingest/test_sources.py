@@ -15,6 +15,9 @@ import pytest
 from tests.integration.ingest.images import Bucket, bucket_of, everything, picture
 from wakeline_blobs import BlobChangedError, Blobs, SourceBucket
 from wakeline_embedded import ports
+from wakeline_events.base import Event
+from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
+from wakeline_ingest import usecases
 from wakeline_ingest.importing import sync as syncing
 from wakeline_ingest.settings import Settings
 from wakeline_ingest.wiring import service
@@ -194,6 +197,64 @@ async def test_changed_gone_renamed_and_copied_objects_are_told_apart(
     digest = hashlib.sha256(picture(3)).hexdigest()
     assert (await client.get(f"/v1/assets/fields%3A{digest}/image")).content == picture(3)
     assert await everything(client, f"{SET}/assets", presence="gone") == []
+
+
+async def test_what_leaves_a_bucket_and_comes_back_is_told_to_everyone(
+    ingest: RunningService, client: httpx.AsyncClient, bucket: Bucket, scope: Scope
+) -> None:
+    for n in range(3):
+        await bucket.put(f"in/{n}.png", picture(n))
+    await bucket.put("in/twin.png", picture(2))
+    await synced(client, ingest)
+    lost, changed = [(await asset_named(client, f"{n}.png"))["asset_id"] for n in range(2)]
+    await bucket.delete("in/0.png")
+    await bucket.delete("in/2.png")  # its twin stays
+    await bucket.put("in/1.png", picture(7))
+    await synced(client, ingest)
+    new = f"fields:{hashlib.sha256(picture(7)).hexdigest()}"
+    said = await told(scope)
+    assert sorted(said, key=lambda event: event.key) == [
+        AssetWithdrawn(asset_id=a, superseded_by=by)
+        for a, by in sorted([(lost, None), (changed, new)])
+    ]
+    await synced(client, ingest)  # nothing new, so nothing is said
+    await bucket.put("in/elsewhere.png", picture(0))
+    await synced(client, ingest)
+    assert (await told(scope))[2:] == [AssetRestored(asset_id=lost)]
+
+
+async def test_an_image_that_leaves_before_it_is_in_its_group_is_told_of_in_order(
+    scope: Scope, bucket: Bucket
+) -> None:
+    chosen = settings(scope)
+    async with running(service(chosen), scope) as ingest, ingest.client("engineer") as client:
+        await client.put(SET, json={})
+        await client.put(SOURCE, json={"bucket": bucket.name, "prefix": "in/"})
+        await bucket.put("in/0.png", picture(0))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(usecases, "plan_groups", never)
+            await client.post(f"{SOURCE}/sync")
+            while not await ingest.database["assets"].find_one():
+                await asyncio.sleep(0.02)
+            await bucket.delete("in/0.png")
+            while not await ingest.database["assets"].find_one({"presence": "gone"}):
+                await client.post(f"{SOURCE}/sync")
+                await asyncio.sleep(0.05)
+            assert await published(scope, "ingest") == []
+        await ingest.database["jobs"].update_many({}, [{"$set": {"not_before": "$$NOW"}}])
+        await ingest.settled()
+        events = [envelope.event() for envelope in await published(scope, "ingest")]
+        assert [type(event) for event in events] == [AssetIngested, AssetWithdrawn]
+
+
+async def never(*_: object) -> None:
+    raise RuntimeError("not yet")
+
+
+async def told(scope: Scope) -> list[Event]:
+    """What was said of presence so far."""
+    events = [envelope.event() for envelope in await published(scope, "ingest")]
+    return [event for event in events if not isinstance(event, AssetIngested)]
 
 
 async def test_names_that_swap_their_bytes_lose_no_asset(

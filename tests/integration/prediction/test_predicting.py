@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from wakeline_blobs import Blobs, load_shapes
+from wakeline_events.ingest import AssetRestored, AssetWithdrawn
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_geometry.shapes import Box, Mask, Predicted
 from wakeline_testing import Scope
@@ -122,6 +123,25 @@ async def test_a_failed_prediction_is_tried_again_when_it_is_requested(
         "prediction.failed",
         "prediction.completed",
     ]
+
+
+async def test_nobody_looks_at_an_image_that_is_gone_until_it_is_back(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    shown, other = await ingest(stocked, "a"), await ingest(stocked, "b")
+    await others.publish(AssetWithdrawn(asset_id=shown.asset_id))
+    await prediction.settled()
+    await others.publish(configured(THRESHOLD), opened(shown), opened(other))
+    await prediction.settled()
+    said = {each.asset_id: each for each in await answers(stocked)}
+    failed = said[shown.asset_id]
+    assert isinstance(failed, PredictionFailed)
+    assert failed.code == "image-withdrawn"  # though its bytes are there: nobody looked
+    assert isinstance(said[other.asset_id], PredictionCompleted)
+    await others.publish(AssetRestored(asset_id=shown.asset_id))
+    await prediction.settled()
+    done = [each.asset_id for each in await completed(stocked)]
+    assert sorted(done) == sorted([shown.asset_id, other.asset_id])
 
 
 async def test_another_ontology_is_predicted_for_anew(

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from wakeline_events.base import Asset, AssetId, DatasetId
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetWithdrawn
 from wakeline_ingest.domain.errors import AssetDiffersError, MetadataRefusedError
 from wakeline_ingest.domain.metadata import Statement, merged
 
@@ -179,3 +179,8 @@ def ingested(asset: AssetRecord, group: str, neighbours: tuple[AssetId, ...]) ->
         parent=asset.declared.parent,
         upstream_masks={name: part.key for name, part in asset.masks.items()},
     )
+
+
+def withdrawn(asset: AssetRecord) -> AssetWithdrawn:
+    """Say that an asset's bytes are not to be had any more."""
+    return AssetWithdrawn(asset_id=asset.asset_id, superseded_by=asset.superseded_by)

@@ -1,7 +1,6 @@
 """Assets, their previews and their fingerprints in MongoDB."""
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from wakeline_events.base import AssetId, DatasetId
@@ -87,9 +86,13 @@ class MongoAssets:
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
         return [documents.asset_from(row) for row in rows]
 
-    async def ingested(self, asset_id: AssetId | None, after: str, limit: int) -> list[AssetRecord]:
+    async def ingested(
+        self, asset_id: AssetId | None, after: str, limit: int, *, absent: bool = False
+    ) -> list[AssetRecord]:
         """Assets of all datasets that are in their group, or one of them, behind ``after``."""
         wanted: dict[str, Any] = {"_id": {"$gt": after}, "state": "ingested"}
+        if absent:
+            wanted |= {"presence": {"$in": ["gone", "superseded"]}}
         if asset_id is not None:
             wanted["_id"]["$eq"] = asset_id
         rows = await self._assets.find(wanted, sort=[("_id", 1)], limit=limit)
@@ -113,17 +116,8 @@ class MongoAssets:
         self._fingerprints.replace({"_id": asset_id}, documents.of_filed(filed), upsert=True)
         self._previews.delete({"_id": asset_id})
 
-    def leave(self, asset_id: AssetId, at: datetime, superseded_by: AssetId | None) -> None:
-        """Note that an asset's bytes are to be had no more."""
-        presence: Presence = "superseded" if superseded_by else "gone"
-        change = {"presence": presence, "absent_since": at, "superseded_by": superseded_by}
-        self._assets.update({"_id": asset_id}, {"$set": change})
-
-    def stay(self, asset_id: AssetId) -> None:
-        """Note that an asset's bytes are to be had, after all or again.
-
-        Always a write: of two syncs that each lose one of two copies, one then sees what the
-        other did.
-        """
-        change = {"presence": "here", "absent_since": None, "superseded_by": None}
-        self._assets.update({"_id": asset_id}, {"$set": change, "$inc": {"stays": 1}})
+    def put_presence(self, asset: AssetRecord) -> None:
+        """Note whether an asset's bytes are to be had; always changes its document."""
+        names = ("presence", "absent_since", "superseded_by")
+        change = {name: getattr(asset, name) for name in names}
+        self._assets.update({"_id": asset.asset_id}, {"$set": change, "$inc": {"stays": 1}})

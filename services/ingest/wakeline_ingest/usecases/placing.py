@@ -106,11 +106,14 @@ async def place(uow: IngestUnitOfWork, plans: Iterable[Plan]) -> None:
     for plan in plans:
         if not await uow.datasets.take_turn(plan.dataset_id, plan.turn):
             raise TurnTakenError(plan.dataset_id)
+        now = await uow.assets.several(each.asset.asset_id for each in plan.placed)
         for each in plan.placed:
             found = each.grouping
             filed = replace(each.fingerprint, group=found.group)
             uow.assets.place(each.asset.asset_id, filed, found.neighbours)
             uow.emit(records.ingested(each.asset, found.group, found.neighbours))
+            if now[each.asset.asset_id].presence != "here":  # its source has lost it already
+                uow.emit(records.withdrawn(now[each.asset.asset_id]))
 
 
 async def _placed(

@@ -1,7 +1,7 @@
 """What this service can say again of its state: assets that are in their group."""
 
 from wakeline_events.base import AssetId
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetWithdrawn
 from wakeline_ingest.domain import records
 from wakeline_ingest.ports import IngestUnitOfWork
 
@@ -18,4 +18,12 @@ async def assets(
     ]
 
 
-STATES = {AssetIngested.TYPE: assets}
+async def withdrawn(
+    uow: IngestUnitOfWork, key: AssetId | None, after: str, limit: int
+) -> list[tuple[str, AssetWithdrawn]]:
+    """A page of ingested assets that are not to be had, each as the event that tells of it."""
+    found = await uow.assets.ingested(key, after, limit, absent=True)
+    return [(asset.asset_id, records.withdrawn(asset)) for asset in found]
+
+
+STATES = {AssetIngested.TYPE: assets, AssetWithdrawn.TYPE: withdrawn}

@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wakeline_events.base import AssetId, DatasetId
+from wakeline_events.ingest import AssetRestored
+from wakeline_ingest.domain import records
 from wakeline_ingest.domain.errors import (
     CopyLostError,
     SourceDiffersError,
     UnknownSourceError,
 )
 from wakeline_ingest.domain.imports import ImportRecord, Line, Outcome
+from wakeline_ingest.domain.records import AssetRecord
 from wakeline_ingest.domain.sources import (
     Known,
     Listed,
@@ -113,7 +116,7 @@ async def register(
     counts: Counter[Outcome] = Counter()
     left: list[tuple[Met, AssetId | None]] = []
     for each in found:
-        line = _registered(uow, source, each, set(there))
+        line = _registered(uow, source, each, there)
         if each.arrival is not None:
             there.setdefault(each.arrival.asset.asset_id, each.arrival.asset)
         if each.was is not None and each.was != line.asset_id:
@@ -149,7 +152,9 @@ async def lose(
     return counts
 
 
-def _registered(uow: IngestUnitOfWork, source: SourceRecord, met: Met, there: set[AssetId]) -> Line:
+def _registered(
+    uow: IngestUnitOfWork, source: SourceRecord, met: Met, there: dict[AssetId, AssetRecord]
+) -> Line:
     name = name_of(source, met.listed.key)
     if met.arrival is None:
         uow.sources.put(source, met.listed, "refused", None)
@@ -161,7 +166,7 @@ def _registered(uow: IngestUnitOfWork, source: SourceRecord, met: Met, there: se
         uow.assets.add(asset, met.arrival.preview)
         uow.enqueue(GROUP_JOB, asset.asset_id, {})
         return Line(name, "changed" if met.was else "new", asset.asset_id, met.was)
-    uow.assets.stay(asset.asset_id)
+    there[asset.asset_id] = _stay(uow, there[asset.asset_id])
     if met.was == asset.asset_id:
         return Line(name, "unchanged", asset.asset_id)
     return Line(name, "changed" if met.was else "duplicate", asset.asset_id, met.was)
@@ -180,12 +185,34 @@ async def _left(
         own = object_id_of(source.row_id, met.listed.key)
         if await uow.sources.elsewhere(met.was, [own]):
             raise CopyLostError(f"another copy of {met.was} has come")
-        uow.assets.leave(met.was, uow.now, successor)
+        _leave(uow, asset, successor)
         return False
     if not await uow.sources.holds(met.elsewhere, met.was):
         raise CopyLostError(f"another copy of {met.was} has gone")
-    uow.assets.stay(met.was)
+    _stay(uow, asset)
     return True
+
+
+def _leave(uow: IngestUnitOfWork, asset: AssetRecord, successor: AssetId | None) -> None:
+    left = replace(
+        asset,
+        presence="superseded" if successor else "gone",
+        absent_since=uow.now,
+        superseded_by=successor,
+    )
+    uow.assets.put_presence(left)
+    known = (asset.presence, asset.superseded_by) == (left.presence, left.superseded_by)
+    if asset.state == "ingested" and not known:  # else nobody has heard of it: `place` says both
+        uow.emit(records.withdrawn(left))
+
+
+def _stay(uow: IngestUnitOfWork, asset: AssetRecord) -> AssetRecord:
+    """Always a write: of two syncs that each lose a copy, one then sees what the other did."""
+    here = replace(asset, presence="here", absent_since=None, superseded_by=None)
+    uow.assets.put_presence(here)
+    if asset.state == "ingested" and asset.presence != "here":
+        uow.emit(AssetRestored(asset_id=asset.asset_id))
+    return here
 
 
 def end_sync(uow: IngestUnitOfWork, source_row: str, import_id: str) -> None:

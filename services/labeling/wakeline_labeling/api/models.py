@@ -143,7 +143,8 @@ class StageStatus(BaseModel):
     paired: bool
     """Few assets: each goes to two people, one of them assisted."""
     slots: dict[str, int]
-    """State (held, queued, leased, submitted, done) -> labels wanted, benchmarks apart."""
+    """State (held, queued, leased, submitted, done) -> labels wanted, benchmarks apart;
+    ``withdrawn``: queued or held, and their image is not to be had."""
     arms: dict[str, dict[str, int]]
     """Arm -> state -> labels wanted."""
     queued_by_epoch: dict[str, int]
@@ -154,7 +155,7 @@ class StageStatus(BaseModel):
     @classmethod
     def of(cls, stage_id: str, status: Status) -> "StageStatus":
         """As it is told."""
-        states = ("held", "queued", "leased", "submitted", "done")
+        states = ("held", "queued", "leased", "submitted", "done", "withdrawn")
         return cls(
             stage_id=stage_id,
             serving_epoch=status.stage.serving_epoch,
@@ -184,6 +185,8 @@ class TaskOut(BaseModel):
     agreement: float | None
     """Mean agreement of the people whose labels count together."""
     opened_at: datetime
+    withdrawn: bool
+    """Its image is not to be had: nobody gets it until the image is back."""
 
     @classmethod
     def of(cls, task: Task) -> "TaskOut":
@@ -201,4 +204,5 @@ _TASK = {
     "accepted_label",
     "agreement",
     "opened_at",
+    "withdrawn",
 }

@@ -147,3 +147,9 @@ class Slots(Protocol):
 
     def reorder(self, slot_ids: Collection[str], order: Order) -> None:
         """Give slots the rank that another order of their queue gives them."""
+
+    def withdraw(self, task_id: str) -> None:
+        """Put the slots of a task where nobody leases them, if they are not there."""
+
+    def restore(self, task_id: str) -> None:
+        """Put the slots of a task back into their queues."""

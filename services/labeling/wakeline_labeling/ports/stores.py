@@ -112,6 +112,15 @@ class Assets(Protocol):
     def opened(self, project_id: str, asset_ids: Collection[str]) -> None:
         """Say that a project has opened tasks for assets."""
 
+    def put_withdrawn(self, asset_id: str, *, withdrawn: bool) -> None:
+        """Say whether an image is not to be had."""
+
+    async def withdrawn(self, asset_ids: Collection[str]) -> list[str]:
+        """Those of the images that are not to be had.
+
+        Writes to all of them, so that none is withdrawn unseen in a transaction beside this one.
+        """
+
 
 class Tasks(Protocol):
     """Tasks, one an asset and stage."""
@@ -151,6 +160,9 @@ class Tasks(Protocol):
 
     def close(self, task_id: str) -> None:
         """Say that nobody works on the task any more."""
+
+    def put_withdrawn(self, task_id: str, *, withdrawn: bool) -> None:
+        """Say whether a task waits for its image, if there is such a task."""
 
 
 class Prelabels(Protocol):

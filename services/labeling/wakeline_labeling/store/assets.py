@@ -68,6 +68,15 @@ class MongoAssets:
             {"_id": {"$in": sorted(asset_ids)}}, {"$pull": {"unopened": project_id}}
         )
 
+    def put_withdrawn(self, asset_id: str, *, withdrawn: bool) -> None:
+        self._assets.update({"_id": asset_id}, {"$set": {"withdrawn": withdrawn}})
+
+    async def withdrawn(self, asset_ids: Collection[str]) -> list[str]:
+        these = {"_id": {"$in": sorted(asset_ids)}}
+        self._assets.update_many(these, {"$inc": {"looks": 1}})
+        rows = await self._assets.find({**these, "withdrawn": True}, {"_id": 1})
+        return [row["_id"] for row in rows]
+
 
 def _asset(row: Document) -> Asset:
     return Asset.model_validate(row["facts"])

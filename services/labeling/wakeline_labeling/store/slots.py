@@ -23,6 +23,8 @@ IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 BY_ORDER, BY_DRAW = "queue_order", "queue_draws"
 """How a queue is sorted, and the indexes of ``migrations`` that serve it without a sort. They are
 named to MongoDB, which tries others from time to time: with a million slots that is felt."""
+WITHDRAWN = "withdrawn:"
+"""Before the name of the queue of a slot whose image is not to be had. No project is called so."""
 MOST_OPENED = 11
 """Slots that a task is opened with at most: ten labels, and the second half of a pair."""
 UNTOUCHED = {"people.0": {"$exists": False}}
@@ -211,7 +213,14 @@ class MongoSlots:
         return await self._slots.count(fresh, limit=limit)
 
     async def tally(self, stage_id: str) -> list[Mapping[str, Any]]:
-        key = {"state": "$state", "arm": "$arm", "epoch": "$answer.epoch"}
+        waits = {
+            "$and": [
+                {"$in": ["$state", ["queued", "held"]]},
+                {"$eq": [{"$substrBytes": ["$queue", 0, len(WITHDRAWN)]}, WITHDRAWN]},
+            ]
+        }
+        state = {"$cond": [waits, "withdrawn", "$state"]}
+        key = {"state": state, "arm": "$arm", "epoch": "$answer.epoch"}
         rows = await self._slots.aggregate(
             [
                 {"$match": {"stage_id": stage_id}},
@@ -315,6 +324,15 @@ class MongoSlots:
         self._slots.update_many(
             {"_id": {"$in": sorted(slot_ids)}}, [{"$set": {"order": order, "rank": rank[order]}}]
         )
+
+    def withdraw(self, task_id: str) -> None:
+        here = {**_of(task_id), "queue": {"$not": {"$regex": f"^{WITHDRAWN}"}}}
+        self._slots.update_many(here, [{"$set": {"queue": {"$concat": [WITHDRAWN, "$queue"]}}}])
+
+    def restore(self, task_id: str) -> None:
+        there = {**_of(task_id), "queue": {"$regex": f"^{WITHDRAWN}"}}
+        before = {"$substrBytes": ["$queue", len(WITHDRAWN), -1]}
+        self._slots.update_many(there, [{"$set": {"queue": before}}])
 
 
 _LIVING = {"$gt": ["$lease.expires_at", "$$NOW"]}

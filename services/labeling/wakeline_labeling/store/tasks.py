@@ -57,3 +57,6 @@ class MongoTasks:
 
     def close(self, task_id: str) -> None:
         self._tasks.update({"_id": task_id}, {"$set": {"state": "closed"}})
+
+    def put_withdrawn(self, task_id: str, *, withdrawn: bool) -> None:
+        self._tasks.update({"_id": task_id}, {"$set": {"withdrawn": withdrawn}})

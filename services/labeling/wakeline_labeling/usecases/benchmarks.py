@@ -14,6 +14,7 @@ from wakeline_labeling.domain.opening import Terms
 from wakeline_labeling.domain.records import Benchmark, Stage, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
 from wakeline_labeling.usecases.opening import store_opened, terms_of
+from wakeline_labeling.usecases.withdrawing import keep_withdrawn
 
 
 class Item(NamedTuple):
@@ -102,6 +103,7 @@ async def put(uow: UnitOfWork, stage: Stage, checked: Sequence[Checked]) -> None
         if old is None:
             task = tasks.get(names.task_id(stage.id, asset_id))
             await _open(uow, stage, item.asset, task, terms)
+    await keep_withdrawn(uow, [item.asset.asset_id for item in checked])
 
 
 async def _open(

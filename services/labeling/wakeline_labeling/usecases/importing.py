@@ -19,6 +19,7 @@ from wakeline_labeling.domain import names, ontology, opening, submission
 from wakeline_labeling.domain.records import Label, Slot, Stage, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
 from wakeline_labeling.usecases.opening import store_opened, terms_of
+from wakeline_labeling.usecases.withdrawing import keep_withdrawn
 
 NO_EFFORT = Effort(confirmed=0, edited=0, drawn=0, removed=0, lease_seconds=0.0)
 
@@ -130,6 +131,7 @@ async def put(
         uow.labels.add(label)
         uow.emit(_completed(label))
         slots[task_id], labels[label.id] = [slot], label
+    await keep_withdrawn(uow, [each.asset.asset_id for each in checked])
     return refused
 
 

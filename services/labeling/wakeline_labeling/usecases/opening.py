@@ -10,6 +10,7 @@ from wakeline_labeling.domain.opening import Opened, Terms
 from wakeline_labeling.domain.records import Region, Stage, StageState, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
 from wakeline_labeling.usecases.finding import stage_by_id
+from wakeline_labeling.usecases.withdrawing import keep_withdrawn
 
 BATCH = 500
 """Assets that one transaction opens tasks for."""
@@ -70,6 +71,7 @@ async def reconsider(uow: UnitOfWork, project_id: str) -> None:
         tasks |= {task.id: task for task in await uow.tasks.paired(stage.id)}
     for task in tasks.values():
         await _open_again(uow, stage, task, terms)
+    await keep_withdrawn(uow, {task.asset.asset_id for task in tasks.values()})
     changed = {"paired": terms.paired, "presumed": terms.presumed}
     uow.projects.put_stage(state.model_copy(update=changed))
 
@@ -133,9 +135,10 @@ async def _open_missing(
     terms = await terms_of(uow, stage)
     await _note_terms(uow, stage, terms)
     there = await uow.tasks.existing(_task_ids(stage, assets))
-    for asset in assets:
-        if names.task_id(stage.id, asset.asset_id) not in there:
-            store_opened(uow, opening.open_task(stage, asset, terms, regions=regions))
+    missing = [a for a in assets if names.task_id(stage.id, a.asset_id) not in there]
+    for asset in missing:
+        store_opened(uow, opening.open_task(stage, asset, terms, regions=regions))
+    await keep_withdrawn(uow, [asset.asset_id for asset in missing])
 
 
 def _task_ids(stage: Stage, assets: Collection[Asset]) -> list[str]:

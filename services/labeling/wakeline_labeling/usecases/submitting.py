@@ -28,6 +28,7 @@ from wakeline_labeling.usecases.finding import project_of, stage_by_id
 from wakeline_labeling.usecases.holding import put_draft, why_dead
 from wakeline_labeling.usecases.leasing import shown
 from wakeline_labeling.usecases.opening import terms_of
+from wakeline_labeling.usecases.withdrawing import keep_withdrawn
 
 THREAD_ABOVE = 50
 """With more shapes, comparing them takes long enough to be kept off the event loop."""
@@ -268,6 +269,7 @@ async def _open_next_benchmark(uow: UnitOfWork, slot: Slot, label: Label) -> Non
             answer=slot.answer,
         )
     )
+    await keep_withdrawn(uow, [slot.asset.asset_id])
 
 
 async def _finish_companion(uow: UnitOfWork, slot: Slot) -> None:

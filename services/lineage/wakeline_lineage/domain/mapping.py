@@ -70,6 +70,18 @@ def _asset_ingested(event: ingest.AssetIngested, story: Story, _: int) -> None:
         story.link(story.node(Kind.ASSET, event.parent), "was cut into", asset)
 
 
+@tells(ingest.AssetWithdrawn)
+def _asset_withdrawn(event: ingest.AssetWithdrawn, story: Story, _: int) -> None:
+    # What replaced it had no part in it, and it has none in that: a fact, and no link.
+    superseded_by = event.superseded_by
+    story.node(Kind.ASSET, event.asset_id, withdrawn=True, superseded_by=superseded_by)
+
+
+@tells(ingest.AssetRestored)
+def _asset_restored(event: ingest.AssetRestored, story: Story, _: int) -> None:
+    story.node(Kind.ASSET, event.asset_id, withdrawn=False, superseded_by=None)
+
+
 @tells(labeling.ProjectConfigured)
 def _project_configured(event: labeling.ProjectConfigured, story: Story, _: int) -> None:
     project = story.node(Kind.PROJECT, event.project_id, version=event.version)

@@ -23,6 +23,8 @@ class Assignment:
     candidates: tuple[Candidate, ...]
     uploads: Mapping[str, UploadedShapes]
     """Content of the candidates that are uploads, by id."""
+    withdrawn: bool = False
+    """Its image is not to be had, so nobody looks at it."""
 
     @property
     def basis(self) -> str:
@@ -53,6 +55,7 @@ class Assignment:
         """Whether an answer to this one is an answer to the other."""
         return (
             self.basis == other.basis
+            and self.withdrawn == other.withdrawn
             and self.target.task_id == other.target.task_id
             and self.target.focus_regions == other.target.focus_regions
         )

@@ -6,6 +6,7 @@ from wakeline_prediction.store.predictions import PredictionStore
 from wakeline_prediction.store.stages import ServingStore, StageStore
 from wakeline_prediction.store.targets import TargetStore
 from wakeline_prediction.store.uploads import UploadStore
+from wakeline_prediction.store.withdrawals import WithdrawalStore
 
 
 class MongoPredictionUnitOfWork(UnitOfWork[Resources]):
@@ -17,4 +18,5 @@ class MongoPredictionUnitOfWork(UnitOfWork[Resources]):
         self.servings = ServingStore(self.collection("servings"))
         self.targets = TargetStore(self.collection("targets"))
         self.uploads = UploadStore(self.collection("uploads"))
+        self.withdrawals = WithdrawalStore(self.collection("withdrawals"))
         self.predictions = PredictionStore(self.collection("predictions"))

@@ -68,6 +68,8 @@ async def predict(steps: Steps, target_ids: Sequence[str], world: World) -> None
             now = today.get(made.target.id)
             if now is not None and now.is_due and now.asks_the_same_as(made):
                 store_answer(uow, now, outcome)
+                if now.withdrawn:
+                    uow.withdrawals.note(now.target.asset_id, now.target.id)
                 continue
             outdated.add(made.target.id)
             if now is None or now.is_due:
@@ -95,6 +97,7 @@ async def _assignments(
     targets = [each for each in (await uow.targets.many(target_ids)).values() if each.task_id]
     stage_ids = {target.stage_id for target in targets}
     stages, servings = await uow.stages.many(stage_ids), await uow.servings.many(stage_ids)
+    withdrawn = await uow.withdrawals.among(target.asset_id for target in targets)
     upload_ids = {upload.id for target in targets for upload in target.uploads}
     uploads = await uow.uploads.many(upload_ids) if upload_ids else {}
     found = []
@@ -102,12 +105,15 @@ async def _assignments(
         if (stage := stages.get(target.stage_id)) is not None:
             serving = servings[target.stage_id]
             chosen = choice.candidates(stage, serving, target, world.rules)
-            found.append(Assignment(target, stage, serving, chosen, uploads))
+            gone = target.asset_id in withdrawn
+            found.append(Assignment(target, stage, serving, chosen, uploads, gone))
     return found
 
 
 async def _outcome(assignment: Assignment, world: World, slots: asyncio.Semaphore) -> Outcome:
     first = assignment.first_choice
+    if assignment.withdrawn:
+        return Failed(first, "image-withdrawn", "its source has the image no more")
     async with slots:
         try:
             return await _first_answer(assignment, world)

@@ -4,6 +4,7 @@ None of this waits for anything: each event writes documents that no event of an
 writes, so the state is the same in whatever order the streams arrive.
 """
 
+from wakeline_events.base import AssetId
 from wakeline_events.labeling import ProjectConfigured, TaskClosed, TaskOpened
 from wakeline_events.training import ModelPublished, ModelRetired
 from wakeline_prediction.domain.choice import target_id, urgency
@@ -31,6 +32,13 @@ async def request_prediction(
     target = target_id(stage_id, asset_id)
     uow.targets.ask_again(target, priority)
     ask(uow, target, urgency(priority, None))
+
+
+async def restore_image(uow: PredictionUnitOfWork, asset_id: AssetId) -> None:
+    """An image that was withdrawn is back: what had no answer without it is asked for again."""
+    waiting = await uow.targets.many(await uow.withdrawals.take(asset_id))
+    for target in waiting.values():
+        await request_prediction(uow, target.stage_id, asset_id, target.priority)
 
 
 async def configure_project(uow: PredictionUnitOfWork, event: ProjectConfigured) -> None:
