@@ -108,24 +108,21 @@ class UnitOfWork(Generic[R]):
         not_before: datetime | None = None,
     ) -> None:
         """Leave work that takes longer than a handler may; asking twice for one id is harmless."""
-        self.collection("jobs").update(
-            {"_id": job_row_id(kind, job_id)},
+        self.collection("jobs").add_up(
+            job_row_id(kind, job_id),
+            # A job that runs while it is asked for again runs once more afterwards.
+            {"asked": 1},
             {
-                "$setOnInsert": {
-                    "kind": kind,
-                    "payload": payload,
-                    "priority": priority,
-                    "state": "queued",
-                    "attempt": 0,
-                    "not_before": not_before or self.now,
-                    "created_at": self.now,
-                    "trace": tracing.carrier(),
-                    "correlation": correlation.current(),
-                },
-                # A job that runs while it is asked for again runs once more afterwards.
-                "$inc": {"asked": 1},
+                "kind": kind,
+                "payload": payload,
+                "priority": priority,
+                "state": "queued",
+                "attempt": 0,
+                "not_before": not_before or self.now,
+                "created_at": self.now,
+                "trace": tracing.carrier(),
+                "correlation": correlation.current(),
             },
-            upsert=True,
         )
 
     def known(self, *names: str) -> None:

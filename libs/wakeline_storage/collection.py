@@ -1,7 +1,8 @@
 """A collection inside one unit of work: writes are gathered, and sent as one bulk write."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo import (
     DeleteMany,
@@ -24,6 +25,15 @@ DUPLICATE = 11000
 """MongoDB's code of a write that a unique index forbids."""
 
 
+class _Sum(NamedTuple):
+    """What is added to the numbers of one document."""
+
+    more: Document
+    otherwise: Document
+    there: bool | None
+    """Whether there is such a document; None: nobody has looked."""
+
+
 class BufferedCollection:
     """Reads and writes of one transaction on one collection.
 
@@ -34,7 +44,8 @@ class BufferedCollection:
 
     An upsert of a document that :meth:`preload` did not find is sent as an insert, which costs the
     database a fifth, before all other writes that wait. If somebody else has inserted it
-    meanwhile, the transaction conflicts and runs again, and that time finds it.
+    meanwhile, the transaction conflicts and runs again, and that time finds it. Equal sums of
+    documents that it did find are one write.
     """
 
     def __init__(
@@ -44,7 +55,7 @@ class BufferedCollection:
         self._session = session
         self._writes: list[Any] = []
         self._new: list[Document] = []
-        self._sums: dict[str, tuple[Document, Document]] = {}
+        self._sums: dict[str, _Sum] = {}
         self._read: dict[Any, Document | None] = {}
         self._absent: set[Any] = set()
         """Looked for by :meth:`preload`, not found, and not written since."""
@@ -70,10 +81,18 @@ class BufferedCollection:
                 self._write_sums([named])
 
     def _write_sums(self, names: Iterable[str]) -> None:
+        alike: dict[tuple[tuple[str, int], ...], list[str]] = defaultdict(list)
         for name in names:
-            more, otherwise = self._sums.pop(name)
+            more, otherwise, there = self._sums.pop(name)
             change = {"$inc": more, "$setOnInsert": otherwise}
-            self._writes.append(UpdateOne({"_id": name}, change, upsert=True))
+            if there:
+                alike[tuple(more.items())].append(name)
+            elif there is False and (new := _made_by(change)) is not None:
+                self._new.append({"_id": name, **new})
+            else:
+                self._writes.append(UpdateOne({"_id": name}, change, upsert=True))
+        for sums, those in alike.items():
+            self._writes.append(UpdateMany({"_id": {"$in": those}}, {"$inc": dict(sums)}))
 
     async def preload(self, ids: Iterable[Any]) -> None:
         """Read documents that will be asked for by their ids, all at once."""
@@ -86,10 +105,10 @@ class BufferedCollection:
 
     async def flush(self) -> None:
         """Send all waiting writes in their order."""
+        self._write_sums(list(self._sums))
         if self._new:
             new, self._new = self._new, []
             await self._collection.insert_many(new, session=self._session)
-        self._write_sums(list(self._sums))
         if self._writes:
             writes, self._writes = self._writes, []
             await self._collection.bulk_write(writes, ordered=True, session=self._session)
@@ -107,6 +126,14 @@ class BufferedCollection:
         if named is not None and self._session is not None:
             self._read[named] = None if row is None else dict(row)
         return row
+
+    async def by_ids(self, ids: Iterable[str]) -> dict[str, Document]:
+        """Those of these documents that there are, by id; what is remembered is not read again."""
+        wanted = sorted(set(ids))
+        if self._session is None:
+            return {row["_id"]: row for row in await self.find({"_id": {"$in": wanted}})}
+        await self.preload(wanted)
+        return {one: dict(row) for one in wanted if (row := self._read[one]) is not None}
 
     async def find(
         self,
@@ -190,7 +217,12 @@ class BufferedCollection:
 
     def insert(self, document: Document) -> None:
         """Add a document; a duplicate key fails the transaction."""
-        self._add(InsertOne(document), {"_id": document.get("_id")})
+        named = {"_id": document.get("_id")}
+        if self._is_absent(named) and not self._writes:
+            self._new.append(document)
+            self._changed(named)
+        else:
+            self._add(InsertOne(document), named)
 
     def update(self, filter: Filter, update: Update, *, upsert: bool = False) -> None:
         """Change one document."""
@@ -211,11 +243,12 @@ class BufferedCollection:
         more : what is added, by field; fields of fields are written ``counts.labels``
         otherwise : what else the document holds if it is not there yet
         """
-        sums = self._sums.pop(name, None) or ({}, otherwise)
+        there = False if name in self._absent else None if self._read.get(name) is None else True
+        sums = self._sums.pop(name, None) or _Sum({}, otherwise, there)
         self._changed({"_id": name})
         self._sums[name] = sums
         for field, value in more.items():
-            sums[0][field] = sums[0].get(field, 0) + value
+            sums.more[field] = sums.more.get(field, 0) + value
 
     def update_many(self, filter: Filter, update: Update) -> None:
         """Change all documents that fit."""

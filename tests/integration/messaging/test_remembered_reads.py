@@ -20,7 +20,7 @@ STEPS = 300
 async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) -> None:
     """One read or write of a few documents, and the same on a dictionary."""
     one, some, number = random.choice(IDS), random.sample(IDS, 3), random.randrange(1_000)
-    match random.randrange(9):
+    match random.randrange(10):
         case 0:
             await rows.preload(some)
         case 1:
@@ -45,6 +45,10 @@ async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) 
         case 7:
             rows.add_up(one, {"n": 3}, {"begun": True})
             model[one] = model.get(one, 0) + 3
+        case 8:
+            found = await rows.by_ids(some)
+            wanted = {each: model[each] for each in some if each in model}
+            assert {name: row["n"] for name, row in found.items()} == wanted
         case _:
             changed = await rows.find_one_and_update({"_id": one}, {"$inc": {"n": 10}})
             assert (changed is None) == (one not in model)
