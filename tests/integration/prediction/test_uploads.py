@@ -12,6 +12,7 @@ import pytest
 from wakeline_geometry.masks import encode
 from wakeline_prediction.wiring import service
 from wakeline_process.processes import Kind
+from wakeline_storage import Transactions
 from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running
 
@@ -220,6 +221,67 @@ async def test_a_repeated_request_is_answered_as_before(
     second = await engineer.post(URL, json=body, headers=key)
     assert first.json() == second.json()
     assert await prediction.database["uploads"].count_documents({}) == 1
+
+
+async def test_uploads_that_arrive_together_have_each_its_own_answer(
+    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, transactions = Transactions.run, 0
+
+    async def counted(self: Transactions, *args: Any) -> Any:
+        nonlocal transactions
+        transactions += 1
+        return await run(self, *args)
+
+    await others.publish(configured({"name": "external.sam"}, kinds=("polygon",)))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+
+    async def post(name: str, key: str, *, x: float = 10.0, **more: Any) -> Any:
+        body = upload(item(f"pictures:{name}", shape(x)), **more)
+        return await engineer.post(URL, json=body, headers={"Idempotency-Key": key})
+
+    await post("used", "used")
+    monkeypatch.setattr(Transactions, "run", counted)
+    answers = await asyncio.gather(
+        post("a", "a"),
+        post("a", "a"),
+        post("b", "used"),
+        post("c", "c", predictor="external.yolo"),
+        post("same", "first"),
+        post("same", "second", x=20.0),
+        *(post(f"n{n}", f"n{n}") for n in range(20)),
+    )
+    statuses = [answer.status_code for answer in answers]
+    assert statuses == [201, 201, 422, 409, *[201] * 22]
+    assert answers[0].json() == answers[1].json()
+    codes = [answer.json()["code"] for answer in answers[2:4]]
+    assert codes == ["idempotency-key-reused", "predictor-not-listed"]
+    same = await prediction.database["targets"].find_one({"asset_id": "pictures:same"})
+    assert len(same["uploads"]) == 1
+    assert await prediction.database["uploads"].count_documents({}) == 24
+    assert transactions < 20, "a transaction each: nothing went together"
+
+
+async def test_an_upload_whose_target_is_held_keeps_no_other_waiting(
+    prediction: RunningService, others: Publisher
+) -> None:
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    bodies = [upload(item(f"pictures:a{n}", shape()), version="2") for n in range(8)]
+    await engineer.post(URL, json=bodies[-1] | {"version": "1"})
+    held = {"asset_id": "pictures:a7"}
+    client = prediction.process.runtime.client
+    async with client.start_session() as dead, await dead.start_transaction():
+        targets = prediction.database["targets"]
+        await targets.update_one(held, {"$set": {"priority": 7}}, session=dead)
+        *free, waiting = [asyncio.create_task(engineer.post(URL, json=body)) for body in bodies]
+        answers = await asyncio.gather(*free)
+        assert {answer.status_code for answer in answers} == {201}
+        assert not waiting.done()
+        await dead.abort_transaction()
+    assert (await waiting).status_code == 201
 
 
 async def test_bulk_requests_wait_while_too_much_waits_to_be_sent(stocked: Scope) -> None:

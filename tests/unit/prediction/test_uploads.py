@@ -1,13 +1,11 @@
-from wakeline_events.base import Asset
 from wakeline_geometry.shapes import Box, Point, Predicted
 from wakeline_prediction.domain import uploads
+from wakeline_prediction.domain.records import Size
 from wakeline_prediction.domain.uploads import Known, problems_in, unknown_classes
 
 from .test_mapping import ontology
 
-ASSET = Asset(
-    asset_id="d:a", dataset_id="d", digest="0", width=60, height=40, group="g", image="d/0"
-)
+SIZE = Size(60, 40)
 WORDS = Known.of(ontology(cell=["box"], spot=["point"]))
 
 
@@ -20,28 +18,26 @@ def box(name: str, *corners: float, class_name: str = "cell") -> Predicted:
 
 def test_shapes_that_can_be_shown_have_no_problems() -> None:
     shapes = [box("a", 1, 1, 5, 5), box("b", 1, 1, 5, 5, class_name="spot")]
-    assert problems_in(shapes, WORDS, ASSET) == []
+    assert problems_in(shapes, WORDS, SIZE) == []
 
 
 def test_each_problem_names_its_shape() -> None:
     point = Predicted(id="p", class_name="cell", geometry=Point(at=(1, 1)))
-    problems = problems_in(
-        [box("a", 100, 100, 120, 120), box("a", 1, 1, 5, 5), point], WORDS, ASSET
-    )
+    problems = problems_in([box("a", 100, 100, 120, 120), box("a", 1, 1, 5, 5), point], WORDS, SIZE)
     assert len(problems) == 3
     assert problems[0].startswith("shape a lies outside")
     assert "two shapes have the id a" in problems
     assert "shape p is a point, and cell is drawn as box" in problems
 
 
-def test_the_size_is_not_judged_while_the_asset_is_unknown() -> None:
+def test_the_size_is_not_judged_while_it_is_unknown() -> None:
     assert problems_in([box("a", 100, 100, 120, 120)], WORDS, None) == []
 
 
 def test_a_thousand_equal_problems_are_listed_briefly() -> None:
     shapes = [box(str(n), 100, 100, 120, 120) for n in range(1_000)]
-    assert len(problems_in(shapes, WORDS, ASSET)) == uploads.SHOWN
-    assert problems_in(shapes * 6, WORDS, ASSET) == [
+    assert len(problems_in(shapes, WORDS, SIZE)) == uploads.SHOWN
+    assert problems_in(shapes * 6, WORDS, SIZE) == [
         "a prediction has at most 5000 shapes, not 6000"
     ]
 

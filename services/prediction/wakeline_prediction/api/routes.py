@@ -1,6 +1,7 @@
 """Routes of predictions: uploads of external ones, and all there are."""
 
 from collections.abc import Sequence
+from contextvars import copy_context
 from datetime import datetime
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from wakeline_http import (
     problems,
 )
 from wakeline_prediction.api.dependencies import (
+    Gathered,
     Held,
     PredictionCommand,
     PredictionReader,
@@ -34,13 +36,13 @@ from wakeline_prediction.api.models import (
     UploadOut,
     Version,
 )
+from wakeline_prediction.api.together import Entry, Wanted
 from wakeline_prediction.domain.errors import (
     NoSuchStageError,
     NothingAskedForError,
     PredictorNotListedError,
 )
 from wakeline_prediction.domain.records import Parcel
-from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_prediction.usecases import uploading
 from wakeline_process import (
     LINES_BODY,
@@ -68,34 +70,31 @@ async def upload_predictions(
     upload: UploadIn,
     _: Uploader,
     room: NotBehind,
-    uow: PredictionReader,
     command: PredictionCommand,
+    together: Gathered,
     held: Held,
 ) -> UploadOut:
     """Store predictions of a model that runs elsewhere, for tasks that are open or will be."""
     stage_id = f"{upload.project}/{upload.stage}"
-    stage = await uploading.wanted_by(uow, stage_id, upload.predictor)
+    targets = uploading.targets_of(stage_id, upload.items)
+    known = await together.known.ask(Wanted(stage_id, targets))
     judged = uploading.without_repeats(
         await uploading.judge(
-            uow,
             held.world.archive,
-            stage,
+            uploading.wanted(known.stage, stage_id, upload.predictor),
             upload.items,
+            known.sizes,
             predictor=upload.predictor,
             version=upload.version,
         )
     )
     good = [each for each in judged if isinstance(each, Parcel)]
-
-    async def store(uow: MongoPredictionUnitOfWork) -> UploadOut:
-        await uploading.store(uow, good)
-        return UploadOut(
-            stored=len(good),
-            refused=len(judged) - len(good),
-            items=[ItemOut.of(each) for each in judged],
-        )
-
-    return await command.run(store, UploadOut)
+    answer = UploadOut(
+        stored=len(good),
+        refused=len(judged) - len(good),
+        items=[ItemOut.of(each) for each in judged],
+    )
+    return await together.store(Entry(command, good, answer, copy_context()))
 
 
 @router.post(
@@ -119,14 +118,16 @@ async def upload_lines(
     lines: Lines,
 ) -> StreamingResponse:
     """Store predictions line by line, as many as are sent, and say which were refused and why."""
-    wanted = await uploading.wanted_by(uow, f"{project}/{stage}", predictor)
+    stage_id = f"{project}/{stage}"
+    wanted = uploading.wanted(await uow.stages.get(stage_id), stage_id, predictor)
 
     async def judge(part: Sequence[Line]) -> list[Parcel | Refusal]:
+        items = [uploading.parsed(line.content) for line in part]
         judged = await uploading.judge(
-            uow,
             held.world.archive,
             wanted,
-            [line.content for line in part],
+            items,
+            await uow.targets.sizes(uploading.targets_of(stage_id, items)),
             predictor=predictor,
             version=version,
         )

@@ -17,6 +17,13 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
 
+class Size(NamedTuple):
+    """How large an image is, in pixels."""
+
+    width: int
+    height: int
+
+
 class Stage(Record):
     """One stage as its project configures it."""
 
@@ -89,10 +96,9 @@ class Target(Record):
         """Whether anybody uses an answer: training scores hold-out tasks after they closed too."""
         return self.task_id is not None and (self.open or self.holdout)
 
-    def with_upload(self, upload: Upload) -> "Target":
-        """The upload in place of what its predictor said before."""
-        others = tuple(each for each in self.uploads if each.predictor != upload.predictor)
-        return self.model_copy(update={"uploads": (*others, upload)})
+    def uploads_with(self, upload: Upload) -> tuple[Upload, ...]:
+        """Its uploads with this one in place of what its predictor said before."""
+        return (*(each for each in self.uploads if each.predictor != upload.predictor), upload)
 
     def ends_with(self, upload: Upload) -> bool:
         """Whether this upload is the latest one already: storing it again changes nothing."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.bounds import problems_of, problems_of_attributes
 from wakeline_geometry.shapes import GeometryKind, Predicted
 from wakeline_prediction.domain.mapping import converted
+from wakeline_prediction.domain.records import Size
 
 MAX_SHAPES = 5_000
 """Shapes that one uploaded prediction may have: as many as a label may."""
@@ -35,12 +35,12 @@ def unknown_classes(shapes: Iterable[Predicted], known: Known) -> list[str]:
     return sorted({shape.class_name for shape in shapes if shape.class_name not in known.kinds})
 
 
-def problems_in(shapes: Sequence[Predicted], known: Known, asset: Asset | None) -> list[str]:
+def problems_in(shapes: Sequence[Predicted], known: Known, size: Size | None) -> list[str]:
     """Why shapes are no prediction of an asset, in words for people; [] if they are.
 
     Parameters
     ----------
-    asset : None where its size is not known yet; what does not fit is then dropped when it is
+    size : None where it is not known yet; what does not fit is then dropped when it is
     """
     if len(shapes) > MAX_SHAPES:
         return [f"a prediction has at most {MAX_SHAPES} shapes, not {len(shapes)}"]
@@ -60,11 +60,8 @@ def problems_in(shapes: Sequence[Predicted], known: Known, asset: Asset | None) 
             )
         if shape.attributes:
             problems += [f"shape {shape.id} {problem}" for problem in problems_of_attributes(shape)]
-        if asset is not None:
-            problems += [
-                f"shape {shape.id} {problem}"
-                for problem in problems_of(shape, asset.width, asset.height)
-            ]
+        if size is not None:
+            problems += [f"shape {shape.id} {problem}" for problem in problems_of(shape, *size)]
         if len(problems) >= SHOWN:
             break
     return problems[:SHOWN]

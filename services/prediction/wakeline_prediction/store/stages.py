@@ -20,8 +20,8 @@ class StageStore:
 
     async def many(self, stage_ids: Iterable[StageId]) -> dict[StageId, Stage]:
         """Those of these stages that are configured."""
-        rows = await self._rows.find({"_id": {"$in": sorted(stage_ids)}})
-        return {row["_id"]: record_of(Stage, row) for row in rows}
+        found = await self._rows.by_ids(stage_ids)
+        return {name: record_of(Stage, row) for name, row in found.items()}
 
     async def of_project(self, project_id: ProjectId) -> dict[StageId, Stage]:
         """All stages of a project."""

@@ -7,10 +7,10 @@ moment cannot pass by one another unseen.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from wakeline_events.base import Asset, StageId
+from wakeline_events.base import StageId
 from wakeline_events.labeling import TaskClosed, TaskOpened
 from wakeline_prediction.domain.choice import target_id
-from wakeline_prediction.domain.records import Answer, Target
+from wakeline_prediction.domain.records import Answer, Size, Target, Upload
 from wakeline_prediction.store.documents import document_of, record_of
 from wakeline_storage import BufferedCollection
 
@@ -23,14 +23,14 @@ class TargetStore:
 
     async def many(self, target_ids: Iterable[str]) -> dict[str, Target]:
         """Those of these targets that are known, by id."""
-        rows = await self._rows.find({"_id": {"$in": sorted(target_ids)}})
-        return {row["_id"]: record_of(Target, row) for row in rows}
+        found = await self._rows.by_ids(target_ids)
+        return {name: record_of(Target, row) for name, row in found.items()}
 
-    async def assets(self, target_ids: Iterable[str]) -> dict[str, Asset]:
-        """The assets of those of these targets that have a task, by the target's id."""
+    async def sizes(self, target_ids: Iterable[str]) -> dict[str, Size]:
+        """The sizes of the assets of those of these targets that have a task, by target."""
         wanted = {"_id": {"$in": sorted(target_ids)}, "asset": {"$ne": None}}
-        rows = await self._rows.find(wanted, {"asset": 1})
-        return {row["_id"]: Asset.model_validate(row["asset"]) for row in rows}
+        rows = await self._rows.find(wanted, {"asset.width": 1, "asset.height": 1})
+        return {row["_id"]: Size(row["asset"]["width"], row["asset"]["height"]) for row in rows}
 
     def add(self, target: Target) -> None:
         """Keep a target that is not known yet."""
@@ -75,16 +75,10 @@ class TargetStore:
         failed = {"_id": target_id, "answer.code": {"$type": "string"}}
         self._rows.update(failed, {"$set": {"answer": None}})
 
-    def put_uploads(self, target: Target) -> None:
-        """Keep a target's uploads; it may be known by them alone."""
-        nothing_else = Target(id=target.id, stage_id=target.stage_id, asset_id=target.asset_id)
-        otherwise = nothing_else.model_dump(mode="json", exclude={"id", "uploads"})
-        uploads = [upload.model_dump(mode="json") for upload in target.uploads]
-        self._rows.update(
-            {"_id": target.id},
-            {"$set": {"uploads": uploads}, "$setOnInsert": otherwise},
-            upsert=True,
-        )
+    def put_uploads(self, target_id: str, uploads: Iterable[Upload]) -> None:
+        """Keep the uploads of a target that is known."""
+        rows = [upload.model_dump(mode="json") for upload in uploads]
+        self._rows.update({"_id": target_id}, {"$set": {"uploads": rows}})
 
     def put_answer(self, target_id: str, answer: Answer) -> None:
         """Keep an answer, unless there is one of a later epoch."""

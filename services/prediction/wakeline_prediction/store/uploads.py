@@ -20,8 +20,7 @@ class UploadStore:
 
     async def existing(self, upload_ids: Iterable[str]) -> set[str]:
         """Which of these uploads are known."""
-        rows = await self._rows.find({"_id": {"$in": sorted(upload_ids)}}, {"_id": 1})
-        return {row["_id"] for row in rows}
+        return set(await self._rows.by_ids(upload_ids))
 
     def add(self, parcel: Parcel) -> None:
         """Keep an upload that is not known yet."""

@@ -8,14 +8,15 @@ from typing import Annotated, Any, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from wakeline_events.base import Asset, AssetId, StageId
+from wakeline_events.base import AssetId, StageId
 from wakeline_events.shapes import INLINE_BYTES
 from wakeline_geometry.shapes import Predicted
+from wakeline_messaging import job_row_id
 from wakeline_prediction.domain import choice, uploads
 from wakeline_prediction.domain.errors import NoSuchStageError, PredictorNotListedError
-from wakeline_prediction.domain.records import Parcel, Stage, Target
+from wakeline_prediction.domain.records import Parcel, Size, Stage, Target
 from wakeline_prediction.ports import Archive, PredictionUnitOfWork
-from wakeline_prediction.usecases.projection import ask
+from wakeline_prediction.usecases.projection import PREDICT, ask
 
 
 class Item(BaseModel):
@@ -51,14 +52,13 @@ _ITEM = TypeAdapter(Item)
 _SHAPES = TypeAdapter(tuple[Predicted, ...])
 
 
-async def wanted_by(uow: PredictionUnitOfWork, stage_id: StageId, predictor: str) -> Stage:
-    """The stage, if it wants predictions of an external predictor.
+def wanted(stage: Stage | None, stage_id: StageId, predictor: str) -> Stage:
+    """The stage, if there is one and it wants predictions of an external predictor.
 
     Raises
     ------
     NoSuchStageError, PredictorNotListedError
     """
-    stage = await uow.stages.get(stage_id)
     if stage is None:
         raise NoSuchStageError(stage_id)
     if not choice.accepts_upload(stage.predictors, predictor):
@@ -67,11 +67,25 @@ async def wanted_by(uow: PredictionUnitOfWork, stage_id: StageId, predictor: str
     return stage
 
 
+def parsed(line: bytes) -> Any:
+    """What a line says, or why it is no JSON, as `judge` takes both."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        return Refused(None, "not-json", f"not JSON: {error}")
+
+
+def targets_of(stage_id: StageId, items: Sequence[Any]) -> list[str]:
+    """The targets of those items that name an asset, whatever else they are."""
+    names = [item.get("asset_id") for item in items if isinstance(item, dict)]
+    return [choice.target_id(stage_id, name) for name in names if isinstance(name, str)]
+
+
 async def judge(
-    uow: PredictionUnitOfWork,
     archive: Archive,
     stage: Stage,
     items: Sequence[Any],
+    sizes: Mapping[str, Size],
     *,
     predictor: str,
     version: str,
@@ -83,12 +97,11 @@ async def judge(
     Parameters
     ----------
     items
-        What was sent, whatever it is; bytes are a line that has still to be read as JSON.
+        What was sent, whatever it is.
+    sizes
+        Of the assets by their targets, as far as they are known.
     """
-    values = [_value(item) for item in items]
-    names = [str(value.get("asset_id")) for value in values if isinstance(value, dict)]
-    assets = await uow.targets.assets(choice.target_id(stage.id, name) for name in names)
-    read = await asyncio.to_thread(_read_all, values, stage, assets)
+    read = await asyncio.to_thread(_read_all, items, stage, sizes)
     judged: list[Judged] = []
     for item in read:
         if isinstance(item, Refused):
@@ -139,41 +152,44 @@ async def store(uow: PredictionUnitOfWork, parcels: Sequence[Parcel]) -> None:
         if name not in known or not known[name].ends_with(parcel.upload)
     }
     there = await uow.uploads.existing(parcel.id for parcel in fresh.values())
+    outdated = [known[name] for name in fresh if name in known and known[name].wanted]
+    await uow.preload({"jobs": [job_row_id(PREDICT, target.id) for target in outdated]})
     for name, parcel in fresh.items():
         if parcel.id not in there:
             uow.uploads.add(parcel)
-        target = known.get(name)
-        if target is None:
-            new = Target(id=name, stage_id=parcel.stage_id, asset_id=parcel.asset_id)
-            uow.targets.add(new.with_upload(parcel.upload))
-            continue
-        uow.targets.put_uploads(target.with_upload(parcel.upload))
-        if target.wanted:
-            doubt = target.answer.uncertainty if target.answer else None
-            ask(uow, target.id, choice.urgency(target.priority, doubt))
+        if name in known:
+            uow.targets.put_uploads(name, known[name].uploads_with(parcel.upload))
+        else:
+            stage, asset = parcel.stage_id, parcel.asset_id
+            uow.targets.add(
+                Target(id=name, stage_id=stage, asset_id=asset, uploads=(parcel.upload,))
+            )
+    for target in outdated:
+        doubt = target.answer.uncertainty if target.answer else None
+        ask(uow, target.id, choice.urgency(target.priority, doubt))
 
 
-def _value(item: Any) -> Any:
-    if not isinstance(item, bytes):
-        return item
-    try:
-        return orjson.loads(item)
-    except orjson.JSONDecodeError as error:
-        return Refused(None, "not-json", f"not JSON: {error}")
+def reads(parcels: Sequence[Parcel]) -> dict[str, list[str]]:
+    """Ids by collection of what `store` looks up, for who reads it for many at once."""
+    targets = [parcel.target_id for parcel in parcels]
+    return {
+        "targets": targets,
+        "uploads": [parcel.id for parcel in parcels],
+        "jobs": [job_row_id(PREDICT, target) for target in targets],
+    }
 
 
 def _read_all(
-    values: Sequence[Any], stage: Stage, assets: Mapping[str, Asset]
+    items: Sequence[Any], stage: Stage, sizes: Mapping[str, Size]
 ) -> list[Read | Refused]:
     ontology = uploads.Known.of(stage.ontology)
     return [
-        value if isinstance(value, Refused) else _read(value, stage, ontology, assets)
-        for value in values
+        item if isinstance(item, Refused) else _read(item, stage, ontology, sizes) for item in items
     ]
 
 
 def _read(
-    value: Any, stage: Stage, ontology: uploads.Known, assets: Mapping[str, Asset]
+    value: Any, stage: Stage, ontology: uploads.Known, sizes: Mapping[str, Size]
 ) -> Read | Refused:
     given = value.get("asset_id") if isinstance(value, dict) else None
     name = given if isinstance(given, str) else None
@@ -188,8 +204,8 @@ def _read(
         there = ", ".join(ontology.names)
         detail = f"the ontology has no {', '.join(unknown)}; it has {there}"
         return Refused(name, "unknown-class", detail)
-    asset = assets.get(choice.target_id(stage.id, item.asset_id))
-    if problems := uploads.problems_in(item.shapes, ontology, asset):
+    size = sizes.get(choice.target_id(stage.id, item.asset_id))
+    if problems := uploads.problems_in(item.shapes, ontology, size):
         return Refused(name, "invalid-shapes", "; ".join(problems))
     return Read(item.asset_id, item.shapes, item.uncertainty, _small(item.shapes))
 
