@@ -22,8 +22,8 @@ from benchmarks.servers import migrated, servers
 from wakeline_events.base import Event
 from wakeline_events.registry import topic_of
 from wakeline_messaging import Envelope, EventConsumer, Processor
-from wakeline_messaging.consumer import BATCH
 from wakeline_messaging.kafka import KafkaSettings, consumer, producer
+from wakeline_messaging.processing import BATCH
 from wakeline_prediction import settings as prediction_settings
 from wakeline_prediction import wiring as prediction
 from wakeline_process.runtime import Runtime

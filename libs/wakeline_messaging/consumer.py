@@ -1,6 +1,7 @@
 """The consumer loop: takes batches from Kafka, and commits offsets after the transaction."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -18,7 +19,7 @@ from wakeline_messaging.envelope import (
     from_record,
 )
 from wakeline_messaging.kafka import KafkaSettings, consumer
-from wakeline_messaging.processing import Processor
+from wakeline_messaging.processing import BATCH, Processor
 from wakeline_messaging.refusals import in_words, what_is_wrong
 from wakeline_messaging.replaying import Replays
 from wakeline_messaging.rights import reading
@@ -26,12 +27,12 @@ from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
 
-BATCH = 500
-"""Events of one transaction at most, see docs/decisions/0023-longer-batches.md."""
 FEW = 50
 """Fewer events are a small batch."""
 SLOW = 5.0
 """Seconds after which it is asked why a consumer has not joined its group yet."""
+STUCK = 60.0
+"""Seconds in one batch, or in Kafka's client, after which a consumer is not ready."""
 LINGER, LONGEST_LINGER = 0.05, 0.25
 """Seconds that a small batch waits for more, as `getmany` itself returns with the first record: not
 at all after a quiet moment, then from the first to the longest while events trickle in."""
@@ -79,8 +80,20 @@ class EventConsumer:
         self._replays = Replays(database)
         self._next_measure = 0.0
         self._linger = 0.0
-        self.trouble: str | None = "not started"
+        self._trouble: str | None = "not started"
+        self._back_at = time.monotonic()
+        metrics.consumer_silent_seconds.set_function(self._silent_seconds)
+
+    @property
+    def trouble(self) -> str | None:
         """Why nothing is taken in at the moment; None when all is well."""
+        if self._trouble is None and (silent := self._silent_seconds()) > STUCK:
+            return f"it has not come back for more events for {silent:.0f} s"
+        return self._trouble
+
+    def _silent_seconds(self) -> float:
+        """Since it last came back for more events."""
+        return time.monotonic() - self._back_at
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until told to stop; the batch in hand is finished first.
@@ -144,6 +157,7 @@ class EventConsumer:
                     await self._measure_lag(client, {})
                     following = asyncio.create_task(self._fetch(client))
                 batch = await following
+                self._back_at = time.monotonic()
                 due = self._replays.is_look_due()
                 following = None if due else asyncio.create_task(self._fetch(client))
                 if not batch.ends:
@@ -199,19 +213,21 @@ class EventConsumer:
                 return False
             paused |= client.assignment()
             client.pause(*client.assignment())
+            self._back_at = time.monotonic()
             for tp, records in (await client.getmany(timeout_ms=1_000)).items():
                 client.seek(tp, records[0].offset)  # assigned since the pause: they come again
             await self._measure_lag(client, batch.begins)
 
     def _waits(self, cause: str, why: str) -> None:
-        self.trouble = why
+        self._trouble = why
         metrics.consumer_waits.clear()
         metrics.consumer_waits.labels(cause).set(1)
-        log.warning("consumer waits", cause=self.trouble)
+        log.warning("consumer waits", cause=why)
 
     def _goes_on(self) -> None:
-        if self.trouble is not None:
-            self.trouble = None
+        if self._trouble is not None:
+            self._trouble = None
+            self._back_at = time.monotonic()
             metrics.consumer_waits.clear()
 
     async def _read(self, record: Any) -> Envelope | None:
@@ -272,6 +288,7 @@ class EventConsumer:
                 at = {tp: begins.get(tp, await client.position(tp)) for tp in ends}
         except (KafkaError, TimeoutError):
             return  # the gauges stay: whoever reads them sees the broker's own alert
+        metrics.consumer_partitions.set(len(ends))
         metrics.consumer_lag.clear()  # of partitions that another process holds now
         for tp, end in ends.items():
             metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(max(0, end - at[tp]))

@@ -34,6 +34,8 @@ from wakeline_telemetry import correlation, metrics, tracing
 
 log = structlog.get_logger()
 
+BATCH = 500
+"""Events of one transaction at most, see docs/decisions/0023-longer-batches.md."""
 UNSTORABLE = (DuplicateKeyError, BulkWriteError, WriteError, DocumentTooLarge)
 """What a handler wrote can never be stored: its own error, not the store's."""
 RETRY_AFTER = (1.0, 3.0, 8.0, 18.0)
@@ -44,6 +46,9 @@ which one stores the waiting event and the other creates what it waits for."""
 PARKED_PAGE = 500
 """Parked events of the batch's streams that one transaction looks at, and waiting ones of a name
 that it handles; a sweep goes on with the others."""
+FEW = 10
+"""Waiting events of a name that a transaction handles which writes after each of them: one of
+hundreds outlasts MongoDB's limit on a busy machine, is aborted, and begins anew for ever."""
 SWEEP_PAGE = 100
 
 
@@ -85,6 +90,9 @@ class Processor:
         # A batch is a long transaction and a retry a short one: side by side, the short ones
         # would make the long one conflict again and again.
         self._one_at_a_time = asyncio.Lock()
+        self._most = BATCH
+        """Events of a transaction: fewer where longer ones were aborted, as MongoDB does with
+        what takes longer than its limit; each that succeeds lets it grow again."""
 
     def decode(self, event: Envelope) -> None:
         """Read an event's data before its transaction, if there is a handler that wants it."""
@@ -103,28 +111,28 @@ class Processor:
         pymongo.errors.PyMongoError
             The store is away: nothing was taken in, and the batch may come again.
         """
-        if not events:  # of a batch in which no record was an event
-            return
         async with self._one_at_a_time:
-            try:
-                await self._in_one_transaction(events)
-            except (HandlerFailedError, PyMongoError) as error:
-                if isinstance(error, PyMongoError) and not _is_a_conflict(error):
-                    raise
-                await self._by_halves(events)
+            first = 0
+            while first < len(events):
+                part = events[first : first + self._most]
+                await self._together(part)
+                first += len(part)
 
-    async def _by_halves(self, events: Sequence[Envelope]) -> None:
-        """Take in what failed together: of many events a bad one costs a few transactions."""
-        if len(events) == 1:
-            return await self._alone(events[0])
-        middle = len(events) // 2
-        for half in (events[:middle], events[middle:]):
-            try:
-                await self._in_one_transaction(half)
-            except (HandlerFailedError, PyMongoError) as error:
-                if isinstance(error, PyMongoError) and not _is_a_conflict(error):
+    async def _together(self, events: Sequence[Envelope]) -> None:
+        """In one transaction, else by halves: of many events a bad one costs a few transactions."""
+        try:
+            await self._in_one_transaction(events)
+            self._most = min(self._most + self._most // 16 + 1, BATCH)
+        except (HandlerFailedError, PyMongoError) as error:
+            if isinstance(error, PyMongoError):
+                if not _is_a_conflict(error):
                     raise
-                await self._by_halves(half)
+                self._most = max(1, len(events) // 2)
+            if len(events) == 1:
+                return await self._alone(events[0])
+            middle = len(events) // 2
+            await self._together(events[:middle])
+            await self._together(events[middle:])
         return None
 
     async def _alone(self, event: Envelope) -> None:
@@ -237,7 +245,7 @@ class Processor:
             rows = await uow.collection("waiting").find(
                 {"name": {"$in": sorted(names)}},
                 sort=[("topic", 1), ("key", 1), ("sequence", 1)],
-                limit=PARKED_PAGE,
+                limit=FEW if uow.careful else PARKED_PAGE,
             )
             await self._handle_waiting(uow, rows)
 
@@ -373,27 +381,38 @@ class Processor:
             await self._set_aside(failure)
 
     async def _retry_waiting(self, row: dict[str, Any]) -> None:
+        """Try a waiting event again, and all that wait for the same; if that fails, a few."""
+        try:
+            return await self._retry_with_others(row)
+        except (HandlerFailedError, PyMongoError) as error:
+            if isinstance(error, PyMongoError) and not _is_a_conflict(error):
+                raise
+        try:
+            await self._retry_with_others(row, careful=True)
+        except HandlerFailedError as failure:
+            await self._set_aside(failure)
+
+    async def _retry_with_others(self, row: dict[str, Any], *, careful: bool = False) -> None:
+        event = from_document(row)
+
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)
-            uow.careful = True
+            uow.careful = careful
             waiting = uow.collection("waiting")
             if await waiting.find_one({"_id": row["_id"]}) is None:
                 return
             since = row["since"]
             await self._handle_waiting(uow, [row])
-            await uow.write()
+            await self._write(uow, event)
             if await waiting.find_one({"_id": row["_id"], "name": row["name"]}) is None:
                 uow.known(row["name"])  # it is there: all the others that wait for it may go on
             await self._drain_waiting(uow)
-            await uow.write()
+            await self._write(uow, event)
             # Waiting again keeps its age, for it is the age that alerts.
             waiting.update({"_id": row["_id"]}, {"$set": {"since": since}})
             await uow.write()
 
-        try:
-            await self._stores.transactions.run(body)
-        except HandlerFailedError as failure:
-            await self._set_aside(failure)
+        await self._stores.transactions.run(body)
 
 
 def _is_the_stores(cause: Exception) -> bool:

@@ -21,6 +21,13 @@ consumer_waits = Gauge(
     "1 while this consumer takes nothing in, by cause: store, broker or newer-release.",
     ["cause"],
 )
+consumer_silent_seconds = Gauge(
+    "wakeline_consumer_silent_seconds",
+    "Time since this consumer last came back to Kafka for more events.",
+)
+consumer_partitions = Gauge(
+    "wakeline_consumer_partitions", "Partitions that this consumer's group has given to it."
+)
 ready = Gauge(
     "wakeline_ready", "1 if a check of /health/ready passed when last looked at, else 0.", ["check"]
 )

@@ -15,6 +15,7 @@ from wakeline_messaging import (
     KafkaSettings,
     Processor,
     TroubledEvents,
+    UnitOfWork,
     create_indexes,
     processing,
 )
@@ -118,6 +119,50 @@ async def test_all_that_wait_for_one_thing_go_on_once_it_is_there_however_many(
         assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 20
         answers = [row async for row in runtime.database["outbox"].find({}).sort("sequence", 1)]
         assert [row["sequence"] for row in answers] == list(range(1, 21))
+
+
+async def test_a_sweep_writes_once_for_all_that_wait_for_one_thing(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writing after each would outlast a transaction's limit on a busy machine, for ever."""
+    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    publisher = Publisher(scope)
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        await processor.process([publisher.envelope(rejected("a", f"l{n}")) for n in range(60)])
+        # As if the asset had come in a transaction that did not see yet what waits for it.
+        await runtime.database["assets"].insert_one({"_id": "a", "rejected": 0})
+        wrote = 0
+        write = UnitOfWork.write
+
+        async def counted(uow: UnitOfWork[Any]) -> None:
+            nonlocal wrote
+            wrote += 1
+            await write(uow)
+
+        monkeypatch.setattr(UnitOfWork, "write", counted)
+        await processor.sweep()
+        assert await runtime.database["waiting"].count_documents({}) == 0
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 60
+        assert wrote < 10
+
+
+async def test_a_bad_event_among_those_that_wait_dies_alone(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    monkeypatch.setattr(processing, "FEW", 3)
+    publisher = Publisher(scope)
+    many = [*(f"l{n}" for n in range(9)), POISON, UNSTORABLE, *(f"m{n}" for n in range(9))]
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        await processor.process([publisher.envelope(rejected("a", name)) for name in many])
+        await runtime.database["assets"].insert_one({"_id": "a", "rejected": 0})
+        for _ in range(3):  # one for each bad one at most, and one more
+            await processor.sweep()
+        assert await runtime.database["waiting"].count_documents({}) == 0
+        assert await runtime.database["dead"].count_documents({}) == 2
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 18
 
 
 async def test_a_lost_event_shows_as_a_gap_and_holds_back_its_own_key_only(scope: Scope) -> None:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from pymongo.errors import AutoReconnect
 
 from wakeline_messaging import EventConsumer, KafkaSettings, Processor
-from wakeline_messaging.consumer import _Batch
+from wakeline_messaging.consumer import STUCK, _Batch
 
 HELD, ASSIGNED = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -68,3 +68,14 @@ def test_records_of_a_partition_assigned_while_the_store_is_away_are_sought_back
     assert processor.tries == 4
     assert client.position[ASSIGNED] == 7
     assert not client.paused
+
+
+def test_a_consumer_that_does_not_come_back_for_more_is_not_ready() -> None:
+    database: Any = {"replays": None}
+    settings = KafkaSettings(bootstrap="nowhere:1")
+    consumer = EventConsumer(database, settings, "g", ["t"], cast(Processor, AwayForAWhile()))
+    assert consumer.trouble == "not started"
+    consumer._goes_on()
+    assert consumer.trouble is None
+    consumer._back_at -= STUCK + 1
+    assert "come back" in (consumer.trouble or "")
