@@ -1,8 +1,10 @@
 """What every event of Wakeline is: plain frozen data with a type, a version and a key."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 
 AssetId = str
@@ -36,6 +38,35 @@ class Event(Value):
     TYPE: ClassVar[str]
     VERSION: ClassVar[str] = "1"
     PRODUCER: ClassVar[ServiceName]
+
+    @classmethod
+    def read(cls, data: bytes) -> Self:
+        """The event that JSON holds.
+
+        Raises
+        ------
+        ValueError
+            If the data does not fit the schema.
+        """
+        plain = orjson.loads(data)
+        event = cls.model_validate(plain)
+        event.__dict__["plain"] = plain  # where cached_property looks: it need not be made again
+        return event
+
+    @cached_property
+    def plain(self) -> dict[str, Any]:
+        """The event as JSON holds it, for a store; not to be changed, everybody gets the same.
+
+        Of an event that was read it is what was read: fields that a newer writer added are in it,
+        and defaults that an older one did not know are not.
+        """
+        return self.model_dump(mode="json")
+
+    def __copy__(self) -> Self:
+        """A copy is changed before anybody sees it, so it says by itself what it holds."""
+        copied = super().__copy__()
+        copied.__dict__.pop("plain", None)
+        return copied
 
     @property
     def key(self) -> str:

@@ -88,7 +88,7 @@ class Envelope:
             raise UnknownMajorError(
                 f"{self.type} comes as version {theirs}, we read {known.VERSION}"
             )
-        return known.model_validate_json(self.data)
+        return known.read(self.data)
 
     def headers(self) -> Headers:
         """The record's headers."""

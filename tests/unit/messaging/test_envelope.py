@@ -1,7 +1,9 @@
 """An event on the wire, read by another implementation of CloudEvents."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary_event
 
@@ -96,3 +98,13 @@ def test_a_newer_minor_version_is_read_without_what_we_do_not_know() -> None:
 def test_an_event_above_the_limit_is_refused() -> None:
     with pytest.raises(EventTooLargeError, match="blob"):
         encode(EVENT.model_copy(update={"reason": "x" * 600_000}))
+
+
+def test_an_event_keeps_what_it_was_read_from_until_it_is_changed() -> None:
+    newer = orjson.dumps({**orjson.loads(ENVELOPE.data), "of_a_newer_writer": 1})
+    event = replace(ENVELOPE, data=newer).event()
+    assert event == EVENT
+    assert event.plain == orjson.loads(newer)
+    changed = event.model_copy(update={"serving_epoch": 4})
+    assert changed.plain == EVENT.plain | {"serving_epoch": 4}
+    assert EVENT.plain == orjson.loads(ENVELOPE.data)

@@ -1,6 +1,7 @@
 """Brings the labels of one task together: exactly one of them counts in the end."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from wakeline_events.base import TaskId
 from wakeline_events.labeling import TaskClosed
@@ -72,10 +73,10 @@ async def drop(uow: ReviewUnitOfWork, event: TaskClosed) -> None:
             uow.reviews.put(review.model_copy(update=changes))
 
 
-def count_alone(uow: ReviewUnitOfWork, review: Review) -> None:
-    """Let the only label of a task count."""
+def count_alone(uow: ReviewUnitOfWork, review: Review, **said: Any) -> None:
+    """Let the only label of a task count, with what was ``said`` of it at last."""
     changes = {"state": "merged", "decided_at": uow.now, "lease": None, "counts_as": review.id}
-    settled = review.model_copy(update=changes)
+    settled = review.model_copy(update=said | changes)
     uow.reviews.put(settled)
     _note_verdict(uow, settled)
     uow.emit(accepted(settled, [settled]))

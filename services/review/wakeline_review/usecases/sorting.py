@@ -33,7 +33,7 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
         opened_at=uow.now,
     )
     if event.imported:
-        comparing.count_alone(uow, review.model_copy(update={"verdict": "unreviewed"}))
+        comparing.count_alone(uow, review, verdict="unreviewed")
         return
     uow.days.add(event, statistics.of_label(event), statistics.seconds_of(event))
     uow.standings.count_label(event.stage_id, event.person_id)
@@ -77,13 +77,14 @@ async def sort(
         uow.reviews.put(review.model_copy(update={"state": "measured"}))
         return
     found = {*review.reasons, *triage.reasons(stage.review, review.label, classes)}
+    if not found and review.n_labels == 1:
+        comparing.count_alone(uow, review, verdict="unreviewed")
+        return
     review = review.model_copy(update={"reasons": triage.in_order(found)})
     if review.n_labels > 1:
         await comparing.gather(uow, review)
-    elif review.reasons:
-        uow.reviews.put(review.model_copy(update={"state": "pending"}))
     else:
-        comparing.count_alone(uow, review.model_copy(update={"verdict": "unreviewed"}))
+        uow.reviews.put(review.model_copy(update={"state": "pending"}))
 
 
 async def _of_person(
