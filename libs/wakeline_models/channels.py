@@ -64,7 +64,7 @@ def resize(stack: Stack, scale: float) -> Stack:
     return np.stack(planes, axis=2).astype(np.float32, copy=False)
 
 
-def brightness(stack: Stack) -> Stack:
+def brightness(stack: Stack, out: Stack | None = None) -> Stack:
     """The logarithm of each pixel: light multiplies, so that what differs is a ratio.
 
     A shadow, a weak stain or a short exposure then shifts an image instead of flattening it, and
@@ -73,12 +73,14 @@ def brightness(stack: Stack) -> Stack:
     Parameters
     ----------
     stack : float32, any shape, in [0, 1]
+    out : float32, the same shape; holds the result, where memory is there already
 
     Returns
     -------
     float32, the same shape, in [-4, 0.1]
     """
-    return np.asarray(np.log(stack + DARK), dtype=np.float32)
+    shifted = np.add(stack, DARK, out=out)
+    return np.asarray(np.log(shifted, out=shifted), dtype=np.float32)
 
 
 def standardise(stack: Stack, mean: tuple[float, ...], std: tuple[float, ...]) -> Stack:
@@ -88,5 +90,11 @@ def standardise(stack: Stack, mean: tuple[float, ...], std: tuple[float, ...]) -
     -------
     float32, shape (C, H, W)
     """
-    shifted = (brightness(stack) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
-    return np.ascontiguousarray(np.moveaxis(shifted, 2, 0))
+    planes = np.empty((stack.shape[2], *stack.shape[:2]), np.float32)
+    for plane, channel, middle, spread in zip(
+        planes, np.moveaxis(stack, 2, 0), mean, std, strict=True
+    ):
+        brightness(channel, out=plane)
+        plane -= np.float32(middle)
+        plane /= np.float32(spread)
+    return planes

@@ -61,8 +61,10 @@ def run(
         max(size, -(-side // stride) * stride)
         for size, side in zip(window, (height, width), strict=True)
     )
-    canvas = np.zeros((image.shape[0], *padded), np.float32)
-    canvas[:, :height, :width] = image
+    canvas = image
+    if padded != (height, width):
+        canvas = np.zeros((image.shape[0], *padded), np.float32)
+        canvas[:, :height, :width] = image
     cells = (padded[0] // stride, padded[1] // stride)
     weight = np.outer(*(hat(side // stride) for side in window))
     total: Maps | None = None

@@ -14,9 +14,12 @@ Lease = JobLease[MongoPredictionUnitOfWork, Resources]
 jobs = Jobs()
 
 
-@jobs.on(projection.PREDICT, batch=16, lease=timedelta(seconds=60), attempts=5)
+@jobs.on(projection.PREDICT, batch=16, lease=timedelta(seconds=60), attempts=5, concurrency=2)
 async def predict(lease: Lease) -> None:
-    """Answer for a batch of targets, the most urgent ones; a job's id is its target."""
+    """Answer for a batch of targets, the most urgent ones; a job's id is its target.
+
+    Another batch is predicted while one is read or stored.
+    """
     await predicting.predict(lease, [job.id for job in lease.jobs], lease.resources.world)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -28,8 +28,9 @@ from wakeline_prediction.usecases.projection import ask
 
 log = structlog.get_logger()
 
-AT_ONCE = 2
-"""Targets that are worked on at the same time: one is fetched while another is predicted."""
+AT_ONCE = 3
+"""Targets that a process works on at the same time, of all its batches: on two cores one is fetched
+and decoded while two are predicted. Each holds its picture in memory."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class World:
     """Adapters of the port by name."""
     rules: Mapping[str, str]
     """Version of each rule by name."""
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
 
 async def predict(steps: Steps, target_ids: Sequence[str], world: World) -> None:
@@ -56,8 +58,7 @@ async def predict(steps: Steps, target_ids: Sequence[str], world: World) -> None
         due[:] = [each for each in await _assignments(uow, target_ids, world) if each.is_due]
 
     await steps.transaction(load)
-    slots = asyncio.Semaphore(AT_ONCE)
-    outcomes = await asyncio.gather(*(_outcome(each, world, slots) for each in due))
+    outcomes = await asyncio.gather(*(_outcome(each, world) for each in due))
     outdated: set[str] = set()
 
     async def store(uow: PredictionUnitOfWork) -> None:
@@ -110,11 +111,11 @@ async def _assignments(
     return found
 
 
-async def _outcome(assignment: Assignment, world: World, slots: asyncio.Semaphore) -> Outcome:
+async def _outcome(assignment: Assignment, world: World) -> Outcome:
     first = assignment.first_choice
     if assignment.withdrawn:
         return Failed(first, "image-withdrawn", "its source has the image no more")
-    async with slots:
+    async with world.slots:
         try:
             return await _first_answer(assignment, world)
         except UnreadableImageError as error:
