@@ -128,6 +128,7 @@ class Processor:
                 if not _is_a_conflict(error):
                     raise
                 self._most = max(1, len(events) // 2)
+                log.warning("batch was aborted", events=len(events), cause=str(error)[:200])
             if len(events) == 1:
                 return await self._alone(events[0])
             middle = len(events) // 2

@@ -37,7 +37,7 @@ KILLS = 12
 def environment(scope: Scope, settings: ToySettings) -> dict[str, str]:
     return {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         "WAKELINE_TOY_MONGO__DSN": settings.mongo.dsn.get_secret_value(),
         "WAKELINE_TOY_MONGO__DATABASE": settings.mongo.database,
         "WAKELINE_TOY_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
