@@ -124,7 +124,10 @@ async def _wait_for(keeper: Keeper) -> None:
     try:
         is_up = await asyncio.wait_for(keeper.settled(), READY_WITHIN)
     except TimeoutError:
-        is_up = False
+        raise StartError(
+            f"{name} runs, but is not ready after {READY_WITHIN:.0f} s, perhaps as "
+            f"this machine has too much else to do: {keeper.record.detail}\n{keeper.last_words()}"
+        ) from None
     if not is_up:
         raise StartError(
             f"{name} does not start: {keeper.record.detail}\n"

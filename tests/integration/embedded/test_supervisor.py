@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from wakeline_embedded import health, keeper, ports, processes
+from wakeline_embedded import health, keeper, ports, processes, supervisor
 from wakeline_embedded.keeper import pause_after
 from wakeline_embedded.layout import Layout
 from wakeline_embedded.plan import Plan
@@ -224,6 +224,17 @@ async def test_a_program_that_keeps_ending_stops_the_start_with_its_last_words(
     assert not await Supervisor(stack.layout, stack.plan()).run(asyncio.Event())
     for said in ("store does not start", "ended with 3", "no AVX on", "Buy a newer one."):
         assert said in stack.state.message
+
+
+async def test_a_program_that_is_only_slow_is_not_said_to_lack_something(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "READY_WITHIN", 0.5)
+    sleeps = (sys.executable, "-c", "import time; time.sleep(600)")
+    stack.server = replace(stack.server, argv=sleeps, advice="Buy another one.")
+    assert not await Supervisor(stack.layout, stack.plan()).run(asyncio.Event())
+    assert "store runs, but is not ready" in stack.state.message
+    assert "Buy another one." not in stack.state.message
 
 
 async def test_what_a_killed_supervisor_left_is_ended_by_the_next(stack: Stack) -> None:
