@@ -91,7 +91,10 @@ def merge(labels: Sequence[Sequence[Annotation]], size: Size) -> Merged:
         ),
         support=tuple(share for _, share in drawn),
         left_out=len(found) - len(drawn),
-        undecided=tuple(sorted(halves + apart, key=_content)),
+        undecided=tuple(
+            shape.model_copy(update={"id": f"u{number}"})
+            for number, shape in enumerate(sorted(halves + apart, key=_content))
+        ),
     )
 
 

@@ -1,6 +1,8 @@
 """What this service can say again of its state: assets that are in their group."""
 
-from wakeline_events.base import AssetId
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from wakeline_events.base import AssetId, Event
 from wakeline_events.ingest import AssetIngested, AssetWithdrawn
 from wakeline_ingest.domain import records
 from wakeline_ingest.ports import IngestUnitOfWork
@@ -26,4 +28,7 @@ async def withdrawn(
     return [(asset.asset_id, records.withdrawn(asset)) for asset in found]
 
 
-STATES = {AssetIngested.TYPE: assets, AssetWithdrawn.TYPE: withdrawn}
+STATES: Mapping[
+    str,
+    Callable[[IngestUnitOfWork, str | None, str, int], Awaitable[Sequence[tuple[str, Event]]]],
+] = {AssetIngested.TYPE: assets, AssetWithdrawn.TYPE: withdrawn}
