@@ -83,14 +83,25 @@ async def test_the_trials_keys_are_kept_over_an_upgrade(
 async def test_who_may_not_ask_where_the_api_server_is_names_it(space: Namespace) -> None:
     unknown: Any = yaml.safe_load(space.kubeconfig.read_text())
     named = {"metadata": {"name": "installer"}}
-    core = client.CoreV1Api
+    core, rbac = client.CoreV1Api, client.RbacAuthorizationV1Api
     await space.call(core, "create_namespaced_service_account", space.name, named)
+    admin = {
+        **named,
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "admin",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": "installer", "namespace": space.name}],
+    }
+    await space.call(rbac, "create_namespaced_role_binding", space.name, admin)
     token = await space.call(
         core, "create_namespaced_service_account_token", "installer", space.name, {"spec": {}}
     )
     unknown["users"][0]["user"] = {"token": token["status"]["token"]}
     space.kubeconfig.write_text(yaml.safe_dump(unknown))
     words = ("template", RELEASE, CHART, "--values", STORES, "--dry-run=server")
+    words += ("--set", "priorityClasses.create=false")
     with pytest.raises(HelmError, match='"kubernetes" is forbidden'):
         await _helm(space, 4, *words)
     peers = json.dumps([{"ipBlock": {"cidr": "192.0.2.64/32"}}])
