@@ -30,6 +30,7 @@ NAMES = (
     "cycle",
     "export",
     "feeding",
+    "freezing",
     "gate",
     "inference",
     "intake",

@@ -57,15 +57,21 @@ async def process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[str]:
 
     Its ``settings`` name the port. The process ends with the block.
     """
+    async with process_of(service, kind):
+        yield f"http://127.0.0.1:{service.settings.http.port}"
+
+
+@asynccontextmanager
+async def process_of(service: Service[Any, Any], kind: Kind) -> AsyncIterator[int]:
+    """Run a service as `process` does; yields its process id."""
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"wakeline_{service.name}", kind.value),
         env=os.environ | environment_of(service),
         stdout=asyncio.subprocess.DEVNULL,
     )
-    url = f"http://127.0.0.1:{service.settings.http.port}"
     try:
-        await answering(f"{url}/health/ready", running)
-        yield url
+        await answering(f"http://127.0.0.1:{service.settings.http.port}/health/ready", running)
+        yield running.pid
     finally:
         if running.returncode is None:
             running.terminate()

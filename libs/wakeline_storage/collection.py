@@ -1,7 +1,7 @@
 """A collection inside one unit of work: writes are gathered, and sent as one bulk write."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pymongo import (
@@ -149,6 +149,16 @@ class BufferedCollection:
             filter, projection, sort=sort, limit=limit, hint=hint, session=self._session
         )
         return await cursor.to_list()
+
+    async def each(
+        self, filter: Filter, projection: Mapping[str, Any] | None = None, sort: Sort | None = None
+    ) -> AsyncIterator[Document]:
+        """All documents that fit, one after the other: for more than should be in memory."""
+        await self.flush()
+        async for row in self._collection.find(
+            filter, projection, sort=sort, session=self._session
+        ):
+            yield row
 
     async def find_one_and_update(
         self,

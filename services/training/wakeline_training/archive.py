@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import structlog
@@ -45,9 +46,9 @@ class BlobArchive:
         """The URI of a key in the bucket ``datasets``."""
         return f"s3://{self._prefix}{DATASETS}/{key}"
 
-    async def save_manifest(self, key: str, manifest: bytes) -> None:
+    async def save_manifest(self, key: str, manifest: Path) -> None:
         """Store a manifest; its key is its digest, so storing it again changes nothing."""
-        await _patiently(lambda: self._blobs.put(DATASETS, key, manifest, "application/jsonl"))
+        await _patiently(lambda: self._blobs.put_file(DATASETS, key, manifest, "application/jsonl"))
 
     async def manifest(self, key: str) -> bytes:
         """A manifest's bytes."""

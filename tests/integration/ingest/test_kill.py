@@ -5,33 +5,22 @@ from __future__ import annotations
 import asyncio
 import io
 import random
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.ingest.images import everything
-from tests.integration.ingest.images import picture as small
-from tests.integration.ingest.test_uploads import imported, staged, zip_of
-from tests.integration.ingest.test_urls import serving, whole
 from wakeline_auth import Role
 from wakeline_embedded.ports import free_port
-from wakeline_events.base import Event
 from wakeline_events.ingest import AssetIngested
-from wakeline_ingest.settings import Settings, UrlSettings
+from wakeline_ingest.settings import Settings
 from wakeline_ingest.wiring import service
 from wakeline_process.processes import Kind
 from wakeline_process.service import HttpSettings
 from wakeline_testing import Scope
 from wakeline_testing.own_process import own_process
-from wakeline_testing.running import ISSUER, RunningService, published, running, settings_of
+from wakeline_testing.running import ISSUER, published, running, settings_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
@@ -111,108 +100,3 @@ async def _send(
         return
     assert answer.status_code == 201, answer.text
     answered[name] = answer.json()["asset_id"]
-
-
-FILES = 130
-"""More than a chunk of any import."""
-KILLS = 2
-pytestmark.append(pytest.mark.timeout(600))  # each kill is followed by the start of a process
-
-
-@dataclass
-class Front:
-    """A service that answers and publishes while its runner is killed again and again."""
-
-    service: RunningService
-    settings: Settings
-    client: httpx.AsyncClient
-    chance: random.Random
-
-    async def survive(self, where: str) -> dict[str, Any]:
-        """Kill the runner in the middle of an import a few times, then let it end."""
-        jobs = self.service.database["jobs"]
-        for _ in range(KILLS):
-            async with own_process(service(self.settings), Kind.RUN) as process:
-                behind = await self._counted(where)
-                while await self._counted(where) == behind and await self._runs(where):
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(self.chance.uniform(0, 0.4))
-                process.kill()
-            # In place of waiting for the lease to end.
-            free = [{"$set": {"not_before": "$$NOW", "attempt": 0}}]
-            await jobs.update_many({"state": "running"}, free)
-        async with own_process(service(self.settings), Kind.RUN):
-            while await self._runs(where):
-                await asyncio.sleep(0.05)
-            # What a runner that was killed at its very end left is collected a day later.
-            late = [{"$set": {"not_before": "$$NOW"}}]
-            await jobs.update_many({"kind": "collect"}, late)
-            while await jobs.count_documents({}):
-                await asyncio.sleep(0.05)
-        await self.service.settled()
-        return dict((await self.client.get(where)).json())
-
-    async def events(self) -> list[Event]:
-        return [envelope.event() for envelope in await published(self.service.scope, "ingest")]
-
-    async def _counted(self, where: str) -> int:
-        return sum((await self.client.get(where)).json()["counts"].values())
-
-    async def _runs(self, where: str) -> bool:
-        return (await self.client.get(where)).json()["state"] in ("queued", "running")
-
-
-@asynccontextmanager
-async def front(scope: Scope, **own: Any) -> AsyncIterator[Front]:
-    """Answers in the test's process, for its runner is the one to be killed."""
-    chosen = settings_of(scope, "ingest", Settings, http=HttpSettings(port=free_port()), **own)
-    quiet = service(settings_of(scope, "ingest", Settings, **own))
-    async with (
-        running(quiet, scope, Kind.SERVE) as serve,
-        running(quiet, scope, Kind.RELAY),
-        serve.client("engineer") as client,
-    ):
-        await client.put(SET, json={})
-        yield Front(serve, chosen, client, random.Random(7))
-
-
-async def assert_all_there_once(front: Front, where: str, ended: dict[str, Any]) -> None:
-    """All but one are assets; the last is the first one again, under another name."""
-    assert ended["state"] == "done", ended
-    assert {k: n for k, n in ended["counts"].items() if n} == {"new": FILES, "duplicate": 1}
-    lines = await everything(front.client, f"{where}/lines", limit=200)
-    assert Counter(str(line["outcome"]) for line in lines) == {"new": FILES, "duplicate": 1}
-    assert len({line["name"] for line in lines}) == FILES + 1
-    told = Counter(e.asset_id for e in await front.events() if isinstance(e, AssetIngested))
-    assert told == {str(line["asset_id"]): 1 for line in lines}
-    blobs = front.service.process.runtime.resources.blobs
-    rows = await front.service.database["assets"].find().to_list()
-    kept = [await blobs.get("assets", row["image"]) for row in rows]
-    assert sorted(kept) == sorted(small(n, 24) for n in range(FILES))
-
-
-def named() -> Iterator[tuple[str, bytes]]:
-    """Files by name, of which the last one is the first one again."""
-    yield from ((f"{n:03}.png", small(n % FILES, 24)) for n in range(FILES + 1))
-
-
-async def test_an_archive_survives_the_kill_of_its_runner(scope: Scope) -> None:
-    async with front(scope) as opened:
-        where = await imported(opened.client, zip_of(dict(named())))
-        await assert_all_there_once(opened, where, await opened.survive(where))
-        assert await staged(opened.service) == []
-
-
-async def test_a_list_of_urls_survives_the_kill_of_its_runner(scope: Scope) -> None:
-    async with serving() as host:
-        host.pages = {f"/{name}": whole(data) for name, data in named()}
-        urls = UrlSettings(
-            hosts=(f"127.0.0.1:{host.port}",),
-            schemes=("http",),
-            networks=(ip_network("127.0.0.1/32"),),
-        )
-        async with front(scope, urls=urls) as opened:
-            listed = "\n".join(host.url(path) for path in host.pages).encode()
-            where = await imported(opened.client, listed, kind="urls")
-            await assert_all_there_once(opened, where, await opened.survive(where))
-            assert await staged(opened.service) == []

@@ -4,20 +4,53 @@ The version is the digest of the manifest's bytes, so the same assets, annotatio
 the same version wherever and whenever they are frozen, and a changed one can't pass for it.
 """
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from wakeline_events.base import Asset, LabelId
+from wakeline_events.base import Asset, AssetId, LabelId
 from wakeline_events.labeling import Arm
 from wakeline_geometry.shapes import Annotation
-from wakeline_training.domain.splits import Decision, Group, LeftOut
+from wakeline_training.domain.splits import AssetFacts, Decision, Group, LeftOut
 
 Split = Literal["train", "holdout"]
 UNASSISTED_ARMS: frozenset[Arm] = frozenset({"control", "holdout", "benchmark"})
+
+
+class Placed(Protocol):
+    """What decides where an asset stands."""
+
+    @property
+    def asset_id(self) -> AssetId: ...
+    @property
+    def group(self) -> Group: ...
+    @property
+    def unassisted(self) -> bool: ...
+
+
+P = TypeVar("P", bound=Placed)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An accepted label, or a benchmark's truth, without its geometry: there may be very many."""
+
+    label_id: LabelId | None
+    """None: a benchmark."""
+    facts: AssetFacts
+    unassisted: bool
+
+    @property
+    def asset_id(self) -> AssetId:
+        """The asset that it is of."""
+        return self.facts.asset_id
+
+    @property
+    def group(self) -> Group:
+        """The group that decides the asset's split."""
+        return self.facts.group
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +65,21 @@ class Labeled:
     """Made without a pre-label, in an arm that never shows one."""
 
     @property
+    def asset_id(self) -> AssetId:
+        """The asset that it is of."""
+        return self.asset.asset_id
+
+    @property
     def group(self) -> Group:
         """The group that decides the asset's split."""
         return group_of(self.asset)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Generic[P]):
     """One asset of a dataset version."""
 
-    labeled: Labeled
+    labeled: P
     split: Split
 
 
@@ -56,22 +94,22 @@ def is_unassisted(arm: Arm, assisted: bool) -> bool:
 
 
 def entries(
-    labeled: Iterable[Labeled], benchmarks: Iterable[Labeled], decision: Decision
-) -> tuple[list[Entry], Counter[LeftOut]]:
+    labeled: Iterable[P], benchmarks: Sequence[P], decision: Decision
+) -> tuple[list[Entry[P]], Counter[LeftOut]]:
     """Put every asset into its split, or say why it stands in none.
 
     A benchmark's truth takes the place of a label of the same asset. Sorted by asset id.
     """
-    chosen: list[Entry] = []
+    chosen: list[Entry[P]] = []
     left_out: Counter[LeftOut] = Counter()
-    trusted = {truth.asset.asset_id for truth in benchmarks}
+    trusted = {truth.asset_id for truth in benchmarks}
     for truth in benchmarks:
         if truth.group in decision.seen:
             left_out[LeftOut.SEEN_BENCHMARK] += 1
         else:
             chosen.append(Entry(truth, "holdout"))
     for label in labeled:
-        if label.asset.asset_id in trusted:
+        if label.asset_id in trusted:
             continue
         if label.group in decision.holdout and label.unassisted:
             chosen.append(Entry(label, "holdout"))
@@ -81,10 +119,10 @@ def entries(
             chosen.append(Entry(label, "train"))
         else:
             left_out[decision.left_out[label.group]] += 1
-    return sorted(chosen, key=lambda entry: entry.labeled.asset.asset_id), left_out
+    return sorted(chosen, key=lambda entry: entry.labeled.asset_id), left_out
 
 
-def render(chosen: Sequence[Entry], assets_bucket: str) -> bytes:
+def render(chosen: Iterable[Entry[Labeled]], assets_bucket: str) -> bytes:
     """The manifest's bytes, in the form that the trainer contract names.
 
     Parameters
@@ -93,11 +131,6 @@ def render(chosen: Sequence[Entry], assets_bucket: str) -> bytes:
         Full name of the bucket that holds the images.
     """
     return b"".join(_line(entry, assets_bucket) for entry in chosen)
-
-
-def version_of(manifest: bytes) -> str:
-    """Name of the dataset version: SHA-256 of its manifest, in hex."""
-    return hashlib.sha256(manifest).hexdigest()
 
 
 def manifest_key(version: str) -> str:
@@ -132,7 +165,7 @@ def _truth(row: Mapping[str, Any]) -> HoldoutTruth:
     )
 
 
-def _line(entry: Entry, bucket: str) -> bytes:
+def _line(entry: Entry[Labeled], bucket: str) -> bytes:
     asset = entry.labeled.asset
     by_id = sorted(entry.labeled.annotations, key=lambda annotation: annotation.id)
     row = {

@@ -148,17 +148,21 @@ def relations(
                 related[assets[name].group].add(facts.group)
             else:
                 unresolved.add(facts.group)
-    for groups in _groups_by_digest(assets.values()).values():
+    for groups in _groups_by_digest(assets.values()):
         for group in groups:
             related[group] |= groups - {group}
     return related, frozenset(unresolved)
 
 
-def _groups_by_digest(assets: Iterable[AssetFacts]) -> dict[str, set[Group]]:
-    groups: dict[str, set[Group]] = defaultdict(set)
+def _groups_by_digest(assets: Iterable[AssetFacts]) -> Iterable[set[Group]]:
+    """The groups of each digest that several have; nearly all have one of their own."""
+    first: dict[str, Group] = {}
+    several: dict[str, set[Group]] = {}
     for facts in assets:
-        groups[facts.digest].add(facts.group)
-    return groups
+        group = first.setdefault(facts.digest, facts.group)
+        if group != facts.group:
+            several.setdefault(facts.digest, {group}).add(facts.group)
+    return several.values()
 
 
 def _with_relatives(

@@ -8,9 +8,14 @@ from wakeline_events.labeling import BenchmarkSet
 from wakeline_events.review import LabelAccepted
 from wakeline_events.shapes import AnnotationSet
 from wakeline_storage import BufferedCollection, Document
-from wakeline_training.domain.manifest import is_unassisted
+from wakeline_training.domain.manifest import Candidate, is_unassisted
 from wakeline_training.domain.splits import AssetFacts, Group
 from wakeline_training.ports import LabelRow
+
+OF_FACTS = {
+    f"asset.{field}": 1 for field in ("asset_id", "dataset_id", "group", "digest", "neighbours")
+}
+"""Projection of what `facts_of` reads."""
 
 
 class LabelStore:
@@ -48,22 +53,23 @@ class LabelStore:
             },
         )
 
-    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[LabelRow]:
+    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[Candidate]:
         """The latest accepted label of each asset, by asset id."""
-        rows = await self._rows.find(
+        rows = self._rows.each(
             {"stage_id": stage_id, "dataset_id": {"$in": list(datasets)}},
+            {"unassisted": 1, **OF_FACTS},
             sort=[("asset_id", 1), ("round", 1), ("_id", 1)],
         )
-        latest = {row["asset_id"]: row for row in rows}
-        return [
-            LabelRow(
-                label_id=row["_id"],
-                asset=row["asset"],
-                unassisted=row["unassisted"],
-                annotations=AnnotationSet.model_validate(row["annotations"]),
-            )
-            for row in latest.values()
-        ]
+        latest: dict[AssetId, Candidate] = {}
+        async for row in rows:
+            found = Candidate(row["_id"], facts_of(row["asset"]), row["unassisted"])
+            latest[found.asset_id] = found
+        return list(latest.values())
+
+    async def rows(self, label_ids: Sequence[LabelId]) -> dict[LabelId, LabelRow]:
+        """Labels with their annotations as they are now, by their ids."""
+        rows = await self._rows.find({"_id": {"$in": list(label_ids)}})
+        return {row["_id"]: _row(row, row["_id"], row["unassisted"]) for row in rows}
 
     async def unassisted_groups(self, datasets: Sequence[DatasetId]) -> frozenset[Group]:
         """Groups with an unassisted label at any stage of any project."""
@@ -98,25 +104,32 @@ class BenchmarkStore:
             upsert=True,
         )
 
-    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[LabelRow]:
+    async def of_stage(self, stage_id: StageId, datasets: Sequence[DatasetId]) -> list[Candidate]:
         """The benchmarks of one stage, by asset id."""
-        rows = await self._rows.find(
-            {"stage_id": stage_id, "dataset_id": {"$in": list(datasets)}}, sort=[("asset_id", 1)]
+        rows = self._rows.each(
+            {"stage_id": stage_id, "dataset_id": {"$in": list(datasets)}},
+            OF_FACTS,
+            sort=[("asset_id", 1)],
         )
-        return [
-            LabelRow(
-                label_id=None,
-                asset=row["asset"],
-                unassisted=True,
-                annotations=AnnotationSet.model_validate(row["annotations"]),
-            )
-            for row in rows
-        ]
+        return [Candidate(None, facts_of(row["asset"]), True) async for row in rows]
+
+    async def rows(
+        self, stage_id: StageId, asset_ids: Sequence[AssetId]
+    ) -> dict[AssetId, LabelRow]:
+        """Benchmarks with their truth as it is now, by their assets."""
+        ids = [f"{stage_id}|{asset_id}" for asset_id in asset_ids]
+        rows = await self._rows.find({"_id": {"$in": ids}})
+        return {row["asset_id"]: _row(row, None, True) for row in rows}
 
     async def assets(self, datasets: Sequence[DatasetId]) -> list[AssetFacts]:
         """Assets with a benchmark at any stage of any project."""
         rows = await self._rows.find({"dataset_id": {"$in": list(datasets)}}, {"asset": 1})
         return [facts_of(row["asset"]) for row in rows]
+
+
+def _row(row: Document, label_id: LabelId | None, unassisted: bool) -> LabelRow:
+    annotations = AnnotationSet.model_validate(row["annotations"])
+    return LabelRow(label_id, row["asset"], unassisted, annotations)
 
 
 def facts_of(asset: Document) -> AssetFacts:

@@ -1,16 +1,19 @@
 """Freezing a dataset version: who is hold-out, what trains, and the manifest that says so."""
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 
 from wakeline_events.base import Asset, DatasetId
 from wakeline_events.training import DatasetFrozen, SplitCounts
 from wakeline_training.domain import manifest, splits
-from wakeline_training.domain.manifest import Entry, Labeled
+from wakeline_training.domain.manifest import Candidate, Entry, Labeled
 from wakeline_training.domain.models import DatasetVersion
 from wakeline_training.domain.run import Failure, Run
 from wakeline_training.domain.stage import Stage
@@ -19,6 +22,8 @@ from wakeline_training.usecases import asking
 
 log = structlog.get_logger()
 
+PAGE = 500
+"""Labels whose geometry is in memory at a time."""
 TRIES = 5
 """How often a freeze starts again because something came that it must not miss."""
 
@@ -37,8 +42,8 @@ class Snapshot:
     stage: Stage
     facts: splits.Facts
     revisions: dict[DatasetId, int]
-    labels: list[LabelRow]
-    benchmarks: list[LabelRow]
+    labels: list[Candidate]
+    benchmarks: list[Candidate]
 
 
 async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
@@ -68,24 +73,21 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
 async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
     share = snapshot.stage.policy.holdout_share
     decision = splits.decide(snapshot.facts, share)
-    entries, left_out = manifest.entries(
-        await _with_annotations(archive, snapshot.labels),
-        await _with_annotations(archive, snapshot.benchmarks),
-        decision,
-    )
+    entries, left_out = manifest.entries(snapshot.labels, snapshot.benchmarks, decision)
     if not any(entry.split == "train" for entry in entries):
         await steps.finish(lambda uow: _nothing_to_train(uow, snapshot.run, left_out))
         return
-    rendered = await asyncio.to_thread(manifest.render, entries, archive.assets_bucket)
-    name = manifest.version_of(rendered)
-    await archive.save_manifest(manifest.manifest_key(name), rendered)
+    with TemporaryDirectory(prefix="wakeline-freeze-") as folder:
+        path = Path(folder) / "manifest.jsonl"
+        name, counts = await _write(steps, archive, snapshot.stage, entries, path)
+        await archive.save_manifest(manifest.manifest_key(name), path)
     version = DatasetVersion(
         dataset_version=name,
         stage_id=snapshot.stage.stage_id,
         project_id=snapshot.stage.project_id,
         dataset_ids=snapshot.stage.dataset_ids,
         manifest_key=manifest.manifest_key(name),
-        splits=_counts(entries),
+        splits=counts,
         classes=tuple(each.name for each in snapshot.stage.ontology.classes),
         left_out={reason.value: count for reason, count in sorted(left_out.items())},
         created_at=snapshot.run.created_at,
@@ -114,7 +116,7 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
     revisions = await uow.splits.revisions(datasets)
     labels = await uow.labels.of_stage(stage.stage_id, datasets)
     benchmarks = await uow.benchmarks.of_stage(stage.stage_id, datasets)
-    labeled = [_facts(row) for row in labels]
+    labeled = [label.facts for label in labels]
     assets = await uow.assets.around([*labeled, *await uow.benchmarks.assets(datasets)])
     # A copy in a dataset of another project is a copy all the same.
     involved = sorted({facts.group.dataset_id for facts in assets.values()} | {*datasets})
@@ -176,34 +178,65 @@ async def _nothing_to_train(
     await asking.give_up(uow, current, Failure(code="nothing-to-train", detail=detail))
 
 
-async def _with_annotations(archive: Archive, rows: Sequence[LabelRow]) -> list[Labeled]:
-    return [
-        Labeled(
+async def _write(
+    steps: Steps,
+    archive: Archive,
+    stage: Stage,
+    entries: Sequence[Entry[Candidate]],
+    path: Path,
+) -> tuple[str, dict[str, SplitCounts]]:
+    """Write the manifest page by page; its SHA-256, which names the version, and its counts.
+
+    Geometry is read when its page is written, a correction that came since included: what was
+    decided in one transaction is where each label stands, not what it shows.
+
+    Raises
+    ------
+    FreezeOutdatedError
+        If a label is gone.
+    """
+    digest, shapes = hashlib.sha256(), Counter[str]()
+    with path.open("wb") as file:
+        for start in range(0, len(entries), PAGE):
+            page = await _with_annotations(steps, archive, stage, entries[start : start + PAGE])
+            lines = await asyncio.to_thread(manifest.render, page, archive.assets_bucket)
+            digest.update(lines)
+            file.write(lines)
+            for entry in page:
+                shapes[entry.split] += len(entry.labeled.annotations)
+    assets = Counter(entry.split for entry in entries)
+    counts = {
+        split: SplitCounts(assets=assets[split], annotations=shapes[split])
+        for split in ("train", "holdout")
+    }
+    return digest.hexdigest(), counts
+
+
+async def _with_annotations(
+    steps: Steps, archive: Archive, stage: Stage, page: Sequence[Entry[Candidate]]
+) -> list[Entry[Labeled]]:
+    rows: dict[str, LabelRow] = {}
+
+    async def read(uow: TrainingUnitOfWork) -> None:
+        labels = [entry.labeled.label_id for entry in page if entry.labeled.label_id is not None]
+        trusted = [entry.labeled.asset_id for entry in page if entry.labeled.label_id is None]
+        rows.update(await uow.labels.rows(labels))
+        rows.update(await uow.benchmarks.rows(stage.stage_id, trusted))
+
+    await steps.transaction(read)  # which also says whether this attempt still counts
+    found = []
+    for entry in page:
+        row = rows.get(entry.labeled.label_id or entry.labeled.asset_id)
+        if row is None:
+            raise FreezeOutdatedError(f"the label of {entry.labeled.asset_id} is gone")
+        labeled = Labeled(
             asset=Asset.model_validate(row.asset),
             annotations=await archive.annotations(row.annotations),
             label_id=row.label_id,
             unassisted=row.unassisted,
         )
-        for row in rows
-    ]
-
-
-def _facts(row: LabelRow) -> splits.AssetFacts:
-    asset = Asset.model_validate(row.asset)
-    return splits.AssetFacts(
-        asset.asset_id, manifest.group_of(asset), asset.digest, frozenset(asset.neighbours)
-    )
-
-
-def _counts(entries: Sequence[Entry]) -> dict[str, SplitCounts]:
-    assets = Counter(entry.split for entry in entries)
-    shapes: Counter[str] = Counter()
-    for entry in entries:
-        shapes[entry.split] += len(entry.labeled.annotations)
-    return {
-        split: SplitCounts(assets=assets[split], annotations=shapes[split])
-        for split in ("train", "holdout")
-    }
+        found.append(Entry(labeled, entry.split))
+    return found
 
 
 async def _nothing(_: TrainingUnitOfWork) -> None:
