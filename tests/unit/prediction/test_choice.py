@@ -25,6 +25,10 @@ def target(*uploads: Upload, **changes: Any) -> Target:
     return Target.model_validate({**fields, "uploads": uploads, **changes})
 
 
+def told(given: Target, latest: Upload) -> Target:
+    return given.model_copy(update={"uploads": given.uploads_with(latest)})
+
+
 def serving(epoch: int = 0, model: ServingModel | None = None) -> Serving:
     return Serving(stage_id="p/s", epoch=epoch, model=model)
 
@@ -65,7 +69,7 @@ def test_own_and_external_stand_for_nobody_until_there_is_something() -> None:
 
 
 def test_external_means_any_upload_and_the_latest_first() -> None:
-    given = target(upload("sam")).with_upload(upload("yolo")).with_upload(upload("sam", "2"))
+    given = told(told(target(upload("sam")), upload("yolo")), upload("sam", "2"))
     found = choice.candidates(stage("external"), serving(), given, RULES)
     assert [(c.predictor, c.version) for c in found] == [
         ("external.sam", "2"),
@@ -95,7 +99,7 @@ def test_an_answer_is_outdated_by_an_epoch_an_upload_or_another_configuration() 
     assert not assignment(stage(*names), done, serving(1)).is_due
     assert not assignment(stage(*names, version=9), done, serving(1)).is_due
     assert assignment(stage(*names), done, serving(2, MODEL)).is_due
-    assert assignment(stage(*names), done.with_upload(upload("sam")), serving(1)).is_due
+    assert assignment(stage(*names), told(done, upload("sam")), serving(1)).is_due
     assert assignment(stage("heuristic.threshold"), done, serving(1)).is_due
 
 
