@@ -11,7 +11,7 @@ from wakeline_process.commands import (
     shared,
 )
 from wakeline_process.entry import main
-from wakeline_process.gathering import Gathering
+from wakeline_process.gathering import Gathering, gathered_writes
 from wakeline_process.lines import (
     LINES_BODY,
     Line,
@@ -44,6 +44,7 @@ __all__ = [
     "ServiceSettings",
     "TooManyRefusedError",
     "command",
+    "gathered_writes",
     "main",
     "reader",
     "resources",

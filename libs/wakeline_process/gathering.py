@@ -9,15 +9,24 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Generic, NamedTuple, TypeVar
+from datetime import timedelta
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
+from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import ConnectionFailure
+
+from wakeline_messaging import Stores
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+U = TypeVar("U")
 
-LIMIT = 32
+LIMIT: Final = 32
 """Questions that are answered together at most."""
+PATIENCE: Final = timedelta(milliseconds=500)
+"""So long those that share a transaction wait for each other's documents to be free. One may be
+held for longer by the transaction of a process that died in it: until MongoDB ends that, its caller
+waits apart."""
 
 
 class _Asked(NamedTuple, Generic[Q, A]):
@@ -97,6 +106,26 @@ class Gathering(Generic[Q, A]):
             alone = asyncio.create_task(self._answer_together([asked]))
             self._apart.add(alone)
             alone.add_done_callback(self._apart.discard)
+
+
+def gathered_writes(
+    stores: Stores, write: Callable[[U, Sequence[Q]], Awaitable[Sequence[A | Exception]]]
+) -> Gathering[Q, A]:
+    """A gathering whose turns are a transaction each: what ``write`` does is committed for all.
+
+    An exception among its answers must leave nothing half-written: the others are committed.
+    """
+
+    async def answer(questions: Sequence[Q]) -> Sequence[A | Exception]:
+        async def transaction(session: AsyncClientSession) -> Sequence[A | Exception]:
+            uow: Any = stores.open(session)
+            answers = await write(uow, questions)
+            await uow.write()
+            return answers
+
+        return await stores.transactions.run(transaction, PATIENCE if len(questions) > 1 else None)
+
+    return Gathering(answer)
 
 
 def _is_away(error: Exception) -> bool:

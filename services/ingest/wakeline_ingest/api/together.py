@@ -4,10 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
-
-from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_ingest import usecases
 from wakeline_ingest.api.models import UploadOut
@@ -18,11 +14,14 @@ from wakeline_ingest.domain.errors import (
 )
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_messaging import Stores
-from wakeline_process import RECORDS, Command, Gathering, IdempotencyKeyReusedError
+from wakeline_process import (
+    RECORDS,
+    Command,
+    Gathering,
+    IdempotencyKeyReusedError,
+    gathered_writes,
+)
 
-PATIENCE: Final = timedelta(milliseconds=500)
-"""So long uploads wait for each other's rows to be free. One may be held for longer by the
-transaction of a process that died in it: until MongoDB ends that, its sender waits apart."""
 _OWN_FAULT = (
     AssetDiffersError,
     IdempotencyKeyReusedError,
@@ -46,22 +45,16 @@ class Together:
     """What all requests of a process share."""
 
     def __init__(self, stores: Stores) -> None:
-        self._stores = stores
-        self.arrivals: Gathering[Entry, UploadOut] = Gathering(self._receive)
+        self.arrivals: Gathering[Entry, UploadOut] = gathered_writes(stores, _receive)
 
-    async def _receive(self, entries: Sequence[Entry]) -> list[UploadOut | Exception]:
-        async def transaction(session: AsyncClientSession) -> list[UploadOut | Exception]:
-            uow: Any = self._stores.open(session)
-            await uow.preload(_reads(entries))
-            answers = []
-            for entry in entries:
-                received = _received(uow, entry)
-                answers.append(await asyncio.create_task(received, context=entry.context))
-            await uow.write()
-            return answers
 
-        limit = PATIENCE if len(entries) > 1 else None
-        return await self._stores.transactions.run(transaction, limit)
+async def _receive(
+    uow: MongoIngestUnitOfWork, entries: Sequence[Entry]
+) -> list[UploadOut | Exception]:
+    await uow.preload(_reads(entries))
+    return [
+        await asyncio.create_task(_received(uow, entry), context=entry.context) for entry in entries
+    ]
 
 
 async def _received(uow: MongoIngestUnitOfWork, entry: Entry) -> UploadOut | Exception:

@@ -3,10 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextvars import Context
-from datetime import timedelta
 from typing import Any, Final, NamedTuple
-
-from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_events.base import StageId
 from wakeline_messaging import Stores
@@ -14,14 +11,17 @@ from wakeline_prediction.api.models import UploadOut
 from wakeline_prediction.domain.records import Parcel, Size, Stage
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_prediction.usecases import uploading
-from wakeline_process import RECORDS, Command, Gathering, IdempotencyKeyReusedError
+from wakeline_process import (
+    RECORDS,
+    Command,
+    Gathering,
+    IdempotencyKeyReusedError,
+    gathered_writes,
+)
 
 FEW: Final = 4
 """A request that stores more takes a transaction of its own: so a turn of 32 requests, of up to
 64 KiB a prediction, is no longer than the one of a large request may be."""
-PATIENCE: Final = timedelta(milliseconds=500)
-"""So long uploads wait for each other's targets to be free. One may be held for longer by the
-transaction of a process that died in it: until MongoDB ends that, its sender waits apart."""
 
 
 class Wanted(NamedTuple):
@@ -60,7 +60,7 @@ class Together:
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
         self.known: Gathering[Wanted, Known] = Gathering(self._look)
-        self._stored: Gathering[Entry, UploadOut] = Gathering(self._store)
+        self._stored: Gathering[Entry, UploadOut] = gathered_writes(stores, _store)
 
     async def store(self, entry: Entry) -> UploadOut:
         """Store an upload: a small one with the others that wait, a large one by itself.
@@ -79,19 +79,14 @@ class Together:
         sizes = await uow.targets.sizes({name for each in wanted for name in each.targets})
         return [Known(stages.get(each.stage_id), sizes) for each in wanted]
 
-    async def _store(self, entries: Sequence[Entry]) -> list[UploadOut | Exception]:
-        async def transaction(session: AsyncClientSession) -> list[UploadOut | Exception]:
-            uow: Any = self._stores.open(session)
-            await uow.preload(_reads(entries))
-            answers = []
-            for entry in entries:
-                stored = _stored(uow, entry)
-                answers.append(await asyncio.create_task(stored, context=entry.context))
-            await uow.write()
-            return answers
 
-        limit = PATIENCE if len(entries) > 1 else None
-        return await self._stores.transactions.run(transaction, limit)
+async def _store(
+    uow: MongoPredictionUnitOfWork, entries: Sequence[Entry]
+) -> list[UploadOut | Exception]:
+    await uow.preload(_reads(entries))
+    return [
+        await asyncio.create_task(_stored(uow, entry), context=entry.context) for entry in entries
+    ]
 
 
 async def _stored(uow: MongoPredictionUnitOfWork, entry: Entry) -> UploadOut | Exception:
