@@ -118,6 +118,7 @@ class EventConsumer:
                 self._waits("broker", await in_words(self._settings, self._rights, error))
                 await _pause(stop, 1.0)
             finally:
+                metrics.consumer_partitions.set(0)
                 await client.stop()
 
     async def _start(self, client: AIOKafkaConsumer, stop: asyncio.Event) -> bool:
@@ -282,13 +283,14 @@ class EventConsumer:
         if now < self._next_measure:
             return
         self._next_measure = now + MEASURE_EVERY
+        held = client.assignment()
+        metrics.consumer_partitions.set(len(held))
         try:
             async with asyncio.timeout(1.0):
-                ends = await client.end_offsets(client.assignment())
+                ends = await client.end_offsets(held)
                 at = {tp: begins.get(tp, await client.position(tp)) for tp in ends}
         except (KafkaError, TimeoutError):
             return  # the gauges stay: whoever reads them sees the broker's own alert
-        metrics.consumer_partitions.set(len(ends))
         metrics.consumer_lag.clear()  # of partitions that another process holds now
         for tp, end in ends.items():
             metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(max(0, end - at[tp]))

@@ -6,10 +6,12 @@ from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
 from wakeline_messaging import EventConsumer, KafkaSettings, Processor
 from wakeline_messaging.consumer import STUCK, _Batch
+from wakeline_telemetry import metrics
 
 HELD, ASSIGNED = TopicPartition("t", 0), TopicPartition("t", 1)
 
@@ -57,9 +59,7 @@ class AwayForAWhile:
 
 def test_records_of_a_partition_assigned_while_the_store_is_away_are_sought_back() -> None:
     client, processor = Client(), AwayForAWhile()
-    database: Any = {"replays": None}
-    settings = KafkaSettings(bootstrap="nowhere:1")
-    consumer = EventConsumer(database, settings, "g", ["t"], cast(Processor, processor))
+    consumer = _consumer(processor)
     batch = _Batch({HELD: 0}, {HELD: 1})
     taken_in = asyncio.run(
         consumer._until_taken_in(cast(AIOKafkaConsumer, client), batch, asyncio.Event())
@@ -71,11 +71,46 @@ def test_records_of_a_partition_assigned_while_the_store_is_away_are_sought_back
 
 
 def test_a_consumer_that_does_not_come_back_for_more_is_not_ready() -> None:
-    database: Any = {"replays": None}
-    settings = KafkaSettings(bootstrap="nowhere:1")
-    consumer = EventConsumer(database, settings, "g", ["t"], cast(Processor, AwayForAWhile()))
+    consumer = _consumer()
     assert consumer.trouble == "not started"
     consumer._goes_on()
     assert consumer.trouble is None
     consumer._back_at -= STUCK + 1
     assert "come back" in (consumer.trouble or "")
+
+
+def test_a_consumer_says_how_many_partitions_it_holds_also_while_no_broker_answers() -> None:
+    client = Client()
+    consumer = _consumer()
+    asyncio.run(consumer._measure_lag(cast(AIOKafkaConsumer, client), {}))
+    assert _partitions_said() == 1
+    consumer._next_measure = 0.0
+    client.partitions = set()
+    asyncio.run(consumer._measure_lag(cast(AIOKafkaConsumer, client), {}))
+    assert _partitions_said() == 0
+
+
+async def _without_a_broker(consumer: EventConsumer) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(consumer._consume(stop))
+    while consumer.trouble in (None, "not started"):
+        await asyncio.sleep(0.01)
+    stop.set()
+    await running
+
+
+def test_a_consumer_that_has_left_its_group_says_that_it_holds_no_partition() -> None:
+    metrics.consumer_partitions.set(4)
+    asyncio.run(_without_a_broker(_consumer()))
+    assert _partitions_said() == 0
+
+
+def _consumer(processor: AwayForAWhile | None = None) -> EventConsumer:
+    database: Any = {"replays": None}
+    settings = KafkaSettings(bootstrap="127.0.0.1:1")
+    using = cast(Processor, processor or AwayForAWhile())
+    return EventConsumer(database, settings, "g", ["t"], using)
+
+
+def _partitions_said() -> float | None:
+    return REGISTRY.get_sample_value("wakeline_consumer_partitions")
