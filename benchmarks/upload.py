@@ -5,6 +5,12 @@ by 16 clients to the ingest service in a process of its own. The yardstick puts 
 the same object store with the same number of clients. ``placed_per_second`` is of what follows the
 answer: the job that takes fingerprints, puts thumbnails in place and finds groups, in a process of
 its own. Of each the processor time of our process a file is said too, for a machine that is shared.
+
+Where the time goes (processor time a file of 20 JPEGs, on a busy machine, where a bare put took its
+client 5.6 ms): 62 ms, of which the check 27 (reading the JPEG's stream 16.5, its sketch 6.3, its
+thumbnail 2.6), the put 3.9, the form with its digest and its file 2.6. The other 28, HTTP, the
+transaction and what a service does the first time, are not told apart yet. To read a file in full
+costs three times what it costs to put it; it is read so that what is broken is refused at once.
 """
 
 import asyncio

@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import orjson
 from pydantic import SecretStr
+from pymongo.read_concern import ReadConcern
 
 from wakeline_process.processes import Kind
 from wakeline_process.service import Service
+from wakeline_storage import connect
 
 
 @asynccontextmanager
@@ -34,6 +36,26 @@ async def own_process(
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def end_transactions(service: Service[Any, Any]) -> None:
+    """End what killed processes of a service left open, in place of waiting until MongoDB does.
+
+    Until then their documents stay locked, for up to one and a half times the life of a
+    transaction: 22 s here, and after 20 s a write that waits for them fails. The processes are
+    known by the name in their DSN (``Scope.mongo``), which no living one may share.
+    """
+    async with connect(service.settings.mongo) as client:
+        name = client.options.pool_options.appname
+        assert name is not None
+        admin = client.get_database("admin", read_concern=ReadConcern("local"))
+        open_ones = [
+            {"$currentOp": {"allUsers": True, "idleSessions": True}},
+            {"$match": {"appName": name, "transaction": {"$exists": True}}},
+        ]
+        while rows := await (await admin.aggregate(open_ones)).to_list():
+            sessions = [{"id": row["lsid"]["id"]} for row in rows]
+            await admin.command({"killSessions": sessions})
 
 
 async def _answering(url: str, process: asyncio.subprocess.Process) -> None:

@@ -60,9 +60,10 @@ class Scope:
         """The database that "name" is in this scope."""
         return f"{self.name}_{name}"
 
-    def mongo(self, name: str) -> MongoSettings:
-        """Settings of a database of this scope."""
-        return MongoSettings(dsn=SecretStr(self.mongo_dsn), database=self.database(name))
+    def mongo(self, name: str, app: str | None = None) -> MongoSettings:
+        """Settings of a database of this scope; by ``app`` MongoDB tells its clients apart."""
+        dsn = self.mongo_dsn if app is None else f"{self.mongo_dsn}&appName={app}"
+        return MongoSettings(dsn=SecretStr(dsn), database=self.database(name))
 
     async def topic(self, service: str) -> str:
         """The topic of a service in this scope; made on the first call."""
