@@ -59,10 +59,6 @@ BOX = {
 }
 
 
-Spent = dict[str, float]
-"""CPU seconds by process."""
-
-
 @dataclass
 class Load:
     """What the labelers saw."""
@@ -71,7 +67,7 @@ class Load:
     tasks: Counter[str] = field(default_factory=Counter)
     lease_ms: list[float] = field(default_factory=list)
     submit_ms: list[float] = field(default_factory=list)
-    cpu: Spent = field(default_factory=dict)
+    cpu: processes.Spent = field(default_factory=dict)
 
     @property
     def cycles_per_second(self) -> float:
@@ -94,7 +90,7 @@ async def measure() -> dict[str, Any]:
             ours = await _drive([_labeler(url, token) for token in tokens], _our_cycle, spent)
             draining = spent()
             drained = await _drained(client)
-            afterwards = _difference(spent(), draining)
+            afterwards = processes.difference(spent(), draining)
             bare_alone, bare = await _bare(dsn, layout)
     twice = sum(1 for count in (alone.tasks + ours.tasks).values() if count > 1)
     return {
@@ -113,9 +109,9 @@ async def measure() -> dict[str, Any]:
         "one_labeler_submit_ms": _median(alone.submit_ms),
         "bare_one_client_next_ms": _median(bare_alone.lease_ms),
         "bare_one_client_submit_ms": _median(bare_alone.submit_ms),
-        "cpu_ms_a_cycle": _cpu_a_cycle(ours.cpu, ours),
-        "cpu_ms_a_cycle_while_drained": _cpu_a_cycle(afterwards, ours),
-        "bare_cpu_ms_a_cycle": _cpu_a_cycle(bare.cpu, bare),
+        "cpu_ms_a_cycle": processes.cpu_ms_each(ours.cpu, len(ours.submit_ms)),
+        "cpu_ms_a_cycle_while_drained": processes.cpu_ms_each(afterwards, len(ours.submit_ms)),
+        "bare_cpu_ms_a_cycle": processes.cpu_ms_each(bare.cpu, len(bare.submit_ms)),
     }
 
 
@@ -225,7 +221,7 @@ async def _bare_cycle(client: httpx.AsyncClient, load: Load) -> bool:
 async def _drive(
     clients: list[httpx.AsyncClient],
     cycle: Cycle,
-    spent: Callable[[], Spent],
+    spent: Callable[[], processes.Spent],
     most: int | None = None,
 ) -> Load:
     """Let clients go through cycles until nothing is left, or so many are done.
@@ -243,7 +239,7 @@ async def _drive(
     started = time.perf_counter()
     await asyncio.gather(*(work(client) for client in clients))
     load.seconds = time.perf_counter() - started
-    load.cpu = _difference(spent() | {"client": time.process_time()}, before)
+    load.cpu = processes.difference(spent() | {"client": time.process_time()}, before)
     return load
 
 
@@ -288,7 +284,7 @@ async def _bare(dsn: str, layout: Layout) -> tuple[Load, Load]:
                     await asyncio.sleep(0.1)
         clients = [httpx.AsyncClient(base_url=url, timeout=30) for _ in range(LABELERS + 1)]
 
-        def spent() -> Spent:
+        def spent() -> processes.Spent:
             mongod = processes.cpu_of_stack(layout)["mongod"]
             return {"mongod": mongod, "endpoints": processes.cpu_seconds(server.pid)}
 
@@ -297,18 +293,6 @@ async def _bare(dsn: str, layout: Layout) -> tuple[Load, Load]:
     finally:
         server.terminate()
         await server.wait()
-
-
-def _difference(after: Spent, before: Spent) -> Spent:
-    return {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
-
-
-def _cpu_a_cycle(spent: Spent, load: Load) -> str:
-    """Milliseconds by process, the most first."""
-    each = {name: 1000 * seconds / len(load.submit_ms) for name, seconds in spent.items()}
-    ordered = sorted(each.items(), key=lambda item: -item[1])
-    named = [f"{name} {ms:.2f}" for name, ms in ordered if ms >= 0.01]
-    return f"{sum(each.values()):.2f} ({', '.join(named)})"
 
 
 def _median(values: list[float]) -> float:

@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from wakeline_embedded.layout import Layout
 from wakeline_embedded.state import StackState
 
 PROC = Path("/proc")
+Spent = dict[str, float]
+"""CPU seconds by process."""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,13 +34,43 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
-def cpu_of_stack(layout: Layout) -> dict[str, float]:
+def cpu_of_stack(layout: Layout) -> Spent:
     """CPU seconds of a stack's processes so far, by name."""
     found: dict[str, float] = defaultdict(float)
     for pid, name in of_stack(layout):
         with suppress(OSError):
             found[name] += cpu_seconds(pid)
     return dict(found)
+
+
+def cpu_of_family(names: Mapping[int, str]) -> Spent:
+    """CPU seconds so far of this process ("client") and of all that it started.
+
+    Those that ``names`` leaves out are called like their programs.
+    """
+    found: dict[str, float] = defaultdict(float)
+    mine = {os.getpid(): "client"}
+    for path in PROC.iterdir():
+        if path.name.isdigit():
+            with suppress(OSError, ValueError):  # ended meanwhile
+                pid = int(path.name)
+                if _name(pid, mine) is not None:
+                    program = (path / "comm").read_text().strip()
+                    found[(mine | dict(names)).get(pid, program)] += cpu_seconds(pid)
+    return dict(found)
+
+
+def difference(after: Spent, before: Spent) -> Spent:
+    """What was spent between."""
+    return {name: seconds - before.get(name, 0.0) for name, seconds in after.items()}
+
+
+def cpu_ms_each(spent: Spent, pieces: int) -> str:
+    """Milliseconds of one piece of work: all, and by process, the most first."""
+    each = {name: 1000 * seconds / pieces for name, seconds in spent.items()}
+    ordered = sorted(each.items(), key=lambda item: -item[1])
+    named = [f"{name} {ms:.2f}" for name, ms in ordered if ms >= 0.01]
+    return f"{sum(each.values()):.2f} ({', '.join(named)})"
 
 
 def _name(pid: int, names: dict[int, str]) -> str | None:

@@ -1,16 +1,12 @@
 """Uploading images: bytes a second through ingest, checked, stored and known.
 
 ``FILES`` (default 150) files of about 1 MB each (``FORMAT``: JPEG, the default, or TIFF) are sent
-by 16 clients to the ingest service in a process of its own. The yardstick puts the same files into
-the same object store with the same number of clients. ``placed_per_second`` is of what follows the
-answer: the job that takes fingerprints, puts thumbnails in place and finds groups, in a process of
-its own. Of each the processor time of our process a file is said too, for a machine that is shared.
-
-Where the time goes (processor time a file of 20 JPEGs, on a busy machine, where a bare put took its
-client 5.6 ms): 62 ms, of which the check 27 (reading the JPEG's stream 16.5, its sketch 6.3, its
-thumbnail 2.6), the put 3.9, the form with its digest and its file 2.6. The other 28, HTTP, the
-transaction and what a service does the first time, are not told apart yet. To read a file in full
-costs three times what it costs to put it; it is read so that what is broken is refused at once.
+by 16 threads to the ingest service in a process of its own. The yardstick puts the same files into
+the same object store from as many threads. ``placed_per_second`` is of what follows the answer: the
+job that takes fingerprints, puts thumbnails in place and finds groups, in a process of its own; the
+files are much alike, which is the most work for it. ``ratio_with_placing`` is of the same files
+sent to a second dataset while that job runs beside. Of each the processor time a file is said by
+process, and ``cpu_ratio`` is the yardstick's to ours: for a machine that is shared.
 """
 
 import asyncio
@@ -19,14 +15,17 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.processes import cpu_seconds
+from benchmarks import processes
 from benchmarks.servers import migrated, servers
 from wakeline_auth import Role
 from wakeline_blobs import Blobs
@@ -34,7 +33,7 @@ from wakeline_embedded import ports
 from wakeline_ingest.settings import Settings
 from wakeline_ingest.wiring import service
 from wakeline_process.processes import Kind
-from wakeline_process.service import HttpSettings
+from wakeline_process.service import HttpSettings, Service
 from wakeline_testing.own_process import own_process
 from wakeline_testing.running import ISSUER, settings_of
 
@@ -47,37 +46,58 @@ GOALS = {"ratio": (">=", 0.5)}
 Send = Callable[[int, bytes], Awaitable[None]]
 
 
+@dataclass(frozen=True)
+class Timed:
+    """How long all files took, and what of the processor."""
+
+    seconds: float
+    p95_ms: float
+    """Of one file."""
+    cpu: processes.Spent
+
+    @property
+    def cpu_ms(self) -> str:
+        """Milliseconds of processor time a file."""
+        return processes.cpu_ms_each(self.cpu, FILES)
+
+
 async def measure() -> dict[str, float | int | str]:
-    """Upload all files, then put them."""
+    """Upload all files, put them, place them, and upload them again while they are placed."""
     files = list(_files())
     async with servers() as scope:
-        http = HttpSettings(port=ports.free_port())
-        ingest = service(settings_of(scope, "ingest", Settings, http=http))
-        async with migrated(ingest) as runtime:
-            async with own_process(ingest, Kind.SERVE) as serving:
-                started = cpu_seconds(serving.pid)
-                ours, slowest = await _through(f"http://127.0.0.1:{http.port}", files)
-                cpu = cpu_seconds(serving.pid) - started
-            async with own_process(ingest, Kind.RUN) as placing:
-                started = cpu_seconds(placing.pid)
+
+        def ingest() -> Service[Any, Any]:
+            http = HttpSettings(port=ports.free_port())
+            return service(settings_of(scope, "ingest", Settings, http=http))
+
+        one, other = ingest(), ingest()
+        url = f"http://127.0.0.1:{one.settings.http.port}"
+        async with migrated(one) as runtime, own_process(one, Kind.SERVE) as serving:
+            with _sending(url, "bench") as send:
+                ours = await _timed(files, send, {serving.pid: "ingest"})
+            async with Blobs(one.settings.blobs) as blobs:
+
+                async def put(number: int, data: bytes) -> None:
+                    await blobs.put("assets", f"bare/{number}", data)
+
+                bare = await _timed(files, put, {serving.pid: "ingest"})
+            async with own_process(other, Kind.RUN) as placing:
                 placed = await _until_placed(runtime.database)
-                placed_cpu = cpu_seconds(placing.pid) - started
-        async with Blobs(ingest.settings.blobs) as blobs:
-
-            async def put(number: int, data: bytes) -> None:
-                await blobs.put("assets", f"bare/{number}", data)
-
-            before = time.process_time()
-            bare, _ = await _timed(files, put)
-            bare_cpu = time.process_time() - before
+                placed_cpu = processes.cpu_seconds(placing.pid)
+                names = {serving.pid: "ingest", placing.pid: "placing"}
+                with _sending(url, "beside") as send:
+                    beside = await _timed(files, send, names)
     size = sum(map(len, files)) / 1e6
     return {
-        "ratio": round(bare / ours, 3),
-        "mb_per_second": round(size / ours, 1),
-        "bare_mb_per_second": round(size / bare, 1),
-        "p95_ms": slowest,
-        "cpu_ms": round(cpu * 1_000 / FILES, 1),
-        "bare_cpu_ms": round(bare_cpu * 1_000 / FILES, 1),
+        "ratio": round(bare.seconds / ours.seconds, 3),
+        "ratio_with_placing": round(bare.seconds / beside.seconds, 3),
+        "cpu_ratio": round(sum(bare.cpu.values()) / sum(ours.cpu.values()), 3),
+        "mb_per_second": round(size / ours.seconds, 1),
+        "bare_mb_per_second": round(size / bare.seconds, 1),
+        "p95_ms": ours.p95_ms,
+        "cpu_ms_a_file": ours.cpu_ms,
+        "bare_cpu_ms_a_file": bare.cpu_ms,
+        "cpu_ms_a_file_with_placing": beside.cpu_ms,
         "placed_per_second": round(FILES / placed, 1),
         "placed_cpu_ms": round(placed_cpu * 1_000 / FILES, 1),
         "files": FILES,
@@ -86,21 +106,28 @@ async def measure() -> dict[str, float | int | str]:
     }
 
 
-async def _through(url: str, files: list[bytes]) -> tuple[float, float]:
+@contextmanager
+def _sending(url: str, dataset: str) -> Iterator[Send]:
+    """Upload to a new dataset, each file from one of as many threads as there are clients."""
     headers = {"Authorization": f"Bearer {ISSUER.mint('p-sender', {Role.ENGINEER}, None)}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=120) as client:
-        (await client.put("/v1/datasets/bench", json={})).raise_for_status()
+    with (
+        httpx.Client(base_url=url, headers=headers, timeout=120) as client,
+        ThreadPoolExecutor(CLIENTS) as threads,
+    ):
+        client.put(f"/v1/datasets/{dataset}", json={}).raise_for_status()
 
-        async def send(number: int, data: bytes) -> None:
-            name = f"{number}.{FORMAT.lower()}"
-            answer = await client.post(
-                "/v1/datasets/bench/assets",
-                files={"image": (name, data)},
-                headers={"Idempotency-Key": f"bench-{number}"},
+        def upload(number: int, data: bytes) -> None:
+            answer = client.post(
+                f"/v1/datasets/{dataset}/assets",
+                files={"image": (f"{number}.{FORMAT.lower()}", data)},
+                headers={"Idempotency-Key": f"{dataset}-{number}"},
             )
             assert answer.status_code == 201, answer.text
 
-        return await _timed(files, send)
+        async def send(number: int, data: bytes) -> None:
+            await asyncio.get_running_loop().run_in_executor(threads, upload, number, data)
+
+        yield send
 
 
 async def _until_placed(database: Any) -> float:
@@ -111,8 +138,8 @@ async def _until_placed(database: Any) -> float:
     return time.perf_counter() - started
 
 
-async def _timed(files: list[bytes], send: Send) -> tuple[float, float]:
-    """Seconds for all files with 16 clients, and the 95th percentile of one in milliseconds."""
+async def _timed(files: list[bytes], send: Send, names: Mapping[int, str]) -> Timed:
+    """Send all files, as many at the same time as there are clients."""
     waiting: Iterator[tuple[int, bytes]] = iter(enumerate(files))
     each: list[float] = []
 
@@ -122,9 +149,12 @@ async def _timed(files: list[bytes], send: Send) -> tuple[float, float]:
             await send(number, data)
             each.append((time.perf_counter() - started) * 1_000)
 
+    before = processes.cpu_of_family(names)
     started = time.perf_counter()
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
-    return time.perf_counter() - started, round(statistics.quantiles(each, n=20)[18], 1)
+    seconds = time.perf_counter() - started
+    spent = processes.difference(processes.cpu_of_family(names), before)
+    return Timed(seconds, round(statistics.quantiles(each, n=20)[18], 1), spent)
 
 
 def _files() -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Back-pressure: who sends much waits while what was sent before is still on its way."""
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -38,15 +39,25 @@ async def refuse_while_behind(database: Any) -> None:
 
 
 class _Room:
-    """Remembers for a moment that there is room: many small requests ask all the time."""
+    """Remembers for a moment that there is room: many small requests ask all the time.
+
+    When the moment is over one of them looks, and those that come meanwhile wait for it.
+    """
 
     def __init__(self) -> None:
         self._until = 0.0
+        self._looking = asyncio.Lock()
 
     async def require(self, database: Any) -> None:
-        if time.monotonic() >= self._until:
-            await refuse_while_behind(database)
-            self._until = time.monotonic() + MOMENT
+        if self._there_is():
+            return
+        async with self._looking:
+            if not self._there_is():
+                await refuse_while_behind(database)
+                self._until = time.monotonic() + MOMENT
+
+    def _there_is(self) -> bool:
+        return time.monotonic() < self._until
 
 
 async def _not_behind(request: Request) -> None:

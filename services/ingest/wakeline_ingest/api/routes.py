@@ -144,10 +144,10 @@ async def upload_asset(
     together: Sharing,
 ) -> UploadOut:
     """Take in one image with its bands and masks, as a stream; the same bytes are taken once."""
-    await usecases.require_known(uow, dataset_id, None)
+    await together.require_dataset(dataset_id)
     async with received_form(request, resources.upload_folder, resources.max_file_bytes) as form:
         try:
-            arrival = await _arrival(dataset_id, form, uow, resources)
+            arrival = await _arrival(dataset_id, form, uow, resources, together)
         except FileRefusedError as error:
             await _write_refusal(command.without_key(), dataset_id, form, error)
             raise
@@ -155,13 +155,17 @@ async def upload_asset(
 
 
 async def _arrival(
-    dataset_id: str, form: Form, uow: MongoIngestUnitOfWork, resources: Resources
+    dataset_id: str,
+    form: Form,
+    uow: MongoIngestUnitOfWork,
+    resources: Resources,
+    together: Together,
 ) -> usecases.Arrival:
     image, parts, declared = forms.image_of(form), forms.parts_of(form), forms.declared_of(form)
     companions = forms.companions_of(form)
     if declared.parent is not None:
         await usecases.require_known(uow, dataset_id, declared.parent)
-    there = await uow.assets.get(asset_id_of(dataset_id, image.digest))
+    there = await together.asset(asset_id_of(dataset_id, image.digest))
     if there is not None:  # nothing to check or to store: only whether it says something new
         return usecases.again(there, declared, parts)
     async with resources.checking:

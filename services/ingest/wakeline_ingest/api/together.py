@@ -1,10 +1,13 @@
-"""Uploads that arrive at the same moment, written down in one transaction."""
+"""Uploads that arrive at the same moment: looked up at once, written down in one transaction."""
 
 import asyncio
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
+from wakeline_events.base import AssetId, DatasetId
 from wakeline_ingest import usecases
 from wakeline_ingest.api.models import UploadOut
 from wakeline_ingest.domain.errors import (
@@ -12,6 +15,7 @@ from wakeline_ingest.domain.errors import (
     UnknownDatasetError,
     UnknownParentError,
 )
+from wakeline_ingest.domain.records import AssetRecord
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_messaging import Stores
 from wakeline_process import (
@@ -46,6 +50,31 @@ class Together:
 
     def __init__(self, stores: Stores) -> None:
         self.arrivals: Gathering[Entry, UploadOut] = gathered_writes(stores, _receive)
+        self._assets: Gathering[AssetId, AssetRecord | None] = Gathering(partial(_there, stores))
+        self._stores = stores
+        self._datasets: set[DatasetId] = set()
+
+    async def require_dataset(self, dataset_id: DatasetId) -> None:
+        """Check that the dataset is there; one that was stays, so it is looked up once.
+
+        Raises
+        ------
+        UnknownDatasetError
+        """
+        if dataset_id not in self._datasets:
+            uow: Any = self._stores.open(None)
+            await usecases.require_known(uow, dataset_id, None)
+            self._datasets.add(dataset_id)
+
+    async def asset(self, asset_id: AssetId) -> AssetRecord | None:
+        """The asset of this name; what others look up meanwhile is read with it."""
+        return await self._assets.ask(asset_id)
+
+
+async def _there(stores: Stores, asset_ids: Sequence[AssetId]) -> list[AssetRecord | None]:
+    uow: Any = stores.open(None)
+    found = await uow.assets.several(asset_ids)
+    return [found.get(asset_id) for asset_id in asset_ids]
 
 
 async def _receive(
