@@ -49,7 +49,7 @@ async def end_transactions(service: Service[Any, Any]) -> None:
         name = client.options.pool_options.appname
         assert name is not None
         admin = client.get_database("admin", read_concern=ReadConcern("local"))
-        open_ones = [
+        open_ones: list[dict[str, Any]] = [
             {"$currentOp": {"allUsers": True, "idleSessions": True}},
             {"$match": {"appName": name, "transaction": {"$exists": True}}},
         ]

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.integration.ingest.images import bucket_of, everything
+from tests.integration.ingest.images import Bucket, bucket_of, everything
 from tests.integration.ingest.images import picture as small
 from tests.integration.ingest.test_uploads import imported, staged, zip_of
 from tests.integration.ingest.test_urls import serving, whole
@@ -134,7 +134,7 @@ class Front:
     client: httpx.AsyncClient
     chance: random.Random
 
-    async def survive(self, where: str, kills: int = 2) -> dict[str, Any]:
+    async def survive(self, where: str, kills: int = 1) -> dict[str, Any]:
         """Kill the runner in the middle of an import a few times, then let it end."""
         jobs = self.service.database["jobs"]
         for _ in range(kills):
@@ -218,7 +218,7 @@ def named() -> Iterator[tuple[str, bytes]]:
 async def test_an_archive_survives_the_kill_of_its_runner(scope: Scope) -> None:
     async with front(scope) as opened:
         where = await imported(opened.client, zip_of(dict(named())))
-        await assert_all_there_once(opened, where, await opened.survive(where))
+        await assert_all_there_once(opened, where, await opened.survive(where, kills=2))
         assert await staged(opened.service) == []
 
 
@@ -233,30 +233,38 @@ async def test_a_list_of_urls_survives_the_kill_of_its_runner(scope: Scope) -> N
         async with front(scope, urls=urls) as opened:
             listed = "\n".join(host.url(path) for path in host.pages).encode()
             where = await imported(opened.client, listed, kind="urls")
-            await assert_all_there_once(opened, where, await opened.survive(where))
+            await assert_all_there_once(opened, where, await opened.survive(where, kills=2))
             assert await staged(opened.service) == []
 
 
-async def test_a_sync_and_what_it_says_of_lost_images_survive_the_kill_of_its_runner(
-    scope: Scope,
-) -> None:
-    async with (
-        bucket_of(scope) as bucket,
-        front(scope, source_buckets=(f"{scope.name}-source-*",)) as opened,
-    ):
+@asynccontextmanager
+async def filled(scope: Scope) -> AsyncIterator[tuple[Front, Bucket]]:
+    """A source with all files in it, not synced yet."""
+    allowed = (f"{scope.name}-source-*",)
+    async with bucket_of(scope) as bucket, front(scope, source_buckets=allowed) as opened:
         await asyncio.gather(*(bucket.put(name, data) for name, data in named()))
         await opened.client.put(f"{SET}/sources/lake", json={"bucket": bucket.name})
+        yield opened, bucket
+
+
+async def test_a_sync_survives_the_kill_of_its_runner(scope: Scope) -> None:
+    async with filled(scope) as (opened, _):
         where = await synced(opened)
-        await assert_all_there_once(opened, where, await opened.end(where))
+        await assert_all_there_once(opened, where, await opened.survive(where))
+
+
+async def test_what_is_said_of_lost_images_survives_the_kill_of_the_runner(scope: Scope) -> None:
+    async with filled(scope) as (opened, bucket):
+        await opened.end(await synced(opened))
         rows = await opened.service.database["assets"].find().to_list()
         assets = {row["declared"]["file_name"]: row["_id"] for row in rows}
         await asyncio.gather(*(bucket.delete(name) for name in assets))
         del assets["000.png"]  # stays: it has a copy
-        ended = await opened.survive(await synced(opened), kills=1)
+        ended = await opened.survive(await synced(opened))
         assert counted(ended) == {"gone": len(assets), "moved": 1, "unchanged": 1}
         assert await opened.told(AssetWithdrawn) == dict.fromkeys(assets.values(), 1)
         await asyncio.gather(*(bucket.put(name, data) for name, data in named() if name in assets))
-        ended = await opened.survive(await synced(opened), kills=1)
+        ended = await opened.survive(await synced(opened))
         assert counted(ended) == {"duplicate": len(assets), "unchanged": 1}
         assert await opened.told(AssetRestored) == dict.fromkeys(assets.values(), 1)
 
