@@ -79,7 +79,7 @@ class RunningService:
             timeout=30,
         )
 
-    async def settled(self, limit: float = 30.0) -> None:
+    async def settled(self, limit: float = 120.0) -> None:
         """Wait until nothing moves in this service any more."""
         await settled(self, limit=limit)
 
@@ -125,7 +125,7 @@ async def running(
             await parts
 
 
-async def settled(*services: RunningService, limit: float = 30.0) -> None:
+async def settled(*services: RunningService, limit: float = 120.0) -> None:
     """Wait until nothing moves in any of these services any more.
 
     Raises

@@ -112,7 +112,7 @@ async def started(
                 own["source_buckets"] = (f"{scope.name}-source-*",)
                 own["uploads"] = UploadSettings(part_bytes=20_000)
             if name == "training":
-                own["trainer"] = TrainerSettings(command=tuple(trainer))
+                own["trainer"] = TrainerSettings(command=tuple(trainer), nice=0)
             build = import_module(f"wakeline_{name}.wiring").service
             service = build(settings_of(scope, name, settings, **own))
             process = await stack.enter_async_context(running(service, scope))

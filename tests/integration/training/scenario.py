@@ -35,7 +35,7 @@ def training(
     scope: Scope, command: tuple[str, ...] = CUSTOMER, **own: Any
 ) -> Service[MongoTrainingUnitOfWork, Resources]:
     """The service, with a customer's trainer and little patience."""
-    trainer = TrainerSettings(command=command, beat=QUICK, grace=timedelta(seconds=2))
+    trainer = TrainerSettings(command=command, nice=0, beat=QUICK, grace=timedelta(seconds=2))
     chosen = {"trainer": trainer, "gate_wait": timedelta(seconds=2), **own}
     return service(settings_of(scope, "training", Settings, **chosen))
 
@@ -214,7 +214,7 @@ async def get(running: RunningService, path: str) -> Any:
         return response.json()
 
 
-async def trained(running: RunningService, limit: float = 30, **parameters: Any) -> dict[str, Any]:
+async def trained(running: RunningService, limit: float = 120, **parameters: Any) -> dict[str, Any]:
     """Run to the end and return the run."""
     run_id = await start(running, **parameters)
     await running.settled(limit=limit)
@@ -222,7 +222,7 @@ async def trained(running: RunningService, limit: float = 30, **parameters: Any)
     return run
 
 
-async def until(running: RunningService, run_id: str, state: str, limit: float = 20) -> Any:
+async def until(running: RunningService, run_id: str, state: str, limit: float = 120) -> Any:
     """Wait until a run has reached a state."""
     async with asyncio.timeout(limit):
         while (run := await get(running, f"/v1/runs/{run_id}"))["state"] != state:

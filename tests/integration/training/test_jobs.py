@@ -191,7 +191,7 @@ async def test_an_evicted_trainer_goes_on_from_its_checkpoint_and_nothing_is_cou
                 while (run := await get(opened, f"/v1/runs/{run_id}"))["attempt"] == attempt:
                     await asyncio.sleep(0.1)
             assert f"attempt {attempt} was broken off: its pod was" in run["setback"]
-        run = await until(opened, run_id, "completed", limit=60)
+        run = await until(opened, run_id, "completed", limit=120)
         assert (run["attempt"], run["metrics"]["resumed_at"] > 0) == (4, True)
         await opened.settled()
         assert len((await get(opened, "/v1/models"))["items"]) == 1
@@ -216,7 +216,7 @@ async def test_jobs_deleted_by_hand_are_tried_again_and_three_end_the_run_with_t
         assert "was deleted" in run["failure"]["detail"]
         await opened.settled()
         again = await scenario.start(opened, steps=3)
-        assert (await until(opened, again, "completed", limit=60))["state"] == "completed"
+        assert (await until(opened, again, "completed", limit=120))["state"] == "completed"
 
 
 async def test_a_cancelled_run_ends_its_job(space: Namespace, node: Node, scope: Scope) -> None:

@@ -147,7 +147,7 @@ async def test_a_trainer_that_fails_goes_on_from_its_checkpoint_and_only_the_las
         await publisher.publish(configured(), *labels(8, holdout=6))
         await service.settled()
         run_id = await scenario.start(service, failing_attempts=2, steps=5)
-        run = await until(service, run_id, "completed", limit=40)
+        run = await until(service, run_id, "completed", limit=120)
         await service.settled()
         assert run["attempt"] == 3
         assert run["metrics"] == {"resumed_at": 2, "steps": 5, "base": None}
@@ -163,7 +163,7 @@ async def test_three_failures_end_a_run_and_the_stage_is_free_again(scope: Scope
         await publisher.publish(configured(), *labels(8, holdout=6))
         await service.settled()
         run_id = await scenario.start(service, lying=True)
-        run = await until(service, run_id, "failed", limit=40)
+        run = await until(service, run_id, "failed", limit=120)
         assert run["attempt"] == 3
         assert run["failure"]["code"] == "trainer-failed"
         assert "model.onnx is not what done.json says" in run["failure"]["detail"]
@@ -233,7 +233,7 @@ async def test_a_crash_between_done_and_the_transaction_makes_one_model(
         await publisher.publish(configured(), *labels(8, holdout=6))
         await service.settled()
         run_id = await scenario.start(service)
-        run = await until(service, run_id, "completed", limit=40)
+        run = await until(service, run_id, "completed", limit=120)
         await service.settled()
         assert crashed == ["train", "gate"]
         assert run["model_version"] == f"{run_id}.2"
@@ -261,7 +261,7 @@ async def test_a_crash_inside_the_last_transaction_leaves_neither_model_nor_publ
         await publisher.publish(configured(), *labels(8, holdout=6))
         await service.settled()
         run_id = await scenario.start(service)
-        await until(service, run_id, "completed", limit=40)
+        await until(service, run_id, "completed", limit=120)
         await service.settled()
         assert crashed == [run_id]
     kinds = [kind for kind, _ in await scenario.told(scope)]
