@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -50,6 +50,44 @@ def settings_of(scope: Scope, name: ServiceName, settings: type[S], **own: Any) 
     return settings(**{**shared, **own})
 
 
+Offsets = Mapping[TopicPartition, int]
+
+
+@dataclass
+class Topics:
+    """How far a scope's topics go, and how far their readers are."""
+
+    _reader: AIOKafkaConsumer
+    _admin: AIOKafkaAdminClient
+    _partitions: list[TopicPartition]
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls, scope: Scope) -> AsyncIterator[Topics]:
+        """Connected to the broker, for as long as they are asked."""
+        names = [topic_of(producer, scope.topic_prefix) for producer in PRODUCERS]
+        admin = AIOKafkaAdminClient(bootstrap_servers=scope.kafka_bootstrap)
+        await admin.start()
+        try:
+            async with AIOKafkaConsumer(bootstrap_servers=scope.kafka_bootstrap) as reader:
+                found = [TopicPartition(n, p) for n in names for p in await _partitions(reader, n)]
+                yield cls(reader, admin, found)
+        finally:
+            await admin.close()
+
+    async def ends(self) -> Offsets:
+        """The next offset of each partition."""
+        ends: Offsets = await self._reader.end_offsets(self._partitions)
+        return ends
+
+    async def lag(self, group: str, ends: Offsets) -> int:
+        """How many events before these ends a group has not taken in."""
+        at = await self._admin.list_consumer_group_offsets(group)
+        return sum(
+            max(0, end - max(0, at[tp].offset if tp in at else 0)) for tp, end in ends.items()
+        )
+
+
 @dataclass
 class RunningService:
     """A service that runs in the test's own event loop."""
@@ -83,25 +121,24 @@ class RunningService:
         """Wait until nothing moves in this service any more."""
         await settled(self, limit=limit)
 
-    async def backlog(self) -> dict[str, int]:
-        """What still has to be sent, taken in or worked on."""
-        service = self.process.runtime.service
-        found = {
-            "outbox": await self.database["outbox"].count_documents({}),
-            "jobs": await self.database["jobs"].count_documents(
-                {
-                    "$or": [
-                        {"state": "running"},
-                        {"state": "queued", "not_before": {"$lte": datetime.now(UTC)}},
-                    ]
-                }
-            ),
-        }
+    async def backlog(self, topics: Topics, ends: Offsets) -> dict[str, int]:
+        """What still has to be taken in, worked on or sent, of what is in the topics up to there.
+
+        Read in the order in which it moves, so that what moves meanwhile is met further on.
+        """
+        service, found = self.process.runtime.service, {}
         if service.handlers is not None:
-            topics = service.handlers.topics(self.scope.topic_prefix)
-            found["lag"] = await _lag(
-                self.scope, f"{self.scope.topic_prefix}.{service.name}", topics
+            prefix = self.scope.topic_prefix
+            read = set(service.handlers.topics(prefix))
+            found["lag"] = await topics.lag(
+                f"{prefix}.{service.name}",
+                {tp: end for tp, end in ends.items() if tp.topic in read},
             )
+        due = {"state": "queued", "not_before": {"$lte": datetime.now(UTC)}}
+        found["jobs"] = await self.database["jobs"].count_documents(
+            {"$or": [{"state": "running"}, due]}
+        )
+        found["outbox"] = await self.database["outbox"].count_documents({})
         return {name: count for name, count in found.items() if count}
 
 
@@ -128,19 +165,25 @@ async def running(
 async def settled(*services: RunningService, limit: float = 120.0) -> None:
     """Wait until nothing moves in any of these services any more.
 
+    They are looked at one after the other, so what goes from one to the next can pass each of these
+    looks by. But it goes through a topic: all were quiet at once if none grew meanwhile.
+
     Raises
     ------
     TimeoutError
         Naming what is still on its way.
     """
-    deadline, quiet = time.monotonic() + limit, 0
-    while quiet < 2:
-        backlogs = {s.process.runtime.service.name: await s.backlog() for s in services}
-        moving = {name: backlog for name, backlog in backlogs.items() if backlog}
-        quiet = 0 if moving else quiet + 1
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"still on its way: {moving}")
-        await asyncio.sleep(0.05)
+    deadline, quiet_at = time.monotonic() + limit, None
+    async with Topics.opened(services[0].scope) as topics:
+        while (ends := await topics.ends()) != quiet_at:
+            backlogs = {
+                s.process.runtime.service.name: await s.backlog(topics, ends) for s in services
+            }
+            moving = {name: backlog for name, backlog in backlogs.items() if backlog}
+            if (moving or quiet_at) and time.monotonic() > deadline:
+                raise TimeoutError(f"still on its way: {moving or 'events, again and again'}")
+            quiet_at = None if moving else ends
+            await asyncio.sleep(0.05)
 
 
 class Publisher:
@@ -212,23 +255,3 @@ async def _partitions(client: AIOKafkaConsumer, topic: str) -> list[int]:
         client._client.add_topic(topic)
         await asyncio.sleep(0.02)
     return sorted(found)
-
-
-async def _lag(scope: Scope, group: str, topics: list[str]) -> int:
-    admin = AIOKafkaAdminClient(bootstrap_servers=scope.kafka_bootstrap)
-    reader = AIOKafkaConsumer(bootstrap_servers=scope.kafka_bootstrap)
-    await admin.start()
-    await reader.start()
-    try:
-        partitions = [
-            TopicPartition(topic, p) for topic in topics for p in await _partitions(reader, topic)
-        ]
-        ends = await reader.end_offsets(partitions)
-        committed = await admin.list_consumer_group_offsets(group)
-        return sum(
-            max(0, end - max(0, committed[tp].offset if tp in committed else 0))
-            for tp, end in ends.items()
-        )
-    finally:
-        await reader.stop()
-        await admin.close()
