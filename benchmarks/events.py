@@ -38,17 +38,17 @@ def configured() -> ProjectConfigured:
     return ProjectConfigured(project_id=PROJECT, version=1, document=document)
 
 
-def asset(number: int) -> Asset:
-    """The image of a number."""
-    digest = hashlib.sha256(str(number).encode()).hexdigest()
+def asset(number: int, dataset: str = "tiles") -> Asset:
+    """The image of a number, in a group of its own; those of two datasets are no copies."""
+    digest = hashlib.sha256(f"{dataset} {number}".encode()).hexdigest()
     return Asset(
-        asset_id=f"tiles:{digest}",
-        dataset_id="tiles",
+        asset_id=f"{dataset}:{digest}",
+        dataset_id=dataset,
         digest=digest,
         width=640,
         height=480,
-        group=digest,
-        image=f"tiles/{digest}/image",
+        group=f"g{number}",
+        image=f"{dataset}/{digest[:2]}/{digest}",
     )
 
 

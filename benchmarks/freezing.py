@@ -7,20 +7,18 @@ that ends at once.
 """
 
 import asyncio
-import hashlib
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import events
 from benchmarks.servers import migrated, process_of, servers
 from wakeline_embedded.ports import free_port
-from wakeline_events.base import Asset
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.labeling import ProjectConfigured
 from wakeline_events.review import LabelAccepted
 from wakeline_events.shapes import AnnotationSet
-from wakeline_geometry.shapes import Annotation, Box
 from wakeline_messaging import Processor
 from wakeline_process.processes import Kind
 from wakeline_process.runtime import Runtime
@@ -34,7 +32,6 @@ from wakeline_training.wiring import service
 
 LABELS = int(os.environ.get("LABELS", "10000"))
 MANY = int(os.environ.get("MANY", "200000"))
-BOXES = 5
 PAGE = 1_000
 GOALS = {"memory_growth": ("<=", 1.2)}
 
@@ -96,7 +93,7 @@ def _configured(project: str) -> ProjectConfigured:
         {
             "project": project,
             "datasets": [project],
-            "ontology": {"classes": [{"name": "thing", "kinds": ["box"]}]},
+            "ontology": {"classes": [{"name": "ship", "kinds": ["box"]}]},
             "stages": [
                 {
                     "name": "find",
@@ -124,31 +121,15 @@ async def _accepted(runtime: Runtime, project: str, labels: int) -> None:
 
 
 def _label(project: str, number: int) -> LabelAccepted:
-    digest = hashlib.sha256(f"{project} {number}".encode()).hexdigest()
-    asset = Asset(
-        asset_id=f"{project}:{digest}",
-        dataset_id=project,
-        digest=digest,
-        width=640,
-        height=480,
-        group=f"g{number}",
-        image=f"{project}/{digest[:2]}/{digest}",
-    )
-    boxes = tuple(
-        Annotation(
-            id=str(n),
-            class_name="thing",
-            geometry=Box(corners=(n + 0.5, 10.25, n + 40.125, 60.0)),
-        )
-        for n in range(BOXES)
-    )
+    asset = events.asset(number, project)
+    task_id = asset.digest[:24]
     return LabelAccepted(
         asset_id=asset.asset_id,
-        label_id=f"{digest[:24]}.0.1",
-        merged_from=(f"{digest[:24]}.0.1",),
+        label_id=f"{task_id}.0.1",
+        merged_from=(f"{task_id}.0.1",),
         project_id=project,
         stage_id=f"{project}/find",
-        task_id=digest[:24],
+        task_id=task_id,
         slot=0,
         round=1,
         asset=asset,
@@ -156,7 +137,7 @@ def _label(project: str, number: int) -> LabelAccepted:
         assisted=number % 5 != 0,
         verdict="unreviewed",
         reviewer_id=None,
-        annotations=AnnotationSet(count=BOXES, items=boxes),
+        annotations=AnnotationSet(count=events.BOXES, items=events.boxes(number)),
     )
 
 

@@ -21,7 +21,6 @@ from PIL import Image
 from benchmarks import events
 from benchmarks.servers import migrated, servers
 from wakeline_blobs import Blobs
-from wakeline_events.base import Asset
 from wakeline_events.training import ModelPublished
 from wakeline_images import read_stack
 from wakeline_messaging import JobRunner
@@ -105,14 +104,10 @@ def _model(picture: bytes) -> tuple[bytes, ModelCard]:
     return onnx, card.model_copy(update={"decode": least})
 
 
-def _asset(number: int) -> Asset:
-    return events.asset(number)
-
-
 async def _store(scope: Scope, pictures: list[bytes], onnx: bytes, card: ModelCard) -> None:
     async with Blobs(scope.blobs("ingest")) as store:
         for number, data in enumerate(pictures):
-            await store.put("assets", _asset(number).image, data)
+            await store.put("assets", events.asset(number).image, data)
     async with Blobs(scope.blobs("training")) as registry:
         await registry.put("models", f"{KEY}model.onnx", onnx)
         await registry.put("models", f"{KEY}card.json", card.model_dump_json().encode())

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 
 from wakeline_auth import Role
-from wakeline_events.base import Asset
 from wakeline_labeling.settings import Settings
 from wakeline_labeling.wiring import service
 from wakeline_messaging import create_indexes
@@ -70,20 +69,6 @@ def _document(project: str) -> dict[str, Any]:
         "ontology": {"classes": [{"name": "thing", "kinds": ["box"]}]},
         "stages": [stage],
     }
-
-
-def asset(dataset: str, number: int) -> Asset:
-    """An image that is nowhere."""
-    digest = f"{number:064x}"
-    return Asset(
-        asset_id=f"{dataset}:{digest}",
-        dataset_id=dataset,
-        digest=digest,
-        width=1_000,
-        height=800,
-        group=f"g{number}",
-        image=f"{dataset}/{digest[:2]}/{digest}",
-    )
 
 
 def now() -> datetime:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from benchmarks import labeling
+from benchmarks import events, labeling
 from wakeline_labeling.usecases import opening
 from wakeline_process.processes import Process
 
@@ -43,7 +43,7 @@ async def measure() -> dict[str, Any]:
 async def _ingested(process: Process) -> None:
     uow: Any = process.runtime.stores.open(None)
     for number in range(ASSETS):
-        uow.assets.add(labeling.asset(DATASET, number), [])
+        uow.assets.add(events.asset(number, DATASET), [])
     await uow.write()
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks import labeling
+from benchmarks import events, labeling
 from wakeline_auth import Role
 from wakeline_labeling.domain import opening
 from wakeline_labeling.domain.opening import Terms
@@ -59,7 +59,7 @@ async def _fill(process: Process, project: str, size: int) -> None:
     uow: Any = process.runtime.stores.open(None)
     stage = Stage(await uow.projects.get(project), 0)
     terms = Terms(b"a secret of the benchmark", False, {}, labeling.now())
-    (template,) = opening.open_task(stage, labeling.asset(project, 0), terms).slots
+    (template,) = opening.open_task(stage, events.asset(0, project), terms).slots
     row = document_of(template)
     slots = process.runtime.database["slots"]
     for start in range(0, size, PAGE):
