@@ -23,6 +23,9 @@ Update = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 Sort = Sequence[tuple[str, int]]
 DUPLICATE = 11000
 """MongoDB's code of a write that a unique index forbids."""
+IN_ONE_ANSWER = 10_000
+"""Documents that MongoDB may answer a read with at once, up to its 16 MB. By itself it sends 101
+and waits to be asked for the rest: one more round trip of every larger read."""
 
 
 class _Sum(NamedTuple):
@@ -146,7 +149,13 @@ class BufferedCollection:
         """All documents that fit, at most ``limit`` of them (0: no limit)."""
         await self.flush()
         cursor = self._collection.find(
-            filter, projection, sort=sort, limit=limit, hint=hint, session=self._session
+            filter,
+            projection,
+            sort=sort,
+            limit=limit,
+            batch_size=IN_ONE_ANSWER,
+            hint=hint,
+            session=self._session,
         )
         return await cursor.to_list()
 

@@ -12,7 +12,7 @@ import pytest
 from pymongo import AsyncMongoClient, monitoring
 
 from wakeline_labeling.domain.queues import Claim, Labeler, Queue
-from wakeline_labeling.domain.selection import Stratum
+from wakeline_labeling.domain.selection import SMALL_QUEUE, Stratum
 from wakeline_labeling.store.slots import MongoSlots
 from wakeline_storage import BufferedCollection
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 QUEUED = 3_000
 ANN = Queue(STAGE, Labeler("ann", "botanists", expert=False))
 EVE = Queue(STAGE, Labeler("eve", "botanists", expert=True, only_expert=False))
-EXPLAINED = ("find", "aggregate", "findAndModify", "update")
+RECORDED = ("find", "getMore", "aggregate", "findAndModify", "update")
 OUTSIDE = ("lsid", "$db", "$clusterTime", "txnNumber", "readConcern", "writeConcern")
 
 
@@ -34,7 +34,7 @@ class Recorder(monitoring.CommandListener):
         self.commands: list[dict[str, Any]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in EXPLAINED:
+        if event.command_name in RECORDED:
             sent = dict(event.command)
             self.commands.append({key: sent[key] for key in sent if key not in OUTSIDE})
 
@@ -54,15 +54,15 @@ async def recorded(lab: Lab) -> AsyncIterator[tuple[MongoSlots, Recorder]]:
         yield MongoSlots(BufferedCollection(client[mongo.database]["slots"], None)), recorder
 
 
-async def queue_of_many(lab: Lab) -> None:
-    """A long queue among as many slots that nobody waits for, in one stage."""
+async def queue_of(lab: Lab, queued: int) -> None:
+    """A queue among many slots that nobody waits for, in one stage."""
     await lab.configure()
     await lab.ingest(range(1))
     await lab.no_waiting()
     slots = lab.service.database["slots"]
     template = await slots.find_one()
     assert template is not None
-    for state in ("queued", "done"):
+    for state, number in (("queued", queued - 1), ("done", QUEUED)):
         await slots.insert_many(
             template
             | {
@@ -73,7 +73,7 @@ async def queue_of_many(lab: Lab) -> None:
                 "rank": n * 0.618 % 1,
                 "draw": n * 0.414 % 1,
             }
-            for n in range(QUEUED)
+            for n in range(number)
         )
 
 
@@ -100,7 +100,7 @@ async def explain(lab: Lab, command: dict[str, Any]) -> tuple[set[str], int, int
 
 
 async def test_nothing_that_a_lease_asks_of_a_long_queue_is_sorted_or_scanned(lab: Lab) -> None:
-    await queue_of_many(lab)
+    await queue_of(lab, QUEUED)
     lasts = timedelta(minutes=5)
     async with recorded(lab) as (slots, recorder):
         asked = {
@@ -123,10 +123,24 @@ async def test_nothing_that_a_lease_asks_of_a_long_queue_is_sorted_or_scanned(la
 
 
 async def test_a_queue_is_counted_without_looking_at_a_slot(lab: Lab) -> None:
-    await queue_of_many(lab)
+    await queue_of(lab, QUEUED)
     async with recorded(lab) as (slots, recorder):
-        assert await slots.queued(STAGE) == QUEUED + 1
+        assert await slots.queued(STAGE) == QUEUED
         (command,) = recorder.commands
         seen, keys, documents = await explain(lab, command)
     assert documents == 0, seen
-    assert keys <= QUEUED + 2
+    assert keys <= QUEUED + 1
+
+
+@pytest.mark.parametrize("queued", [3, SMALL_QUEUE])
+async def test_of_a_short_queue_each_slot_is_read_once_and_in_one_answer(
+    lab: Lab, queued: int
+) -> None:
+    await queue_of(lab, queued)
+    async with recorded(lab) as (slots, recorder):
+        assert len(await slots.candidates(ANN, 2 * SMALL_QUEUE)) == queued
+        (command,) = recorder.commands
+        seen, keys, documents = await explain(lab, command)
+    assert seen.isdisjoint({"SORT", "COLLSCAN"}), seen
+    assert documents == queued
+    assert keys <= queued + 1
