@@ -67,11 +67,12 @@ def problems_of(shape: Shape, width: int, height: int) -> list[str]:
     x_min, y_min, x_max, y_max = place
     if x_max < 0 or y_max < 0 or x_min > width or y_min > height:
         return [f"lies outside the image of {width} x {height} pixels"]
-    if min(x_min, y_min) < -SLACK or x_max > width + SLACK or y_max > height + SLACK:
+    if x_min < -SLACK or y_min < -SLACK or x_max > width + SLACK or y_max > height + SLACK:
         reach = f"x {x_min:g} to {x_max:g}, y {y_min:g} to {y_max:g}"
         return [f"reaches out of the image of {width} x {height} pixels ({reach})"]
     if geometry.kind == "box":
-        return ["is smaller than one pixel"] if area(geometry) < MIN_AREA else []
+        small = (x_max - x_min) * (y_max - y_min) < MIN_AREA
+        return ["is smaller than one pixel"] if small else []
     if geometry.kind == "polygon":
         return _problems_of_polygon(geometry, width, height)
     if geometry.kind == "polyline" and (x_min, y_min) == (x_max, y_max):

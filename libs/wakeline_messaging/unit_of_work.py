@@ -149,7 +149,9 @@ class UnitOfWork(Generic[R]):
         reads : ids by collection
         """
         for name, ids in reads.items():
-            await self.collection(name).preload(ids)
+            rows = self.collection(name)
+            # All that is ever done with a job's row is to count up who asks for it.
+            await (rows.existing(ids) if name == "jobs" else rows.preload(ids))
 
     @property
     def asked(self) -> int:

@@ -1,7 +1,7 @@
 """A collection inside one unit of work: writes are gathered, and sent as one bulk write."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pymongo import (
@@ -45,10 +45,10 @@ class BufferedCollection:
     handlers before it. A document that was read by its id is remembered until it may have been
     changed here: within a transaction nobody else can change it.
 
-    An upsert of a document that :meth:`preload` did not find is sent as an insert, which costs the
-    database a fifth, before all other writes that wait. If somebody else has inserted it
-    meanwhile, the transaction conflicts and runs again, and that time finds it. Equal sums of
-    documents that it did find are one write.
+    An upsert of a document that :meth:`preload` or :meth:`existing` did not find is sent as an
+    insert, which costs the database a fifth, before all other writes that wait. If somebody else
+    has inserted it meanwhile, the transaction conflicts and runs again, and that time finds it.
+    Equal sums of documents that they did find are one write.
     """
 
     def __init__(
@@ -61,7 +61,9 @@ class BufferedCollection:
         self._sums: dict[str, _Sum] = {}
         self._read: dict[Any, Document | None] = {}
         self._absent: set[Any] = set()
-        """Looked for by :meth:`preload`, not found, and not written since."""
+        """Looked for by :meth:`preload` or :meth:`existing`, not found, and not written since."""
+        self._there: set[Any] = set()
+        """Found by :meth:`existing`, and not written since."""
         self.asked = 0
         """How many writes were ever asked for."""
 
@@ -76,10 +78,12 @@ class BufferedCollection:
         if named is None:
             self._read.clear()
             self._absent.clear()
+            self._there.clear()
             self._write_sums(list(self._sums))
         else:
             self._read.pop(named, None)
             self._absent.discard(named)
+            self._there.discard(named)
             if named in self._sums:
                 self._write_sums([named])
 
@@ -99,12 +103,33 @@ class BufferedCollection:
 
     async def preload(self, ids: Iterable[Any]) -> None:
         """Read documents that will be asked for by their ids, all at once."""
-        missing = sorted(set(ids) - self._read.keys())
-        if self._session is None or not missing:
-            return
-        found = {row["_id"]: row for row in await self.find({"_id": {"$in": missing}})}
-        self._read.update((one, found.get(one)) for one in missing)
-        self._absent.update(one for one in missing if one not in found)
+        if self._session is not None:
+            self._read.update(await self._look_for(set(ids) - self._read.keys()))
+
+    async def existing(self, ids: Iterable[Any]) -> set[Any]:
+        """Which of these documents there are; what they say is not read."""
+        wanted = set(ids)
+        found = await self._look_for(wanted - self._read.keys() - self._there, ("_id",))
+        if self._session is None:
+            return set(found)
+        self._there.update(found)
+        return {one for one in wanted if one in self._there or self._read.get(one) is not None}
+
+    async def _look_for(
+        self, ids: Collection[Any], fields: Iterable[str] | None = None
+    ) -> dict[Any, Document]:
+        """Those of these documents that there are, by id; a transaction notes the others."""
+        if not ids:
+            return {}
+        projection = None if fields is None else dict.fromkeys(fields, 1)
+        found = {
+            row["_id"]: row for row in await self.find({"_id": {"$in": sorted(ids)}}, projection)
+        }
+        if self._session is not None:
+            absent = [one for one in ids if one not in found]
+            self._read.update(dict.fromkeys(absent))
+            self._absent.update(absent)
+        return found
 
     async def flush(self) -> None:
         """Send all waiting writes in their order."""
@@ -130,13 +155,21 @@ class BufferedCollection:
             self._read[named] = None if row is None else dict(row)
         return row
 
-    async def by_ids(self, ids: Iterable[str]) -> dict[str, Document]:
-        """Those of these documents that there are, by id; what is remembered is not read again."""
+    async def by_ids(
+        self, ids: Iterable[str], fields: Iterable[str] | None = None
+    ) -> dict[str, Document]:
+        """Those of these documents that there are, by id; what is remembered is not read again.
+
+        Parameters
+        ----------
+        fields : what is read of those that are not remembered; None: all, and it is remembered
+        """
         wanted = sorted(set(ids))
-        if self._session is None:
-            return {row["_id"]: row for row in await self.find({"_id": {"$in": wanted}})}
-        await self.preload(wanted)
-        return {one: dict(row) for one in wanted if (row := self._read[one]) is not None}
+        if fields is None:
+            await self.preload(wanted)
+        found = await self._look_for([one for one in wanted if one not in self._read], fields)
+        rows = {one: found.get(one) or self._read.get(one) for one in wanted}
+        return {one: dict(row) for one, row in rows.items() if row is not None}
 
     async def find(
         self,
@@ -262,7 +295,8 @@ class BufferedCollection:
         more : what is added, by field; fields of fields are written ``counts.labels``
         otherwise : what else the document holds if it is not there yet
         """
-        there = False if name in self._absent else None if self._read.get(name) is None else True
+        known = name in self._there or self._read.get(name) is not None
+        there = False if name in self._absent else True if known else None
         sums = self._sums.pop(name, None) or _Sum({}, otherwise, there)
         self._changed({"_id": name})
         self._sums[name] = sums

@@ -20,7 +20,7 @@ STEPS = 300
 async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) -> None:
     """One read or write of a few documents, and the same on a dictionary."""
     one, some, number = random.choice(IDS), random.sample(IDS, 3), random.randrange(1_000)
-    match random.randrange(10):
+    match random.randrange(12):
         case 0:
             await rows.preload(some)
         case 1:
@@ -47,6 +47,12 @@ async def step(random: Random, rows: BufferedCollection, model: dict[str, int]) 
             model[one] = model.get(one, 0) + 3
         case 8:
             found = await rows.by_ids(some)
+            wanted = {each: model[each] for each in some if each in model}
+            assert {name: row["n"] for name, row in found.items()} == wanted
+        case 9:
+            assert await rows.existing(some) == model.keys() & set(some)
+        case 10:
+            found = await rows.by_ids(some, ["n"])
             wanted = {each: model[each] for each in some if each in model}
             assert {name: row["n"] for name, row in found.items()} == wanted
         case _:
@@ -85,13 +91,16 @@ async def test_outside_of_a_transaction_nothing_is_remembered(scope: Scope) -> N
         rows = BufferedCollection(collection, None)
         await rows.preload(["a"])
         assert await rows.find_one({"_id": "a"}) is None
+        assert await rows.existing(["a", "b"]) == set()
         await collection.insert_one({"_id": "a"})
         assert await rows.find_one({"_id": "a"}) is not None
+        assert await rows.existing(["a", "b"]) == {"a"}
 
 
-@pytest.mark.parametrize("write", ["update", "replace"])
+@pytest.mark.parametrize("look", [BufferedCollection.preload, BufferedCollection.existing])
+@pytest.mark.parametrize("write", ["update", "replace", "add up"])
 async def test_what_somebody_else_inserts_meanwhile_is_found_by_the_next_try(
-    scope: Scope, write: str
+    scope: Scope, write: str, look: Any
 ) -> None:
     settings = scope.mongo("labeling")
     client: AsyncMongoClient[dict[str, Any]] = connect(settings)
@@ -104,11 +113,13 @@ async def test_what_somebody_else_inserts_meanwhile_is_found_by_the_next_try(
             nonlocal tries
             tries += 1
             rows = BufferedCollection(collection, session)
-            await rows.preload(["a", "b"])
+            await look(rows, ["a", "b"])
             if tries == 1:
                 await collection.insert_one({"_id": "a", "n": 1})
             for name in ("a", "b"):
-                if write == "update":
+                if write == "add up":
+                    rows.add_up(name, {"n": 10}, {"m": 2})
+                elif write == "update":
                     rows.update({"_id": name}, {"$inc": {"n": 10}, "$set": {"m": 2}}, upsert=True)
                 else:
                     rows.replace({"_id": name}, {"n": 11, "m": 2}, upsert=True)
@@ -116,8 +127,8 @@ async def test_what_somebody_else_inserts_meanwhile_is_found_by_the_next_try(
 
         await Transactions(client).run(body)
         assert tries == 2
-        found = {row["_id"]: row["n"] async for row in collection.find({"m": 2})}
-        assert found == {"a": 11, "b": 10 if write == "update" else 11}
+        found = {row["_id"]: row["n"] async for row in collection.find({"_id": {"$ne": "other"}})}
+        assert found == {"a": 11, "b": 11 if write == "replace" else 10}
 
 
 async def test_two_transactions_that_insert_one_document_do_it_one_after_the_other(

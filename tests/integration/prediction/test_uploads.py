@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from wakeline_geometry.masks import encode
+from wakeline_geometry.shapes import Predicted
 from wakeline_prediction.wiring import service
 from wakeline_process.processes import Kind
 from wakeline_storage import Transactions
@@ -183,6 +184,28 @@ async def test_bad_items_are_refused_one_by_one_with_their_reasons(
     ]
     assert "blot, mess" in got["items"][2]["detail"]
     assert "outside the image" in got["items"][4]["detail"]
+
+
+async def test_shapes_too_many_for_a_document_are_a_blob(
+    stocked: Scope, prediction: RunningService, others: Publisher
+) -> None:
+    many, few = [await ingest(stocked, name) for name in ("many", "few")]
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)), opened(many), opened(few))
+    await prediction.settled()
+    crowd = [shape(id=f"s{n}") for n in range(600)]
+    body = upload(item(many.asset_id, *crowd), item(few.asset_id, shape()))
+    answer = await prediction.client("engineer").post(URL, json=body)
+    assert answer.json()["stored"] == 2
+    await prediction.settled()
+    said = {each.asset_id: each.shapes for each in await completed(stocked)}
+    assert said[many.asset_id].count == 600
+    assert (said[many.asset_id].items, said[few.asset_id].blob) == (None, None)
+    stored = prediction.database["uploads"]
+    assert (await stored.find_one({"asset_id": many.asset_id}))["shapes"]["items"] is None
+    page = await prediction.client("engineer").get(URL, params={"asset_id": many.asset_id})
+    assert page.json()["items"][0]["shapes"] == [
+        Predicted.model_validate(each).model_dump(mode="json") for each in crowd
+    ]
 
 
 async def test_a_stage_takes_uploads_only_of_predictors_that_it_lists(

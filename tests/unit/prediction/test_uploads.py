@@ -1,11 +1,21 @@
-from wakeline_geometry.shapes import Box, Point, Predicted
+import bson
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.geometry.strategies import predicted, shapes
+
+from wakeline_geometry.shapes import AttributeValue, Box, Point, Predicted, Shape
 from wakeline_prediction.domain import uploads
 from wakeline_prediction.domain.records import Size
 from wakeline_prediction.domain.uploads import Known, problems_in, unknown_classes
+from wakeline_prediction.usecases.uploading import rows_of
 
 from .test_mapping import ontology
 
 SIZE = Size(60, 40)
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+numbers = st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats(-1e300, 1e300))
+attributes = st.dictionaries(words, st.one_of(words, st.booleans(), numbers), max_size=3)
 WORDS = Known.of(ontology(cell=["box"], spot=["point"]))
 
 
@@ -55,3 +65,13 @@ def test_numbers_and_names_that_no_document_holds_are_refused() -> None:
     ]
     fitting = shape.model_copy(update={"attributes": {"n": 2**63 - 1}})
     assert problems_in([fitting], WORDS, None) == []
+
+
+@given(shapes(), attributes)
+def test_a_document_holds_what_models_dump(
+    drawn: list[Shape], attributes: dict[str, AttributeValue]
+) -> None:
+    said = [predicted(shape, 0.5).model_copy(update={"attributes": attributes}) for shape in drawn]
+    dumped = [shape.model_dump(mode="json") for shape in said]
+    assert bson.decode(bson.encode({"rows": rows_of(said)}))["rows"] == dumped
+    assert orjson.dumps(rows_of(said)) == orjson.dumps(dumped), "the upload would have another id"

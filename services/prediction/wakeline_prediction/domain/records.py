@@ -74,18 +74,13 @@ class Answer(Record):
     code: str | None = None
 
 
-class Target(Record):
-    """One asset at one stage: what is predicted, for its task once it has one."""
+class Standing(Record):
+    """What an upload has to know of its target."""
 
-    id: str
-    stage_id: StageId
-    asset_id: AssetId
     task_id: TaskId | None = None
     """None: no task was opened yet, and uploads wait for it."""
-    asset: Asset | None = None
     open: bool = False
     holdout: bool = False
-    focus_regions: tuple[Region, ...] = ()
     priority: int = 0
     uploads: tuple[Upload, ...] = ()
     """The latest of each external predictor, in the order of their coming."""
@@ -103,6 +98,16 @@ class Target(Record):
     def ends_with(self, upload: Upload) -> bool:
         """Whether this upload is the latest one already: storing it again changes nothing."""
         return bool(self.uploads) and self.uploads[-1] == upload
+
+
+class Target(Standing):
+    """One asset at one stage: what is predicted, for its task once it has one."""
+
+    id: str
+    stage_id: StageId
+    asset_id: AssetId
+    asset: Asset | None = None
+    focus_regions: tuple[Region, ...] = ()
 
 
 class UploadedShapes(Record):
@@ -123,20 +128,14 @@ class Parcel(NamedTuple):
     A tuple and not a record, as thousands of them are made each second.
     """
 
-    id: str
+    upload: Upload
+    """How its target names it."""
     target_id: str
     stage_id: StageId
     asset_id: AssetId
-    predictor: str
-    version: str
     shapes: dict[str, Any]
-    """A ``PredictionSet`` in JSON's types."""
+    """A ``PredictionSet`` as a document holds it."""
     uncertainty: float | None
-
-    @property
-    def upload(self) -> Upload:
-        """How its target names it."""
-        return Upload(id=self.id, predictor=self.predictor, version=self.version)
 
 
 class Prediction(Record):

@@ -32,7 +32,7 @@ class Known(NamedTuple):
 
 def unknown_classes(shapes: Iterable[Predicted], known: Known) -> list[str]:
     """Classes that the ontology does not have, each once, sorted."""
-    return sorted({shape.class_name for shape in shapes if shape.class_name not in known.kinds})
+    return sorted({shape.class_name for shape in shapes}.difference(known.kinds))
 
 
 def problems_in(shapes: Sequence[Predicted], known: Known, size: Size | None) -> list[str]:
@@ -61,7 +61,8 @@ def problems_in(shapes: Sequence[Predicted], known: Known, size: Size | None) ->
         if shape.attributes:
             problems += [f"shape {shape.id} {problem}" for problem in problems_of_attributes(shape)]
         if size is not None:
-            problems += [f"shape {shape.id} {problem}" for problem in problems_of(shape, *size)]
+            for problem in problems_of(shape, *size):
+                problems.append(f"shape {shape.id} {problem}")
         if len(problems) >= SHOWN:
             break
     return problems[:SHOWN]

@@ -10,7 +10,7 @@ from typing import Any
 from wakeline_events.base import StageId
 from wakeline_events.labeling import TaskClosed, TaskOpened
 from wakeline_prediction.domain.choice import target_id
-from wakeline_prediction.domain.records import Answer, Size, Target, Upload
+from wakeline_prediction.domain.records import Answer, Size, Standing, Target, Upload
 from wakeline_prediction.store.documents import document_of, record_of
 from wakeline_storage import BufferedCollection
 
@@ -25,6 +25,11 @@ class TargetStore:
         """Those of these targets that are known, by id."""
         found = await self._rows.by_ids(target_ids)
         return {name: record_of(Target, row) for name, row in found.items()}
+
+    async def standing(self, target_ids: Iterable[str]) -> dict[str, Standing]:
+        """What uploads have to know of those of these targets that are known, by id."""
+        found = await self._rows.by_ids(target_ids, Standing.model_fields)
+        return {name: Standing.model_validate(row) for name, row in found.items()}
 
     async def sizes(self, target_ids: Iterable[str]) -> dict[str, Size]:
         """The sizes of the assets of those of these targets that have a task, by target."""

@@ -20,10 +20,19 @@ class UploadStore:
 
     async def existing(self, upload_ids: Iterable[str]) -> set[str]:
         """Which of these uploads are known."""
-        return set(await self._rows.by_ids(upload_ids))
+        return await self._rows.existing(upload_ids)
 
     def add(self, parcel: Parcel) -> None:
         """Keep an upload that is not known yet."""
-        row = parcel._asdict()
-        del row["target_id"]
-        self._rows.insert({"_id": row.pop("id"), **row})
+        upload = parcel.upload
+        self._rows.insert(
+            {
+                "_id": upload.id,
+                "stage_id": parcel.stage_id,
+                "asset_id": parcel.asset_id,
+                "predictor": upload.predictor,
+                "version": upload.version,
+                "shapes": parcel.shapes,
+                "uncertainty": parcel.uncertainty,
+            }
+        )
