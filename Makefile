@@ -39,9 +39,10 @@ test-integration: $(INSTALLED)
 test-charts: $(INSTALLED)
 	$(PYTEST) tests/charts
 
-# Images, chart and loop on the lab's Kubernetes: minutes. FULL=1 kills twenty pods, upgrades and rolls back.
+# Images, chart and loop on the lab's Kubernetes: minutes. FULL=1 breaks more than a pod, on the lab's Kafka and MinIO too;
+# DATA=FOLDER gives people real images with boxes to label.
 test-cluster: $(INSTALLED)
-	LAB=$(LAB) PYTHON=$(BIN)/python tools/test-cluster $(if $(FULL),--full --kills 20)
+	LAB=$(LAB) PYTHON=$(BIN)/python tools/test-cluster $(if $(FULL),--full --kills 20) $(if $(DATA),--data $(DATA))
 
 # The messaging and storage suites against a real Apache Kafka and MinIO, where there is a lab.
 test-lab: $(INSTALLED)

@@ -30,10 +30,14 @@ class Certificate:
 
 
 class Authority:
-    """Signs certificates for this machine; whoever trusts ``ca_file`` trusts them."""
+    """Signs certificates for this machine; whoever trusts ``ca_file`` trusts them.
 
-    def __init__(self, folder: Path, name: str = "wakeline tests") -> None:
+    ``host`` is one more address of it.
+    """
+
+    def __init__(self, folder: Path, name: str = "wakeline tests", *, host: str = HOST) -> None:
         self._folder = folder
+        self._hosts = {HOST, host}
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._ca = _signed(
@@ -48,9 +52,10 @@ class Authority:
         self.ca_file.write_bytes(self._ca.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str) -> Certificate:
-        """A certificate for 127.0.0.1 and localhost."""
+        """A certificate for 127.0.0.1, localhost, and the other address."""
         key = ec.generate_private_key(ec.SECP256R1())
-        places = [x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("localhost")]
+        addresses = [x509.IPAddress(ipaddress.ip_address(host)) for host in sorted(self._hosts)]
+        places = [*addresses, x509.DNSName("localhost")]
         certificate = _signed(
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
             self._name,

@@ -12,13 +12,18 @@ from wakeline_testing.certificates import HOST, Authority, Certificate
 
 @asynccontextmanager
 async def tls_front(
-    server: str, certificate: Certificate, clients: Authority | None = None, port: int = 0
+    server: str,
+    certificate: Certificate,
+    clients: Authority | None = None,
+    port: int = 0,
+    *,
+    host: str = HOST,
 ) -> AsyncIterator[str]:
     """Serve by TLS what ``server`` (HOST:PORT) serves without; yields the front's own HOST:PORT.
 
     With ``clients`` only those are let in who show a certificate of that authority.
     """
-    host, _, behind = server.rpartition(":")
+    server_host, _, behind = server.rpartition(":")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate.cert_file, certificate.key_file)
     if clients is not None:
@@ -34,11 +39,11 @@ async def tls_front(
             writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        behind_reader, behind_writer = await asyncio.open_connection(host, int(behind))
+        behind_reader, behind_writer = await asyncio.open_connection(server_host, int(behind))
         await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
 
-    front = await asyncio.start_server(serve, HOST, port, ssl=context)
+    front = await asyncio.start_server(serve, host, port, ssl=context)
     try:
-        yield f"{HOST}:{front.sockets[0].getsockname()[1]}"
+        yield f"{host}:{front.sockets[0].getsockname()[1]}"
     finally:
         front.close()

@@ -50,17 +50,20 @@ class SecureMongo:
 
 
 @asynccontextmanager
-async def secure_mongo(folder: Path, authority: Authority) -> AsyncIterator[SecureMongo]:
-    """Start one under ``folder``; stopped at the end."""
+async def secure_mongo(
+    folder: Path, authority: Authority, *, host: str = HOST
+) -> AsyncIterator[SecureMongo]:
+    """Start one under ``folder`` that answers at ``host`` too; stopped at the end."""
     both, key = _files(folder, authority)
     port = ports.free_port()
-    plain = mongod.program(folder / "mongod", port, folder / "mongod.log")
-    dsn = f"{mongod.dsn(port)}&authSource=admin"
+    bind = HOST if host == HOST else f"{HOST},{host}"
+    plain = mongod.program(folder / "mongod", port, folder / "mongod.log", bind=bind)
+    dsn = f"{mongod.dsn(port).replace(HOST, host)}&authSource=admin"
 
     async def make_ready() -> None:
         async with _first_client(port, authority) as client:
             if not (await client.admin.command("hello")).get("setName"):
-                member = {"_id": 0, "host": f"{HOST}:{port}"}
+                member = {"_id": 0, "host": f"{host}:{port}"}
                 await client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
             # Whoever comes first from this machine may make the first user.
             await client.admin.command("createUser", ADMIN, pwd=PASSWORD, roles=["root"])

@@ -1,7 +1,8 @@
-"""``python -m tests.cluster``: install, let the loop turn, kill pods, uninstall.
+"""``python -m tests.cluster``: install, let the loop turn, break it, uninstall.
 
 Needs a cluster in $KUBECONFIG whose node address is given and that has the images; `make
-test-cluster` sees to that. Prints figures as JSON; the exit code is 1 if a promise was broken.
+test-cluster` sees to that. Prints figures as a table and as JSON; the exit code is 1 if a promise
+was broken.
 """
 
 from __future__ import annotations
@@ -10,23 +11,31 @@ import argparse
 import asyncio
 import json
 import logging
+import os
 import secrets
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import edges
-from tests.cluster.cluster import everything, kubectl, objects
+from tests.cluster.cluster import everything, kubectl
+from tests.cluster.own_stores import OwnStoresRelease
 from tests.cluster.release import Release
+from tests.cluster.turn import PATIENCE, Means, Turn
+from tests.integration.secure.stores import GIVEN, provided
 from tests.system.faults import clients
-from tests.system.faults.run import Plan, Run
+from tests.system.faults.run import Plan
 from tests.system.faults.schedule import Rates
+from tests.system.faults.subjects import RealImages
+from wakeline_testing import KafkaAddress, MongoAddress, Scope, Stack
+from wakeline_testing.stack import parse_s3
 
-PATIENCE = 600.0
-"""Seconds for what takes minutes at most: a training, or coming to rest."""
+TRIAL, OWN_STORES = "trial", "own stores"
+Figures = dict[str, Any]
 
 
 def main() -> int:
@@ -36,51 +45,95 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=15.0, help="mean seconds between kills")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--full", action="store_true", help="upgrade and roll back under load too")
+    parser.add_argument("--own-stores", action="store_true", help="only on stores that are given")
+    parser.add_argument("--data", type=Path, help="folder of real images with boxes to label")
     parser.add_argument("--release", default="loop")
     parser.add_argument("--namespace", default="wakeline-test")
     parser.add_argument("--tag", required=True, help="of the images")
     parser.add_argument("--node", required=True, help="address of the node, for NodePorts")
     parser.add_argument("--api-server", required=True, help="its HOST:PORT, as pods reach it")
+    parser.add_argument("--api-server-pid", type=Path, help="file with its process id, to halt it")
+    parser.add_argument("--restart-node", help="command that takes the node down and up again")
     parser.add_argument("--keep", action="store_true", help="do not uninstall")
     arguments = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its news are what we make
-    # people's boxes mean nothing: what matters is that a real trainer runs on them
-    clients.PROJECT_DOCUMENT["stages"][0]["training"] = {
-        "trainer": "boxes",
-        "trigger_labels": 30,
-        "parameters": {"seed": 1, "steps": 10, "max_seconds": 60},
+    clients.PROJECT_DOCUMENT["stages"][0] |= {
+        "predictors": [{"name": "own"}, {"name": "heuristic.threshold"}],
+        "training": {
+            "trainer": "boxes",
+            "trigger_labels": 60 if arguments.data else 30,
+            # boxes without a meaning: what matters is that a real trainer runs on them
+            "parameters": {"max_seconds": 60} | ({} if arguments.data else {"steps": 10}),
+        },
     }
-    release = Release(arguments.release, arguments.namespace, arguments.node, arguments.tag)
-    _make_namespace(release.namespace)
-    release.uninstall()  # what a run that was broken off has left
-    before = everything(release.namespace)
+    found = asyncio.run(_main(arguments))
+    print(json.dumps(found, indent=1))
+    _show(found)
+    return 1 if any(figures["violations"] for figures in found.values()) else 0
+
+
+async def _main(arguments: argparse.Namespace) -> dict[str, Figures]:
+    """Every install that is asked for, one after the other: its name -> its figures."""
+    found = {}
+    of_all = (arguments.release, arguments.namespace, arguments.node, arguments.tag)
+    if arguments.own_stores or (arguments.full and GIVEN in os.environ):
+        async with _given_stores(arguments.node) as stores:
+            release = OwnStoresRelease(*of_all, stores)
+            found[OWN_STORES] = await _try(release, arguments, OWN_STORES)
+    elif arguments.full:
+        say(f"not tried on a platform team's own stores: {GIVEN} names none")
+    if not arguments.own_stores:
+        found[TRIAL] = await _try(Release(*of_all), arguments, TRIAL)
+    return found
+
+
+@asynccontextmanager
+async def _given_stores(node: str) -> AsyncIterator[Any]:
+    """A Kafka and a MinIO that are given, and a mongod at the node's address."""
+    stack = Stack(
+        KafkaAddress(os.environ["WAKELINE_TEST_KAFKA"]),
+        MongoAddress(""),
+        parse_s3(os.environ["WAKELINE_TEST_S3"]),
+    )
+    with tempfile.TemporaryDirectory(prefix="wakeline-stores-") as folder:
+        async with provided(Scope(stack, "wakeline"), Path(folder), host=node) as stores:
+            yield stores
+
+
+async def _try(release: Release, arguments: argparse.Namespace, name: str) -> Figures:
+    """Install, work, break, uninstall."""
+    say(f"--- {name} ---")
+    await asyncio.to_thread(_make_namespace, release.namespace)
+    await asyncio.to_thread(release.uninstall)  # what a run that was broken off has left
+    before = await asyncio.to_thread(everything, release.namespace)
     try:
-        figures = asyncio.run(_main(release, arguments))
+        figures = await _work(release, arguments)
     except BaseException:
         say(release.state())
         raise
     finally:
         if not arguments.keep:
-            release.uninstall()
+            await asyncio.to_thread(release.uninstall)
     if not arguments.keep:
-        left = _leftovers(release, before)
+        left = await asyncio.to_thread(_leftovers, release, before)
         figures["violations"] += [f"{name} is left after uninstalling" for name in left]
-        kubectl("delete", "namespace", release.namespace)
-    print(json.dumps(figures, indent=1))
-    return 1 if figures["violations"] else 0
+        await asyncio.to_thread(kubectl, "delete", "namespace", release.namespace)
+    return figures
 
 
-async def _main(release: Release, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Install and try all; returns the figures, with everything that is wrong."""
-    figures: dict[str, Any] = {"seed": arguments.seed}
-    wrong: list[str] = []
-    figures["seconds to ready"] = round(release.install(), 1)
-    say(f"ready after {figures['seconds to ready']} s")
-    release.test()
-    say("helm test passed")
-    wrong += edges.broken(release, arguments.api_server)
-    say(f"edges tried, not as they have to be: {wrong or None}")
-    release.open_stores()
+async def _work(release: Release, arguments: argparse.Namespace) -> Figures:
+    """Install and let people work while things break; returns the figures."""
+    installed = time.time()
+    ready = await asyncio.to_thread(release.install)
+    say(f"ready after {ready:.1f} s")
+    await asyncio.to_thread(release.open_stores)
+    lasting = arguments.full and release.stores_are_pods
+    means = Means(
+        arguments.api_server,
+        change=lasting,
+        api_server_pid=arguments.api_server_pid if lasting else None,
+        restart_node=arguments.restart_node if lasting else None,
+    )
     with tempfile.TemporaryDirectory(prefix="wakeline-cluster-") as home:
         plan = Plan(
             home=Path(home),
@@ -88,51 +141,14 @@ async def _main(release: Release, arguments: argparse.Namespace) -> dict[str, An
             kills=arguments.kills,
             rates=Rates(every=arguments.every, pause=0, outage=0, slow=0, fill=0),
             size=clients.Size(senders=1, labelers=3, reviewers=2),
+            subject=RealImages(arguments.data) if arguments.data else None,
             patience=PATIENCE,
         )
-        run = UntilTrained(plan, say, release)  # type: ignore[arg-type]
-        changing = asyncio.create_task(_change(release, run) if arguments.full else _nothing())
-        summary = await run()
-        await changing
-        figures["memory MiB"] = _memory(release)
-        figures |= asdict(summary)
-        figures["training jobs"] = len(run.trainings)
-    wrong += summary.violations
-    return {**figures, "violations": wrong}
-
-
-class UntilTrained(Run):
-    """A run that goes on until a trainer's Job has succeeded: so long people find work."""
-
-    trainings: frozenset[str] = frozenset()
-    """Names of the Jobs."""
-
-    async def _break(self, people: asyncio.Task[None]) -> None:
-        await super()._break(people)
-        self.tell("waiting for a training")
-        async with asyncio.timeout(PATIENCE):
-            while not await asyncio.to_thread(self._has_trained):
-                await asyncio.sleep(1)
-        self.tell("a training has ended well")
-
-    def _has_trained(self) -> bool:
-        jobs = objects("jobs", self.platform.namespace, "wakeline/run")  # type: ignore[attr-defined]
-        self.trainings |= {job["metadata"]["name"] for job in jobs}
-        return any(job["status"].get("succeeded") for job in jobs)
-
-
-async def _change(release: Release, run: Run) -> None:
-    """Upgrade and roll back while people work."""
-    while sum(1 for _ in run.ledger.of("verdict")) < 5:
-        await asyncio.sleep(0.5)
-    await asyncio.to_thread(release.upgrade, "--set", "image.pullPolicy=Never")
-    say("upgraded under load")
-    await asyncio.to_thread(release.rollback)
-    say("rolled back under load")
-
-
-async def _nothing() -> None:
-    return
+        turn = Turn(plan, say, release, means)
+        summary = asdict(await turn())
+        found = await turn.judge(installed)
+    wrong = summary.pop("violations") + found.violations
+    return {"seconds to ready": round(ready, 1)} | found.figures | summary | {"violations": wrong}
 
 
 def _leftovers(release: Release, before: set[str]) -> list[str]:
@@ -145,12 +161,6 @@ def _leftovers(release: Release, before: set[str]) -> list[str]:
     return sorted(left)
 
 
-def _memory(release: Release) -> dict[str, int]:
-    lines = kubectl("top", "pod", "--namespace", release.namespace, "--no-headers").splitlines()
-    rows = [line.split() for line in lines]
-    return {name: int(memory.removesuffix("Mi")) for name, _, memory in rows}
-
-
 def _make_namespace(name: str) -> None:
     namespace = {
         "apiVersion": "v1",
@@ -161,6 +171,27 @@ def _make_namespace(name: str) -> None:
         },
     }
     kubectl("apply", "--filename", "-", given=json.dumps(namespace))
+
+
+def _show(found: dict[str, Figures]) -> None:
+    """Print the figures side by side."""
+    names = list(dict.fromkeys(key for figures in found.values() for key in figures))
+    print(f"{'':52}" + "".join(f"{name:>24}" for name in found), file=sys.stderr)
+    for key in names:
+        cells = [_cell(figures.get(key, "-")) for figures in found.values()]
+        print(f"{key:52}" + "".join(f"{cell:>24}" for cell in cells), file=sys.stderr)
+
+
+def _cell(figure: Any) -> str:
+    match figure:
+        case dict() if figure and all(isinstance(one, int) for one in figure.values()):
+            return str(sum(figure.values()))
+        case dict() | list():
+            return str(len(figure))
+        case float():
+            return f"{figure:.2f}"
+        case _:
+            return str(figure)
 
 
 def say(line: str) -> None:

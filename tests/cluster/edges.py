@@ -11,7 +11,7 @@ import time
 from typing import NamedTuple
 
 from tests.cluster.cluster import kubectl
-from tests.cluster.release import Release
+from tests.cluster.release import STORES, Release
 
 PROBE = """
 import json, socket, sys
@@ -42,21 +42,33 @@ class Edge(NamedTuple):
 
 def edges(release: Release, api_server: str) -> list[Edge]:
     """What has to be shut, each beside what has to be open."""
-    full = release.fullname
-    stores, labeling = f"{full}-stores", f"{full}-labeling:8080"
-    return [
-        *(Edge("review-all", f"{stores}:{port}", True) for port in (27017, 9092, 8333)),
-        Edge("review-all", labeling, False),
-        Edge("stores", labeling, False),
+    labeling, stores = f"{release.fullname}-labeling:8080", release.places
+    review, runner = release.process("review", "consume"), release.process("training", "run")
+    found = [
+        *(Edge(review, place, True) for place in stores.values()),
+        Edge(review, labeling, False),
         Edge("stranger", labeling, False),
-        *(Edge("stranger", f"{stores}:{port}", False) for port in (27017, 9092, 8333, 8080)),
-        Edge("trainer", f"{stores}:8333", True),
-        *(Edge("trainer", f"{stores}:{port}", False) for port in (27017, 9092)),
+        Edge("trainer", stores["s3"], True),
+        *(Edge("trainer", stores[name], False) for name in ("mongodb", "kafka")),
         Edge("trainer", labeling, False),
-        Edge("training-all", api_server, True),
-        *(Edge(source, api_server, False) for source in ("review-all", "trainer", "stores")),
+        Edge(runner, api_server, True),
+        *(Edge(source, api_server, False) for source in (review, "trainer")),
+    ]
+    if not release.stores_are_pods:
+        # The broker's other listener, on the same address: open to who is nothing of the release.
+        return [
+            *found,
+            Edge("stranger", release.bootstrap, True),
+            *(Edge(source, release.bootstrap, False) for source in (review, "trainer", runner)),
+        ]
+    pod = f"{release.fullname}-{STORES}"
+    return [
+        *found,
+        *(Edge("stranger", place, False) for place in (*stores.values(), f"{pod}:8080")),
+        Edge(STORES, labeling, False),
+        Edge(STORES, api_server, False),
         # the master of SeaweedFS, within the pod that everybody may reach on other ports
-        Edge("review-all", f"{stores}:8335", False),
+        Edge(review, f"{pod}:8335", False),
     ]
 
 
@@ -77,7 +89,7 @@ def broken(release: Release, api_server: str) -> list[str]:
 
 
 def _within(release: Release, name: str, places: list[str]) -> list[bool]:
-    kind = "statefulset" if name == "stores" else "deployment"
+    kind = "statefulset" if name == STORES else "deployment"
     pod = (f"{kind}/{release.fullname}-{name}", "--namespace", release.namespace)
     found: list[bool] = json.loads(kubectl("exec", *pod, "--", "python", "-c", PROBE, *places))
     return found

@@ -28,9 +28,14 @@ EVIDENCE: Final = "evidence"
 class Release:
     """The trial profile, and what stands in the way of reaching it from outside.
 
+    A subclass installs in another way; what is asked of it stays the same.
+
     It offers what ``tests.system.faults.run`` asks of a platform. A "process" is a pod of a
     Deployment, or the one of the stores; to kill it is to delete it without any grace.
     """
+
+    stores_are_pods = True
+    profile: str | None = "trial"
 
     def __init__(self, name: str, namespace: str, node: str, tag: str) -> None:
         self.name = name
@@ -52,6 +57,16 @@ class Release:
         }
 
     @property
+    def places(self) -> dict[str, str]:
+        """Where each store answers pods."""
+        ports = {"mongodb": 27017, "kafka": 9092, "s3": 8333}
+        return {name: f"{self.fullname}-{STORES}:{port}" for name, port in ports.items()}
+
+    def process(self, service: str, kind: str) -> str:
+        """The workload that does a kind of work."""
+        return f"{service}-all"
+
+    @property
     def values(self) -> dict[str, Any]:
         """What differs from the profile: the services can be reached, and the loop turns soon."""
         services: dict[str, Any] = {
@@ -59,20 +74,25 @@ class Release:
         }
         services["training"]["settings"] = {"gateWait": "PT5S"}
         return {
+            "image": {"tag": self.tag},
             "service": {"type": "NodePort"},
             "urls": dict(self.urls),
             "services": services,
         }
 
+    def prepare(self) -> None:
+        """Make what has to be there before an install: nothing."""
+
     def install(self) -> float:
         """Install, wait until every pod is ready; returns the seconds that it took."""
+        self.prepare()
         began = time.monotonic()
-        self._helm("install", "--wait", "--timeout", "10m", *self._given())
+        self._helm("install")
         return time.monotonic() - began
 
     def upgrade(self, *more: str) -> None:
         """Upgrade to the same chart with other values, and wait."""
-        self._helm("upgrade", "--wait", "--timeout", "10m", *self._given(), *more)
+        self._helm("upgrade", *more)
 
     def rollback(self) -> None:
         """Go back to the revision before, and wait."""
@@ -217,17 +237,16 @@ class Release:
     def _selector(self) -> str:
         return f"app.kubernetes.io/name=wakeline,app.kubernetes.io/instance={self.name}"
 
-    def _given(self) -> tuple[str, ...]:
-        return (
-            *("--values", str(CHART / "profiles" / "trial.yaml")),
-            *("--set", f"image.tag={self.tag}"),
-            *("--set-json", "service=" + json.dumps(self.values["service"])),
-            *("--set-json", "urls=" + json.dumps(self.values["urls"])),
-            *("--set-json", "services=" + json.dumps(self.values["services"])),
+    def _helm(self, verb: str, *more: str) -> None:
+        profile = ("--values", str(CHART / "profiles" / f"{self.profile}.yaml"))
+        run(
+            *("helm", verb, self.name, str(CHART), "--namespace", self.namespace),
+            *(profile if self.profile else ()),
+            *("--values", "-"),
+            *("--wait", "--timeout", "10m", *more),
+            given=json.dumps(self.values),
+            timeout=700,
         )
-
-    def _helm(self, verb: str, *words: str) -> None:
-        run("helm", verb, self.name, str(CHART), "--namespace", self.namespace, *words, timeout=700)
 
 
 def _is_ready(pod: Mapping[str, Any]) -> bool:

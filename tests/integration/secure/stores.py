@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from wakeline_auth import AuthSettings
 from wakeline_blobs import BUCKETS, BlobSettings
+from wakeline_embedded.ports import HOST
 from wakeline_events.base import ServiceName
 from wakeline_messaging import KafkaSettings
 from wakeline_messaging.refusals import KafkaRefusesError, connected
@@ -115,17 +116,23 @@ def given_kafka() -> KafkaSettings:
 
 
 @asynccontextmanager
-async def provided(scope: Scope, folder: Path) -> AsyncIterator[SecureStores]:
-    """Provide stores in which each service may do what is documented, and nothing more."""
+async def provided(scope: Scope, folder: Path, *, host: str = HOST) -> AsyncIterator[SecureStores]:
+    """Provide stores in which each service may do what is documented, and nothing more.
+
+    Those that are started here answer at ``host``.
+    """
     administrator = given_kafka().model_copy(update={"topic_prefix": scope.topic_prefix})
-    authority = Authority(folder / "ca")
+    authority = Authority(folder / "ca", host=host)
     await scope.make_topics(*(name for name in SERVICES if name != "lineage"))
     await scope.make_buckets(*BUCKETS)
     async with AsyncExitStack() as stack:
         users = await stack.enter_async_context(KafkaUsers.of(administrator))
-        mongo = await stack.enter_async_context(secure_mongo(folder / "mongo", authority))
+        mongo = await stack.enter_async_context(
+            secure_mongo(folder / "mongo", authority, host=host)
+        )
         plain = scope.blobs()
-        front = await stack.enter_async_context(tls_front(plain.endpoint, authority.issue("s3")))
+        certificate = authority.issue("s3")
+        front = await stack.enter_async_context(tls_front(plain.endpoint, certificate, host=host))
         s3 = plain.model_copy(
             update={"endpoint": front, "secure": True, "ca_file": authority.ca_file}
         )

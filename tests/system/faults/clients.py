@@ -8,27 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import numpy as np
-from PIL import Image
 
 from tests.system.faults.inflight import Gauge
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import Platform
+from tests.system.faults.subjects import Shapes, Subject
 from wakeline_auth import Role
 
 DATASET, PROJECT, STAGE, TEAM = "fields", "weeds", "mark", "crew"
 LEASE_SECONDS = 30.0
 RETRYABLE = frozenset({429, 502, 503, 504})
-SIZE = 32
 BACKLOG = 40
 """Images that may wait for a label: people never run dry, and the end comes soon."""
 
@@ -66,6 +63,7 @@ class Crowd:
     ledger: Ledger
     gauge: Gauge
     seed: int
+    subject: Subject
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """No new images; what is there is finished, and nothing is forgotten any more."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -143,10 +141,13 @@ class Person:
 async def prepare(crowd: Crowd) -> None:
     """Make dataset, team and project; nothing happens where they are there."""
     boss = Person(crowd, "boss", Role.ADMIN)
+    (shape,) = PROJECT_DOCUMENT["ontology"]["classes"]
+    classes = [shape | {"name": name} for name in crowd.subject.classes]
+    document = PROJECT_DOCUMENT | {"ontology": {"classes": classes}}
     steps: list[tuple[str, str, dict[str, Any]]] = [
         ("ingest", f"/v1/datasets/{DATASET}", {}),
         ("labeling", f"/v1/teams/{TEAM}", {"name": "Crew"}),
-        ("labeling", f"/v1/projects/{PROJECT}", PROJECT_DOCUMENT),
+        ("labeling", f"/v1/projects/{PROJECT}", document),
     ]
     for service, path, body in steps:
         answer = await boss.ask(service, "PUT", path, json=body)
@@ -167,9 +168,12 @@ async def upload(crowd: Crowd, worker: int, workers: int) -> None:
             await crowd.pause(0.2)
             continue
         key = f"{crowd.seed}-image-{number}"
-        files = {"image": (f"{number}.png", picture(crowd.seed, number))}
+        data, its_group = crowd.subject.picture(number)
+        form: dict[str, Any] = {"files": {"image": (f"{number}.png", data)}}
+        if its_group is not None:
+            form["data"] = {"group": its_group}
         path = f"/v1/datasets/{DATASET}/assets"
-        answer = await person.ask("ingest", "POST", path, key, files=files)
+        answer = await person.ask("ingest", "POST", path, key, **form)
         if answer.status_code not in (200, 201):
             person.surprise("upload", answer)
         else:
@@ -178,15 +182,6 @@ async def upload(crowd: Crowd, worker: int, workers: int) -> None:
             crowd.sent += 1
         number += workers
     await person.close()
-
-
-def picture(seed: int, number: int) -> bytes:
-    """A picture that looks like no other."""
-    random = np.random.default_rng([seed, number])
-    coarse = random.integers(0, 255, (4, 4, 3), np.uint8)
-    stream = io.BytesIO()
-    Image.fromarray(coarse).resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(stream, "PNG")
-    return stream.getvalue()
 
 
 async def label(crowd: Crowd, name: str) -> None:
@@ -231,7 +226,7 @@ async def _work(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
             person.unexpected(how, answer, *LATE)
         return
     elif draw < 0.10:
-        body = {"fence": lease["fence"], "annotations": [_box(person.random)]}
+        body = {"fence": lease["fence"], "annotations": _shapes(crowd, person, lease)}
         answer = await person.ask("labeling", "PUT", f"/v1/leases/{lease_id}/draft", json=body)
         if answer.status_code != 200:
             person.unexpected("draft", answer, *LATE)
@@ -242,7 +237,7 @@ LATE = ("lease-expired", "fence-outdated", "lease-ended", "no-such-lease")
 
 
 async def _submit(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
-    annotations = [_box(person.random, number) for number in range(person.random.randint(1, 3))]
+    annotations = _shapes(crowd, person, lease)
     about = {"lease_id": lease["lease_id"], "task_id": lease["task_id"], "slot": lease["slot"]}
     crowd.ledger.write("submitting", **about, shapes=digest(annotations))
     body = {"fence": lease["fence"], "annotations": annotations, "seconds": 1.0}
@@ -287,7 +282,7 @@ async def _judge(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
     verdict = "reject" if draw < 0.1 and lease["round"] < 2 else "accept"
     body: dict[str, Any] = {"fence": lease["fence"], "verdict": verdict, "seconds": 1.0}
     if draw > 0.85:
-        body |= {"verdict": "correct", "annotations": [_box(person.random)]}
+        body |= {"verdict": "correct", "annotations": _shapes(crowd, person, lease)}
     path = f"/v1/reviews/leases/{lease['lease_id']}/verdict"
     about = {"lease_id": lease["lease_id"], "label_id": lease["label_id"]}
     crowd.ledger.write("judging", **about, verdict=body["verdict"])
@@ -298,17 +293,11 @@ async def _judge(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
         person.unexpected("verdict", answer, "lease-expired", "last-round")
 
 
-def _box(random: Random, number: int = 0) -> dict[str, Any]:
-    left, top = random.randint(0, 20), random.randint(0, 20)
-    corners = [float(left), float(top), left + 10.0, top + 8.0]
-    return {
-        "id": f"w{number}",
-        "class_name": "weed",
-        "geometry": {"kind": "box", "corners": corners},
-    }
+def _shapes(crowd: Crowd, person: Person, lease: Mapping[str, Any]) -> Shapes:
+    return crowd.subject.shapes(lease["asset"]["asset_id"], person.random)
 
 
-def digest(annotations: list[Mapping[str, Any]]) -> str:
+def digest(annotations: Sequence[Mapping[str, Any]]) -> str:
     """Of the boxes alone: a service adds where each came from."""
     boxes = sorted((one["id"], one["geometry"]["corners"]) for one in annotations)
     return hashlib.sha256(json.dumps(boxes).encode()).hexdigest()[:16]

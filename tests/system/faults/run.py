@@ -24,6 +24,7 @@ from tests.system.faults.inflight import SERVICES, Gauge
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import Platform
 from tests.system.faults.schedule import Fault, Rates, faults
+from tests.system.faults.subjects import Noise, Subject
 from tests.system.faults.verdict import violations
 from wakeline_auth import Role
 
@@ -48,6 +49,8 @@ class Plan:
     size: Size = field(default_factory=Size)
     small_disks: bool = False
     """Whether stores lie on disks of their own, which can be filled."""
+    subject: Subject | None = None
+    """What people label; None: pictures that mean nothing."""
     patience: float = 240.0
     """Seconds that the platform gets to come to rest when the faults are over."""
 
@@ -103,7 +106,8 @@ class Run:
             self.platform.send(name, signal.SIGCONT)
         handlers = {name: consumer.handlers for name, consumer in replay.CONSUMERS.items()}
         self.gauge = Gauge(self.platform.dsn(), self.platform.bootstrap, handlers)
-        self.crowd = Crowd(self.platform, self.ledger, self.gauge, self.plan.seed)
+        subject = self.plan.subject or Noise(self.plan.seed)
+        self.crowd = Crowd(self.platform, self.ledger, self.gauge, self.plan.seed, subject)
         await clients.prepare(self.crowd)
         background = [asyncio.create_task(one) for one in (self.gauge.watch_lag(), self._report())]
         people = asyncio.create_task(clients.work(self.crowd, self.plan.size))

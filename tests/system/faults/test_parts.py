@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
+import json
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -10,8 +13,11 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.system.faults.evidence import Evidence, Told
 from tests.system.faults.inflight import Work
@@ -19,6 +25,7 @@ from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import STORES, Platform, can_mount
 from tests.system.faults.roads import Road
 from tests.system.faults.schedule import Rates, faults
+from tests.system.faults.subjects import CUT, RealImages
 from tests.system.faults.verdict import violations
 from wakeline_embedded.layout import BLOCK
 from wakeline_embedded.ports import free_port
@@ -247,3 +254,39 @@ def test_the_verdict_names_what_was_tampered_with(line: str) -> None:
     evidence = deepcopy(sound())
     TAMPERINGS[line](evidence)
     assert any(line in found for found in violations(evidence)), violations(evidence)
+
+
+def test_people_draw_what_is_on_a_cut_and_turn_it_with_the_picture(tmp_path: Path) -> None:
+    pixels = np.zeros((CUT, 3 * CUT, 3), np.uint8)
+    pixels[20:60, CUT + 40 : CUT + 80] = 255  # whole, in the second cut
+    pixels[90:140, 2 * CUT - 10 : 2 * CUT + 80] = 255  # of this one, most lies in the third
+    (tmp_path / "images").mkdir()
+    Image.fromarray(pixels).save(tmp_path / "images" / "one.png")
+    boxes = ([CUT + 40, 20, 40, 40], [2 * CUT - 10, 90, 90, 50])
+    document = {
+        "images": [{"id": 1, "file_name": "one.png", "width": 3 * CUT, "height": CUT}],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": 1, "bbox": box, "iscrowd": 0}
+            | {"area": box[2] * box[3], "segmentation": []}
+            for n, box in enumerate(boxes)
+        ],
+    }
+    (tmp_path / "annotations.json").write_text(json.dumps(document))
+    subject = RealImages(tmp_path)
+    seen = set()
+    for number in range(12):
+        data, group = subject.picture(number)
+        seen.add(data)
+        assert group == "one"
+        drawn = subject.shapes(f"fields:{hashlib.sha256(data).hexdigest()}", Random(number))
+        assert len(drawn) == (0, 1, 1)[number % 3]
+        for shape in drawn:
+            x_min, y_min, x_max, y_max = (round(one) for one in shape["geometry"]["corners"])
+            with Image.open(io.BytesIO(data)) as picture:
+                inside = np.asarray(picture)[y_min + 4 : y_max - 4, x_min + 4 : x_max - 4]
+            assert inside.size
+            assert (inside == 255).all()
+    assert len(seen) > 8
+    with pytest.raises(IndexError):
+        subject.picture(12)

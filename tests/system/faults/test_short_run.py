@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 from pymongo import AsyncMongoClient
 
-from tests.system.faults.clients import DATASET, PROJECT, STAGE, Crowd, Person, picture
+from tests.system.faults.clients import DATASET, PROJECT, STAGE, Crowd, Person
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import can_mount
 from tests.system.faults.run import Plan, Run, Summary
 from tests.system.faults.schedule import Rates
+from tests.system.faults.subjects import Noise
 from tests.system.faults.verdict import violations
 from wakeline_auth import Role
 
@@ -83,13 +84,16 @@ async def test_an_event_that_was_never_sent_is_found_out(run: Run, summary: Summ
 
 
 async def test_a_lease_that_is_given_twice_is_found_out(run: Run, summary: Summary) -> None:
-    crowd = Crowd(run.platform, Ledger(run.plan.home / "double.jsonl"), run.gauge, SEED)
+    crowd = Crowd(
+        run.platform, Ledger(run.plan.home / "double.jsonl"), run.gauge, SEED, Noise(SEED)
+    )
     sender, ann, bob = (
         Person(crowd, "sender", Role.MANAGER),
         Person(crowd, "ann", Role.LABELER),
         Person(crowd, "bob", Role.LABELER),
     )
-    files = {"image": ("new.png", picture(SEED, 1_000_000))}
+    data, _ = crowd.subject.picture(1_000_000)
+    files = {"image": ("new.png", data)}
     await sender.ask("ingest", "POST", f"/v1/datasets/{DATASET}/assets", uuid4().hex, files=files)
 
     async def lease(person: Person) -> dict[str, object]:

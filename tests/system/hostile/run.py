@@ -19,6 +19,7 @@ from pymongo import AsyncMongoClient
 
 from tests.system.faults import clients
 from tests.system.faults.platform import wakeline
+from tests.system.faults.subjects import Noise
 from tests.system.hostile import archives, bodies, documents, files, paths, shapes
 from tests.system.hostile.attack import Attack, wrong, wrong_import
 from tests.system.hostile.records import Record
@@ -147,7 +148,7 @@ async def prepare(target: Target) -> tuple[dict[str, Any], dict[str, Any]]:
 
 async def upload(target: Target, number: int) -> str:
     """Upload an image."""
-    files_ = {"image": (f"{number}.png", clients.picture(1, number))}
+    files_ = {"image": (f"{number}.png", Noise(1).picture(number)[0])}
     path = f"/v1/datasets/{clients.DATASET}/assets"
     answer = await target.ask("admin", "ingest", "POST", path, files=files_)
     return str(answer["asset_id"])
