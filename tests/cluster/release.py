@@ -98,7 +98,7 @@ class Release:
         """Go back to the revision before, and wait."""
         run(
             *("helm", "rollback", self.name, "--namespace", self.namespace),
-            *("--wait", "--timeout", "10m"),
+            *("--wait", "--timeout", "20m"),
         )
 
     def test(self) -> str:
@@ -243,9 +243,9 @@ class Release:
             *("helm", verb, self.name, str(CHART), "--namespace", self.namespace),
             *(profile if self.profile else ()),
             *("--values", "-"),
-            *("--wait", "--timeout", "10m", *more),
+            *("--wait", "--timeout", "20m", *more),
             given=json.dumps(self.values),
-            timeout=700,
+            timeout=1300,
         )
 
 
