@@ -34,7 +34,7 @@ from tests.system.faults.subjects import RealImages
 from wakeline_testing import KafkaAddress, MongoAddress, Scope, Stack
 from wakeline_testing.stack import parse_s3
 
-TRIAL, OWN_STORES = "trial", "own stores"
+TRIAL, OWN_STORES = "trial", "own-stores"
 Figures = dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def main() -> int:
     parser.add_argument("--every", type=float, default=15.0, help="mean seconds between kills")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000))
     parser.add_argument("--full", action="store_true", help="upgrade and roll back under load too")
-    parser.add_argument("--own-stores", action="store_true", help="only on stores that are given")
+    parser.add_argument("--only", choices=(TRIAL, OWN_STORES), help="one of the two installs")
     parser.add_argument("--data", type=Path, help="folder of real images with boxes to label")
     parser.add_argument("--release", default="loop")
     parser.add_argument("--namespace", default="wakeline-test")
@@ -75,14 +75,18 @@ def main() -> int:
 async def _main(arguments: argparse.Namespace) -> dict[str, Figures]:
     """Every install that is asked for, one after the other: its name -> its figures."""
     found = {}
+    wanted = [arguments.only] if arguments.only else [TRIAL]
+    if arguments.full and not arguments.only:
+        if GIVEN in os.environ:
+            wanted.append(OWN_STORES)
+        else:
+            say(f"not tried on a platform team's own stores: {GIVEN} names none")
     of_all = (arguments.release, arguments.namespace, arguments.node, arguments.tag)
-    if arguments.own_stores or (arguments.full and GIVEN in os.environ):
+    if OWN_STORES in wanted:
         async with _given_stores(arguments.node) as stores:
             release = OwnStoresRelease(*of_all, stores)
             found[OWN_STORES] = await _try(release, arguments, OWN_STORES)
-    elif arguments.full:
-        say(f"not tried on a platform team's own stores: {GIVEN} names none")
-    if not arguments.own_stores:
+    if TRIAL in wanted:
         found[TRIAL] = await _try(Release(*of_all), arguments, TRIAL)
     return found
 
