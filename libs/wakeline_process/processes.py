@@ -1,12 +1,13 @@
 """The kinds of process a service can run as, and how one lives and ends."""
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import structlog
 import uvicorn
@@ -41,6 +42,9 @@ from wakeline_process.standing import Standings
 from wakeline_storage import DatabaseIsNewerError, version_of
 
 log = structlog.get_logger()
+
+CLOSING: Final = 10.0
+"""Seconds that connections have to close when all work has ended."""
 
 
 class Kind(StrEnum):
@@ -143,10 +147,27 @@ async def run(service: Service[Any, Any], kind: Kind) -> None:
         )
         calm_collector()
         log.info("started", kind=kind.value, port=http.port)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(process.run_parts())
-            group.create_task(server.serve_until(process.stop))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(process.run_parts())
+                group.create_task(server.serve_until(process.stop))
+        finally:
+            close_in_time()
         log.info("stopped", kind=kind.value)
+
+
+def close_in_time() -> None:
+    """End this process in ``CLOSING`` seconds if it has not ended by then.
+
+    Nothing is in hand any more. A connection that does not close must not keep it from being
+    started again, and only its end tells the supervisor or the kubelet to do so.
+    """
+    asyncio.get_running_loop().call_later(CLOSING, _leave)
+
+
+def _leave() -> None:
+    log.critical("ended without closing its connections", after=CLOSING)
+    os._exit(1)
 
 
 async def require_version(runtime: Runtime) -> None:

@@ -1,9 +1,27 @@
 """How a service reaches its MongoDB database."""
 
-from typing import Any
+import asyncio
+import sys
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
+import pymongo.lock
 from pydantic import BaseModel, ConfigDict, FilePath, SecretStr
 from pymongo import AsyncMongoClient
+
+T = TypeVar("T")
+
+
+async def _wait_for(awaited: Awaitable[T], timeout: float | None) -> T:
+    async with asyncio.timeout(timeout):
+        return await awaited
+
+
+if sys.version_info < (3, 12):
+    # Until 3.12 asyncio's own waits in a task of its own. If who waits for one of the client's
+    # conditions is cancelled in the moment that its time ends, that task takes the client's lock
+    # afterwards and nobody gives it back: every command of the process then waits for ever.
+    pymongo.lock.wait_for = _wait_for  # type: ignore[assignment,attr-defined]
 
 
 class MongoSettings(BaseModel):
