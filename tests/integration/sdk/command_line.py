@@ -22,8 +22,8 @@ def main() -> None:
         err = result.stderr
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             err += "".join(traceback.format_exception(result.exception))
-        answer = {"code": result.exit_code, "out": result.stdout, "err": err}
-        print(json.dumps(answer), flush=True)
+        said = {"code": result.exit_code, "out": result.stdout, "err": err}
+        print(json.dumps({"number": told["number"], "said": said}), flush=True)
 
 
 if __name__ == "__main__":
