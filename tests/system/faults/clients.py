@@ -26,6 +26,8 @@ from wakeline_auth import Role
 DATASET, PROJECT, STAGE, TEAM = "fields", "weeds", "mark", "crew"
 LEASE_SECONDS = 30.0
 RETRYABLE = frozenset({429, 502, 503, 504})
+NAMED = "x-correlation-id"
+"""A header of every answer that a service gives."""
 BACKLOG = 40
 """Images that may wait for a label: people never run dry, and the end comes soon."""
 
@@ -119,9 +121,11 @@ class Person:
             finally:
                 self.crowd.gauge.requests[service] -= 1
             if answer is not None and answer.status_code not in RETRYABLE:
-                if answer.status_code < 500:
+                if answer.status_code >= 500:
+                    self.surprise(f"{method} {path}", answer)
+                elif NAMED in answer.headers:
                     return answer
-                self.surprise(f"{method} {path}", answer)
+                # Else a gateway of the network has answered: a node that is down has no address.
             await asyncio.sleep(self.random.uniform(0.05, 0.3))
 
     def surprise(self, what: str, answer: httpx.Response) -> None:
