@@ -17,16 +17,13 @@ ROOT = Path(__file__).parent.parent
 LOCKS = Path(__file__).parent / "locks"
 IMAGES = {
     "ingest": ["ingest"],
-    "labeling": ["labeling"],
-    "review": ["review"],
     "prediction": ["prediction"],
     "training": ["training"],
     "trainer": ["trainer"],
     "trial": ["embedded"],
 }
-"""Image -> extras of ``wakeline``; lineage needs no more than the base."""
+"""Image -> extras of ``wakeline``; labeling, lineage and review need no more than the base."""
 SHARED = {
-    "scipy": ["labeling", "review", "training", "prediction", "trainer"],
     "vision": ["ingest", "prediction", "trainer"],
 }
 """Layer -> images that share it: it holds what all of them need. Each is made once."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from lap import lapjv
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from wakeline_geometry.overlap import Overlaps
 
@@ -80,9 +80,9 @@ def optimal(overlaps: Overlaps, *, min_iou: float = 0.0) -> list[Pair]:
         Ordered by the left position.
     """
     usable = np.where(overlaps >= min_iou, overlaps, 0.0)
-    rows, columns = linear_sum_assignment(usable, maximize=True)
+    _, columns, _ = lapjv(1 - usable, extend_cost=True)
     return [
-        Pair(int(i), int(j), float(usable[i, j]))
-        for i, j in zip(rows, columns, strict=True)
-        if usable[i, j] > 0
+        Pair(i, int(j), float(usable[i, j]))
+        for i, j in enumerate(columns)
+        if j >= 0 and usable[i, j] > 0
     ]

@@ -45,6 +45,7 @@ async def all_services(stores: SecureStores, folder: Path) -> AsyncIterator[dict
             }
             env = {f"WAKELINE_{name.upper()}_{key}": value for key, value in told.items()}
             env |= stores.environment(name, folder / name)
+            env["WAKELINE_TRAINING_TRAINER__NICE"] = "0"
             with (folder / f"{name}.log").open("wb") as log:
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", f"wakeline_{name}", "all"),
