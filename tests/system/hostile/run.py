@@ -31,8 +31,8 @@ from wakeline_embedded.state import StackState
 SERVICES = ("ingest", "labeling", "review", "training", "prediction", "lineage")
 LARGEST_MB = 900
 """Resident memory that no process of a service may ever have had."""
-LIMIT = 20.0
-"""Seconds that an answer may take."""
+LIMIT = 60.0
+"""Seconds that an answer may take: who asks for changes may wait fifty for one."""
 TEAM = clients.TEAM
 
 
