@@ -31,8 +31,10 @@ from wakeline_embedded.state import StackState
 SERVICES = ("ingest", "labeling", "review", "training", "prediction", "lineage")
 LARGEST_MB = 900
 """Resident memory that no process of a service may ever have had."""
-LIMIT = 60.0
-"""Seconds that an answer may take: who asks for changes may wait fifty for one."""
+LIMIT = 20.0
+"""Seconds that an answer may take."""
+POLL_LIMIT = 60.0
+"""The same for changes: who asks for them may wait fifty seconds for one."""
 TEAM = clients.TEAM
 
 
@@ -245,9 +247,10 @@ async def send(target: Target, attacks: Iterable[Attack], report: Report) -> Non
 async def _send(target: Target, attack: Attack, report: Report) -> None:
     report.sent[attack.family] += 1
     url = target.urls[attack.service] + attack.path
+    limit = POLL_LIMIT if attack.path.startswith("/v1/changes") else LIMIT
     try:
         answer = await target.client(attack.role).request(
-            attack.method, url, **{"timeout": LIMIT, **attack.request}
+            attack.method, url, **{"timeout": limit, **attack.request}
         )
     except (httpx.InvalidURL, UnicodeEncodeError, httpx.LocalProtocolError):
         report.sent[attack.family] -= 1  # it cannot even be sent
