@@ -39,11 +39,12 @@ def main() -> None:
         project = tomllib.load(file)
     with (ROOT / "sdk" / "pyproject.toml").open("rb") as file:
         sdk = tomllib.load(file)["project"]
-    own = [*sdk["dependencies"], *sdk["optional-dependencies"]["cli"]]
-    base = [one for one in project["project"]["dependencies"] if "wakeline-sdk" not in one] + own
+    ours = {"wakeline-sdk[cli]": [*sdk["dependencies"], *sdk["optional-dependencies"]["cli"]]}
+    base = project["project"]["dependencies"]
     extras = project["project"]["optional-dependencies"]
     needs = {
-        name: [one for extra in wanted for one in extras[extra]] for name, wanted in IMAGES.items()
+        name: [one for extra in wanted for need in extras[extra] for one in ours.get(need, [need])]
+        for name, wanted in IMAGES.items()
     }
 
     together = resolve(base + [one for needed in needs.values() for one in needed])

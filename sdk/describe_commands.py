@@ -14,7 +14,7 @@ EVERYWHERE = {"--url", "--token", "--json", "--help"}
 HEAD = """\
 # The command line
 
-`pip install 'wakeline-sdk[cli]'` brings `wakeline`; the server distribution brings it too.
+`pip install 'wakeline-sdk[cli]'` brings `wakeline`, and so does `wakeline[embedded]`.
 
 **Which platform, and as whom**: `--url` and `--token`, before or after the command; else
 `WAKELINE_URL` and `WAKELINE_TOKEN`; else the stack that `wakeline up` started, by `client.json` in

@@ -139,6 +139,7 @@ async def run(service: Service[Any, Any], kind: Kind) -> None:
                 process.app,
                 host=http.host,
                 port=http.port,
+                ws="none",  # nothing here speaks it, and looking for it costs memory
                 log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=10,

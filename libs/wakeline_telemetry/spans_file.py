@@ -17,9 +17,8 @@ MAX_BYTES = 64 * 1024 * 1024
 class SpansFileExporter(SpanExporter):
     """Appends one JSON line for each finished span; several processes may share the file."""
 
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._max_bytes = max_bytes
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -33,7 +32,7 @@ class SpansFileExporter(SpanExporter):
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(file, lines)
-                full = os.fstat(file).st_size > self._max_bytes
+                full = os.fstat(file).st_size > MAX_BYTES
             finally:
                 os.close(file)
             if full:

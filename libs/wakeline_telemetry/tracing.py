@@ -1,31 +1,22 @@
 """Traces: spans of this process, and the W3C trace context that goes from process to process.
 
 Without an exporter nothing is recorded, but a trace context that comes in still goes out, so a
-trace that passes through a silent process is not cut. The provider is ours and is never made
-OpenTelemetry's global one: frameworks that trace by themselves as soon as there is a global
-provider would record everything twice.
+trace that passes through a silent process is not cut.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from opentelemetry import context, trace
-from opentelemetry.instrumentation.pymongo import PymongoInstrumentor
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
 from wakeline_telemetry.settings import TelemetrySettings
-from wakeline_telemetry.spans_file import SpansFileExporter
 
-_EXPORT_EVERY_MS = 1_000
 _propagator = TraceContextTextMapPropagator()
-_provider: TracerProvider | None = None
 _tracer: trace.Tracer | None = None
+_end: Callable[[], None] | None = None
 
 
 def configure(service: str, settings: TelemetrySettings) -> None:
@@ -39,41 +30,23 @@ def configure(service: str, settings: TelemetrySettings) -> None:
     RuntimeError
         If tracing is already configured.
     """
-    exporters = _exporters(settings)
-    if exporters:
-        record(service, *exporters, sample=settings.sample, trace_commands=settings.trace_commands)
-
-
-def record(
-    service: str, *exporters: SpanExporter, sample: float = 1.0, trace_commands: bool = True
-) -> None:
-    """Record this process's spans, of a share of all traces, and hand them to the exporters."""
-    global _provider, _tracer
-    if _provider is not None:
+    global _tracer, _end
+    if _tracer is not None:
         raise RuntimeError("tracing is already configured in this process")
-    _provider = TracerProvider(
-        resource=Resource.create({SERVICE_NAME: f"wakeline-{service}"}),
-        sampler=ParentBased(TraceIdRatioBased(sample)),
-        shutdown_on_exit=False,
-    )
-    for exporter in exporters:
-        _provider.add_span_processor(
-            BatchSpanProcessor(exporter, schedule_delay_millis=_EXPORT_EVERY_MS)
-        )
-    _tracer = _provider.get_tracer("wakeline")
-    if trace_commands:
-        PymongoInstrumentor().instrument(tracer_provider=_provider)
+    if settings.otlp_endpoint is None and settings.spans_file is None:
+        return
+    from wakeline_telemetry.recording import Recording  # costly, and most processes record nothing
+
+    recording = Recording(service, settings)
+    _tracer, _end = recording.tracer(), recording.end
 
 
 def shutdown() -> None:
     """Export what is left and stop recording. Harmless where nothing was configured."""
-    global _provider, _tracer
-    if _provider is None:
-        return
-    if PymongoInstrumentor().is_instrumented_by_opentelemetry:
-        PymongoInstrumentor().uninstrument()
-    _provider.shutdown()
-    _provider = _tracer = None
+    global _tracer, _end
+    if _end is not None:
+        _end()
+    _tracer = _end = None
 
 
 def enabled() -> bool:
@@ -137,16 +110,3 @@ def _attached(origin: context.Context) -> Iterator[None]:
         yield
     finally:
         context.detach(token)
-
-
-def _exporters(settings: TelemetrySettings) -> list[SpanExporter]:
-    exporters: list[SpanExporter] = []
-    if settings.otlp_endpoint is not None:
-        # Imported here: it brings requests and protobuf, which most processes never need.
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
-        endpoint = settings.otlp_endpoint.rstrip("/").removesuffix("/v1/traces") + "/v1/traces"
-        exporters.append(OTLPSpanExporter(endpoint=endpoint, timeout=5))
-    if settings.spans_file is not None:
-        exporters.append(SpansFileExporter(settings.spans_file))
-    return exporters

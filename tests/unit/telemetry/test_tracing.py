@@ -78,14 +78,12 @@ def test_a_failure_is_marked_by_its_class_without_its_message(spans_file: Path) 
 def test_a_file_of_spans_that_has_grown_too_large_is_put_aside(
     spans_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracing.shutdown()
-    from wakeline_telemetry.spans_file import SpansFileExporter
-
-    tracing.record("review", SpansFileExporter(spans_file, max_bytes=0))
+    monkeypatch.setattr("wakeline_telemetry.spans_file.MAX_BYTES", 0)
     with tracing.span("first"):
         pass
     tracing.shutdown()
-    tracing.record("review", SpansFileExporter(spans_file))
+    monkeypatch.undo()
+    tracing.configure("review", TelemetrySettings(spans_file=spans_file))
     with tracing.span("second"):
         pass
     assert list(finished(spans_file)) == ["second"]
