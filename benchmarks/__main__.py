@@ -41,7 +41,7 @@ NAMES = (
     "saving",
     "upload",
 )
-LIMIT = 600
+LIMIT = float(os.environ.get("LIMIT", "600"))
 """Seconds that one benchmark may take."""
 FOLDER = Path(__file__).parent
 README, KEPT = FOLDER / "README.md", FOLDER / "figures.json"
