@@ -1,4 +1,4 @@
-"""The pytest plugin: one stack a test run, one scope a test."""
+"""The pytest plugin: one stack a test run, one scope a test, what takes long first."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import pytest_asyncio
 from wakeline_testing import stack as servers
 from wakeline_testing.scope import Scope
 from wakeline_testing.stack import KafkaAddress, MongoAddress, S3Address, Stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that are marked ``long``: begun last, they would be waited for."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -25,6 +25,8 @@ from tests.charts.rendering import (
     run,
 )
 
+pytestmark = pytest.mark.long
+
 KUBERNETES = ("1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37")
 CUSTOM = {kind for _, kind in SPECS}
 """Kinds that Kubernetes itself does not have."""

@@ -19,6 +19,8 @@ from wakeline_embedded.commands import register
 from wakeline_embedded.layout import BLOCK, Layout
 from wakeline_sdk import Client, NotFoundError, Upload
 
+pytestmark = pytest.mark.long
+
 APP = typer.Typer()
 register(APP)
 NAME = "weeds"

@@ -36,6 +36,8 @@ from wakeline_embedded.layout import BLOCK, Layout, Ports
 from wakeline_embedded.status import StackStatus, measure
 from wakeline_testing import Stack
 
+pytestmark = pytest.mark.long
+
 APP = typer.Typer()
 register(APP)
 COMMAND_LINE = (

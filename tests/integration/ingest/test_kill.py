@@ -32,7 +32,7 @@ from wakeline_testing import Scope
 from wakeline_testing.own_process import end_transactions, own_process
 from wakeline_testing.running import ISSUER, RunningService, published, running, settings_of
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 SET = "/v1/datasets/fields"
 ASSETS = f"{SET}/assets"

@@ -22,7 +22,7 @@ from wakeline_testing.running import ISSUER, published, settled
 
 from .conftest import Lab, box
 
-pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
 TASKS = 120
 KILLS = 2

@@ -30,7 +30,13 @@ from wakeline_testing.running import ISSUER, Publisher, published, running, sett
 from .conftest import Lab, asset, box
 from .test_imports import BENCHMARKS, LABELS, line
 
-pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.mongo,
+    pytest.mark.kafka,
+    pytest.mark.s3,
+    pytest.mark.timeout(600),
+]
 ASSETS = 2 * PART_LINES + 100
 WRONG = 3
 """Lines at the end of a file that are refused."""

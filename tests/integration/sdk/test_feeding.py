@@ -18,7 +18,7 @@ from wakeline_sdk.uploads import Upload
 from . import fields
 from .services import Platform
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 
 async def test_a_bucket_is_synced_by_command_again_and_again(platform: Platform) -> None:

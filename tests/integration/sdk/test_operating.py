@@ -18,7 +18,7 @@ from . import fields
 from .fields import weed
 from .services import Platform
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 
 @asynccontextmanager

@@ -16,6 +16,8 @@ from wakeline_trainer.storage import Storage
 
 from .conftest import Run
 
+pytestmark = pytest.mark.long
+
 MakeRun = Callable[..., Run]
 
 

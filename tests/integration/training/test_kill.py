@@ -25,7 +25,7 @@ from wakeline_testing.running import (
 from . import scenario
 from .scenario import CUSTOMER, STAGE_ID, configured, labels, training
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 
 def environment(scope: Scope) -> dict[str, str]:

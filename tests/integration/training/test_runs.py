@@ -25,7 +25,7 @@ from .scenario import (
     until,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 
 def alive(pid: int) -> bool:

@@ -20,7 +20,13 @@ from tests.system.faults.subjects import Noise
 from tests.system.faults.verdict import violations
 from wakeline_auth import Role
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.kafka,
+    pytest.mark.mongo,
+    pytest.mark.s3,
+    pytest.mark.timeout(600),
+]
 
 SEED = 20
 RATES = Rates(every=0.8, pause=0.06, outage=0.06, slow=0.06, fill=0.06, longest=6.0)

@@ -20,7 +20,7 @@ from tests.system.hostile.run import (
     send,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
+pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
 REQUESTS = 350
 SEED = 6
