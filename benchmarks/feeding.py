@@ -95,7 +95,7 @@ def _upload(layout: Layout, images: Path) -> float:
     out = os.open(os.devnull, os.O_WRONLY)
     child = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-c", "from wakeline_sdk.cli.app import main; main()", *words],
+        [sys.executable, "-c", "from wakeline_sdk.cli import main; main()", *words],
         {**os.environ, "WAKELINE_HOME": str(layout.root)},
         file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)],
     )

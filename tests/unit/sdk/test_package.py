@@ -40,3 +40,10 @@ def test_the_synchronous_client_is_generated_from_the_asynchronous_one() -> None
 
 def test_the_reference_page_names_every_command() -> None:
     up_to_date("describe_commands.py")
+
+
+def test_the_command_says_what_to_install_where_only_the_client_is_there() -> None:
+    without = "import sys; sys.modules['typer'] = None; from wakeline_sdk.cli import main; main()"
+    said = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True)
+    assert said.returncode == 1
+    assert said.stderr.strip() == ("the command line needs typer: pip install 'wakeline-sdk[cli]'")
