@@ -1,6 +1,6 @@
 """Which event causes which use case."""
 
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
 from wakeline_events.labeling import BenchmarkSet, ProjectConfigured
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.review import LabelAccepted, LabelSuperseded
@@ -14,6 +14,16 @@ handlers = Handlers()
 @handlers.on(AssetIngested)
 async def on_asset_ingested(event: AssetIngested, uow: TrainingUnitOfWork) -> None:
     collecting.take_asset(uow, event)
+
+
+@handlers.on(AssetWithdrawn)
+async def on_asset_withdrawn(event: AssetWithdrawn, uow: TrainingUnitOfWork) -> None:
+    collecting.withdraw(uow, event)
+
+
+@handlers.on(AssetRestored)
+async def on_asset_restored(event: AssetRestored, uow: TrainingUnitOfWork) -> None:
+    uow.withdrawals.remove(event.asset_id)
 
 
 @handlers.on(ProjectConfigured)

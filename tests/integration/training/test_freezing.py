@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
 from wakeline_messaging import Processor
 from wakeline_process.runtime import open_runtime
 from wakeline_testing import Scope
@@ -134,6 +134,25 @@ async def test_a_correction_changes_later_versions_only(scope: Scope) -> None:
         assert shapes == {first: 4, second: 1}
 
 
+async def test_images_that_are_withdrawn_are_left_out_until_they_are_back(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(12, holdout=6), benchmark(20))
+        gone = [asset(number).asset_id for number in (0, 11, 20, 30)]  # 30 has no label
+        await publisher.publish(*(AssetWithdrawn(asset_id=each) for each in gone))
+        await service.settled()
+        run = await trained(service)
+        split = await split_of(service, run)
+        assert split == {"holdout": ids(*range(1, 6)), "train": ids(*range(6, 11))}
+        version = await get(service, f"/v1/dataset-versions/{run['dataset_version']}")
+        assert version["left_out"] == {"image-withdrawn": 3}
+        await publisher.publish(*(AssetRestored(asset_id=each) for each in gone))
+        await service.settled()
+        split = await split_of(service, await trained(service))
+        assert split["holdout"] >= ids(*range(1, 6), 20)
+        assert split["train"] >= ids(*range(6, 12))
+
+
 async def test_a_benchmark_that_comes_during_a_freeze_is_not_missed(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +193,9 @@ async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
         superseded(1, truth(1)[:3]),
         AssetIngested(asset_id=crop.asset_id, asset=crop, bytes=1),
         AssetIngested(asset_id=asset(0).asset_id, asset=asset(0), bytes=1),
+        AssetWithdrawn(asset_id=asset(0).asset_id),
+        AssetRestored(asset_id=asset(0).asset_id),
+        AssetWithdrawn(asset_id=asset(1).asset_id),
         benchmark(2),
         predicted(0),
         scenario.failed(1),

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from wakeline_events.base import Asset, AssetId, LabelId
+from wakeline_events.base import Asset, AssetId, DatasetId, LabelId
 from wakeline_events.labeling import Arm
 from wakeline_geometry.shapes import Annotation
 from wakeline_training.domain.splits import AssetFacts, Decision, Group, LeftOut
@@ -88,6 +88,11 @@ def group_of(asset: Asset) -> Group:
     return Group(asset.dataset_id, asset.group)
 
 
+def dataset_of(asset_id: AssetId) -> DatasetId:
+    """The dataset that an asset's id names."""
+    return asset_id.partition(":")[0]
+
+
 def is_unassisted(arm: Arm, assisted: bool) -> bool:
     """Whether a label may serve as hold-out truth."""
     return arm in UNASSISTED_ARMS and not assisted
@@ -156,10 +161,9 @@ def holdout_of(manifest: bytes) -> list[HoldoutTruth]:
 
 
 def _truth(row: Mapping[str, Any]) -> HoldoutTruth:
-    dataset_id = row["asset_id"].partition(":")[0]
     return HoldoutTruth(
         asset_id=row["asset_id"],
-        group=Group(dataset_id, row["group"]),
+        group=Group(dataset_of(row["asset_id"]), row["group"]),
         size=(row["height"], row["width"]),
         annotations=tuple(Annotation.model_validate(shape) for shape in row["annotations"]),
     )

@@ -33,7 +33,7 @@ class Side(StrEnum):
 
 
 class LeftOut(StrEnum):
-    """Why an asset with an accepted label stands in no split of a version."""
+    """Why an asset with an accepted label or a benchmark stands in no split of a version."""
 
     ASSISTED_HOLDOUT = "assisted-holdout"
     """Of a hold-out group, but its labeler saw a pre-label."""
@@ -45,6 +45,8 @@ class LeftOut(StrEnum):
     """Names a neighbour that was not heard of here yet: a later version may take it."""
     SEEN_BENCHMARK = "seen-benchmark"
     """A benchmark set after its group, or a relative, had been trained on."""
+    IMAGE_WITHDRAWN = "image-withdrawn"
+    """Its owner has deleted or replaced the image: a later version may take it if it is back."""
 
 
 @dataclass(frozen=True, slots=True)

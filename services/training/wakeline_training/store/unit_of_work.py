@@ -8,6 +8,7 @@ from wakeline_training.store.predictions import PredictionStore
 from wakeline_training.store.records import DatasetVersionStore, ModelStore, RunStore
 from wakeline_training.store.splits import SplitStore
 from wakeline_training.store.stages import StageStore
+from wakeline_training.store.withdrawals import WithdrawalStore
 
 
 class MongoTrainingUnitOfWork(UnitOfWork[Resources]):
@@ -19,6 +20,7 @@ class MongoTrainingUnitOfWork(UnitOfWork[Resources]):
         self.labels = LabelStore(self.collection("labels"))
         self.benchmarks = BenchmarkStore(self.collection("benchmarks"))
         self.assets = AssetStore(self.collection("assets"))
+        self.withdrawals = WithdrawalStore(self.collection("withdrawals"))
         self.splits = SplitStore(self.collection("datasets"), self.collection("splits"))
         self.predictions = PredictionStore(self.collection("holdout_predictions"))
         self.runs = RunStore(self.collection("runs"))

@@ -1,10 +1,10 @@
 """Taking in what other services decided: configurations, labels, benchmarks, predictions."""
 
 from wakeline_events.base import StageId
-from wakeline_events.ingest import AssetIngested
+from wakeline_events.ingest import AssetIngested, AssetWithdrawn
 from wakeline_events.labeling import BenchmarkSet, ProjectConfigured
 from wakeline_events.review import LabelAccepted, LabelSuperseded
-from wakeline_training.domain.manifest import group_of
+from wakeline_training.domain.manifest import dataset_of, group_of
 from wakeline_training.domain.splits import AssetFacts
 from wakeline_training.domain.stage import Stage
 from wakeline_training.ports import TrainingUnitOfWork
@@ -18,6 +18,12 @@ def take_asset(uow: TrainingUnitOfWork, event: AssetIngested) -> None:
     uow.assets.put(AssetFacts(asset.asset_id, group_of(asset), asset.digest, relatives))
     if relatives:
         uow.splits.touch(asset.dataset_id)
+
+
+def withdraw(uow: TrainingUnitOfWork, event: AssetWithdrawn) -> None:
+    """No version takes an image that is not to be had; a freeze in progress starts again."""
+    uow.withdrawals.add(event.asset_id)
+    uow.splits.touch(dataset_of(event.asset_id))
 
 
 async def configure(uow: TrainingUnitOfWork, event: ProjectConfigured) -> None:

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import structlog
 
-from wakeline_events.base import Asset, DatasetId
+from wakeline_events.base import Asset, AssetId, DatasetId
 from wakeline_events.training import DatasetFrozen, SplitCounts
 from wakeline_training.domain import manifest, splits
 from wakeline_training.domain.manifest import Candidate, Entry, Labeled
@@ -44,6 +44,8 @@ class Snapshot:
     revisions: dict[DatasetId, int]
     labels: list[Candidate]
     benchmarks: list[Candidate]
+    withdrawn: frozenset[AssetId]
+    """Assets that would be among these if their images were to be had."""
 
 
 async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
@@ -74,6 +76,8 @@ async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
     share = snapshot.stage.policy.holdout_share
     decision = splits.decide(snapshot.facts, share)
     entries, left_out = manifest.entries(snapshot.labels, snapshot.benchmarks, decision)
+    if snapshot.withdrawn:
+        left_out[splits.LeftOut.IMAGE_WITHDRAWN] = len(snapshot.withdrawn)
     if not any(entry.split == "train" for entry in entries):
         await steps.finish(lambda uow: _nothing_to_train(uow, snapshot.run, left_out))
         return
@@ -114,8 +118,9 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
     stage = await asking.stage_of(uow, run.stage_id)
     datasets = stage.dataset_ids
     revisions = await uow.splits.revisions(datasets)
-    labels = await uow.labels.of_stage(stage.stage_id, datasets)
-    benchmarks = await uow.benchmarks.of_stage(stage.stage_id, datasets)
+    withdrawn = await uow.withdrawals.of_datasets(datasets)
+    labels, without = _divided(await uow.labels.of_stage(stage.stage_id, datasets), withdrawn)
+    benchmarks, lost = _divided(await uow.benchmarks.of_stage(stage.stage_id, datasets), withdrawn)
     labeled = [label.facts for label in labels]
     assets = await uow.assets.around([*labeled, *await uow.benchmarks.assets(datasets)])
     # A copy in a dataset of another project is a copy all the same.
@@ -129,7 +134,15 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
         unassisted=await uow.labels.unassisted_groups(datasets),
         benchmarks=frozenset(asset.group for asset in trusted),
     )
-    return Snapshot(run, stage, facts, revisions, labels, benchmarks)
+    return Snapshot(run, stage, facts, revisions, labels, benchmarks, without | lost)
+
+
+def _divided(
+    candidates: Sequence[Candidate], withdrawn: frozenset[AssetId]
+) -> tuple[list[Candidate], frozenset[AssetId]]:
+    """Those whose images are to be had, and the assets of the others."""
+    had = [candidate for candidate in candidates if candidate.asset_id not in withdrawn]
+    return had, withdrawn.intersection(candidate.asset_id for candidate in candidates)
 
 
 async def _store(
