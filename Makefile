@@ -8,7 +8,7 @@ REPORT ?= reports
 LAB ?= ../shared/lab
 # Test files run side by side, each worker with servers of its own: they wait more than they work.
 WORKERS ?= 4
-# What takes long is begun first (the marker `long`), which reordering by numbers of tests would undo.
+# Files that take long (the marker `long`) are begun in good time: reordering by numbers of tests would undo that.
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 KILLS ?= 1000
 FAULTS ?= .faults
