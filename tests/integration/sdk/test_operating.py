@@ -218,7 +218,7 @@ async def test_a_model_is_trained_published_and_rolled_back(
 
 
 async def ended_run(platform: Platform, run_id: str) -> dict[str, object]:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         while True:
             run: dict[str, object] = (await platform.done("runs", "show", run_id, "--json")).json
             if run["ended_at"] is not None:
