@@ -19,13 +19,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.system.faults.clients import Crowd
 from tests.system.faults.evidence import Evidence, Told
-from tests.system.faults.inflight import Work
+from tests.system.faults.inflight import Gauge, Work
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import STORES, Platform, can_mount
 from tests.system.faults.roads import Road
+from tests.system.faults.run import Plan, Run
 from tests.system.faults.schedule import Rates, faults
-from tests.system.faults.subjects import CUT, RealImages
+from tests.system.faults.subjects import CUT, Noise, RealImages
 from tests.system.faults.verdict import violations
 from wakeline_embedded.layout import BLOCK
 from wakeline_embedded.ports import free_port
@@ -121,6 +123,27 @@ async def test_a_platform_that_does_not_come_up_leaves_nothing_behind(tmp_path: 
     for road in platform.roads.values():
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", road.port)
+
+
+class OutOfReach(Platform):
+    """A platform whose MongoDB does not answer."""
+
+    def dsn(self, *, by_road: bool = False) -> str:
+        return f"mongodb://127.0.0.1:{free_port()}"
+
+
+async def test_people_go_on_while_nobody_can_look_at_what_is_left(tmp_path: Path) -> None:
+    run = Run(
+        Plan(tmp_path, seed=1, kills=0, patience=1.0), lambda _: None, OutOfReach(tmp_path / "run")
+    )
+    gauge = Gauge(run.platform.dsn(), "127.0.0.1:1", {})
+    run.crowd = Crowd(run.platform, run.ledger, gauge, 1, Noise(1))
+    people = asyncio.create_task(run.crowd.stop.wait())
+    await run._come_to_rest(people)
+    assert run.crowd.closing.is_set()
+    assert not people.done()
+    people.cancel()
+    await gauge.close()
 
 
 def _gone() -> None:
