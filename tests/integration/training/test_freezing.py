@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wakeline_events.base import Event
 from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
 from wakeline_messaging import Processor
 from wakeline_process.runtime import open_runtime
@@ -153,8 +154,16 @@ async def test_images_that_are_withdrawn_are_left_out_until_they_are_back(scope:
         assert split["train"] >= ids(*range(6, 12))
 
 
-async def test_a_benchmark_that_comes_during_a_freeze_is_not_missed(
-    scope: Scope, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("event", "kept_in", "held"),
+    [
+        (benchmark(11), "benchmarks", True),
+        (AssetWithdrawn(asset_id=asset(11).asset_id), "withdrawals", False),
+    ],
+    ids=["benchmark", "withdrawal"],
+)
+async def test_what_comes_during_a_freeze_is_not_missed(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch, event: Event, kept_in: str, held: bool
 ) -> None:
     publisher = Publisher(scope)
     async with running(training(scope), scope) as service:
@@ -167,8 +176,8 @@ async def test_a_benchmark_that_comes_during_a_freeze_is_not_missed(
             await save(self, key, manifest)
             if not interrupted:
                 interrupted.append(key)
-                await publisher.publish(benchmark(11))
-                rows = service.database["benchmarks"]
+                await publisher.publish(event)
+                rows = service.database[kept_in]
                 while await rows.count_documents({}) == 0:
                     await asyncio.sleep(0.02)
 
@@ -177,7 +186,8 @@ async def test_a_benchmark_that_comes_during_a_freeze_is_not_missed(
         split = await split_of(service, run)
         assert interrupted
         assert interrupted != [f"{run['dataset_version']}/manifest.jsonl"]
-        assert ids(11) <= split["holdout"]
+        assert (ids(11) <= split["holdout"]) == held
+        assert not ids(11) & split["train"]
 
 
 async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
