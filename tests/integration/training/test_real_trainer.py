@@ -22,6 +22,7 @@ from .scenario import accepted, asset, configured, failed, trained, training
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 TRAINER = (sys.executable, "-m", "wakeline_trainer")
 SIZE, IMAGES, HELD = 96, 24, 12
+STEPS = 40  # not as many as a machine can do in a time: a busy one would learn nothing
 
 
 def picture(number: int) -> tuple[bytes, tuple[Annotation, ...]]:
@@ -45,7 +46,7 @@ async def test_labels_become_a_model_that_prediction_can_load_and_that_finds_thi
 ) -> None:
     publisher = Publisher(scope)
     async with running(training(scope, command=TRAINER), scope) as service:
-        await publisher.publish(configured(holdout_share=0.999, max_seconds=25))
+        await publisher.publish(configured(holdout_share=0.999, max_seconds=200, steps=STEPS))
         async with Blobs(scope.blobs("ingest")) as blobs:
             for number in range(IMAGES):
                 data, truth = picture(number)
@@ -55,7 +56,7 @@ async def test_labels_become_a_model_that_prediction_can_load_and_that_finds_thi
                 await publisher.publish(accepted(number, arm=arm, of=image, annotations=truth))
         await publisher.publish(*(failed(number) for number in range(HELD)))
         await service.settled()
-        run = await trained(service, limit=150)
+        run = await trained(service, limit=240)
         assert run["state"] == "completed", run["failure"]
         assert (run["gate"]["verdict"], run["gate"]["holdout_assets"]) == ("passed", HELD)
         assert run["progress"]["step"] > 0
