@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -14,6 +16,11 @@ from wakeline_embedded import processes
 HOST: Final = "127.0.0.1"
 LOWEST, HIGHEST = 20_000, 32_000
 """Below Linux's ephemeral range (32,768 on), whose ports any client socket may take meanwhile."""
+
+CLAIMS: Final = Path(tempfile.gettempdir()) / f"wakeline-ports-{os.getuid()}"
+CLAIMED: Final = 120
+"""Seconds in which a server that was given a port begins to listen there. Nobody else is given it
+meanwhile: of many servers that start at the same time, two would now and then have the same."""
 
 
 def is_free(port: int) -> bool:
@@ -29,10 +36,10 @@ def is_free(port: int) -> bool:
 
 
 def free_block(size: int, *, prefer: int | None = None, avoid: Iterable[int] = ()) -> int:
-    """The first port of ``size`` free ones in a row.
+    """The first port of ``size`` free ones in a row, which nobody else is given for `CLAIMED` s.
 
     ``prefer`` is taken if its block is free; else the search starts anywhere in
-    [LOWEST, HIGHEST), so that several stacks of one machine rarely race for a block.
+    [LOWEST, HIGHEST).
     """
     avoided = set(avoid)
     firsts = HIGHEST - size - LOWEST
@@ -40,9 +47,22 @@ def free_block(size: int, *, prefer: int | None = None, avoid: Iterable[int] = (
     candidates = (LOWEST + (start + step) % firsts for step in range(0, firsts, size))
     for first in candidates if prefer is None else (prefer, *candidates):
         block = range(first, first + size)
-        if avoided.isdisjoint(block) and all(is_free(port) for port in block):
+        if avoided.isdisjoint(block) and all(is_free(port) and _claim(port) for port in block):
             return first
     raise OSError(f"no {size} free ports in a row between {LOWEST} and {HIGHEST}")
+
+
+def _claim(port: int) -> bool:
+    """Whether no process of this user was given the port lately; from now on this one was."""
+    CLAIMS.mkdir(mode=0o700, exist_ok=True)
+    claim = CLAIMS / str(port)
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        if time.time() - claim.stat().st_mtime < CLAIMED:
+            return False
+        claim.touch()
+    return True
 
 
 def free_port() -> int:

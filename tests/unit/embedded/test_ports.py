@@ -2,6 +2,9 @@
 
 import os
 import socket
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,29 @@ def test_a_block_with_a_taken_port_is_not_chosen() -> None:
     first = ports.free_block(3)
     with socket.create_server((ports.HOST, first + 2)):
         assert ports.free_block(3, prefer=first) != first
-    assert ports.free_block(3, prefer=first) == first
+
+
+def test_a_port_is_given_to_one_and_to_another_only_when_it_is_still_free_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "CLAIMS", tmp_path / "claims")
+    first = ports.free_block(2)
+    assert ports.free_block(1, prefer=first + 1) != first + 1
+    long_ago = time.time() - ports.CLAIMED
+    os.utime(ports.CLAIMS / str(first + 1), (long_ago, long_ago))
+    assert ports.free_block(1, prefer=first + 1) == first + 1
+
+
+def test_processes_that_look_at_the_same_time_are_given_different_ports() -> None:
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as processes:
+        given = list(processes.map(ports.free_block, [1] * 40, chunksize=1))
+        preferred = list(processes.map(_wanting_the_same, range(8), chunksize=1))
+    assert len(set(given)) == len(given)
+    assert len(set(preferred)) == len(preferred)
+
+
+def _wanting_the_same(_: int) -> int:
+    return ports.free_block(1, prefer=ports.LOWEST)
 
 
 def test_chosen_ports_lie_below_the_ephemeral_range() -> None:
