@@ -275,9 +275,11 @@ class Run:
         labeling, review = mongo["wakeline_labeling"], mongo["wakeline_review"]
         soon = {"kind": {"$ne": "sweep"}, "state": {"$in": ["queued", "running"]}}
         now = {"state": {"$in": ["queued", "running"]}, "not_before": {"$lte": datetime.now(UTC)}}
+        # How many there are before how many are open: what opens between the two is seen by one.
+        tasks = await labeling["tasks"].count_documents({})
         found = {
+            "unfinished assets": self.crowd.sent - tasks,
             "unfinished tasks": await labeling["tasks"].count_documents({"state": "open"}),
-            "unfinished assets": self.crowd.sent - await labeling["tasks"].count_documents({}),
             "leases": await labeling["slots"].count_documents({"state": "leased"}),
             "reviews": await review["reviews"].count_documents({"verdict": None}),
             "lag": sum(self.gauge.lag.values()) if self.gauge.lag else 1,
