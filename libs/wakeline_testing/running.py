@@ -40,8 +40,9 @@ BUCKETS = ("assets", "labels", "predictions", "datasets", "models")
 
 def settings_of(scope: Scope, name: ServiceName, settings: type[S], **own: Any) -> S:
     """Settings of a service that point at a test's corner of the servers."""
+    of_the_service = settings.__module__ == f"wakeline_{name}.settings"  # else a test's own
     shared: dict[str, Any] = {
-        "mongo": scope.mongo(name),
+        "mongo": scope.mongo_of(name) if of_the_service else scope.mongo(name),
         "kafka": KafkaSettings(bootstrap=scope.kafka_bootstrap, topic_prefix=scope.topic_prefix),
         "blobs": scope.blobs(name),
         "auth": AuthSettings(issuer=ISSUER.issuer, jwks=orjson.dumps(ISSUER.jwks()).decode()),
@@ -151,6 +152,7 @@ async def running(
     await scope.make_buckets(*BUCKETS)
     async with open_runtime(service) as runtime:
         await migrate(runtime.database, service.migrations, create_indexes)
+        await scope.stack.databases.note(service.name, runtime.database)
     async with open_process(service, kind) as process:
         parts = asyncio.create_task(process.run_parts())
         try:

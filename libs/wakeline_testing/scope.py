@@ -16,6 +16,7 @@ from pymongo import AsyncMongoClient
 
 from wakeline_blobs import BlobSettings
 from wakeline_embedded.seaweed import REGION
+from wakeline_events.base import ServiceName
 from wakeline_storage import MongoSettings
 from wakeline_testing import topics
 from wakeline_testing.stack import SCOPE_NAME_LENGTH, Stack
@@ -28,6 +29,7 @@ class Scope:
     stack: Stack
     name: str
     """Eight letters and digits; every name below starts with it."""
+    _databases: dict[ServiceName, str] = field(default_factory=dict)
     _topics: set[str] = field(default_factory=set)
     _buckets: set[str] = field(default_factory=set)
 
@@ -64,6 +66,12 @@ class Scope:
         """Settings of a database of this scope; by ``app`` MongoDB tells its clients apart."""
         dsn = self.mongo_dsn if app is None else f"{self.mongo_dsn}&appName={app}"
         return MongoSettings(dsn=SecretStr(dsn), database=self.database(name))
+
+    def mongo_of(self, service: ServiceName) -> MongoSettings:
+        """Settings of a service's own database: an empty one that is migrated, or a new one."""
+        if service not in self._databases:
+            self._databases[service] = self.stack.databases.take(service) or self.database(service)
+        return MongoSettings(dsn=SecretStr(self.mongo_dsn), database=self._databases[service])
 
     async def topic(self, service: str) -> str:
         """The topic of a service in this scope; made on the first call."""
@@ -109,11 +117,18 @@ class Scope:
         self._buckets |= missing
 
     async def drop(self) -> None:
-        """Remove this scope's databases, topics and buckets."""
+        """Remove this scope's databases, topics and buckets; a next one may get databases of it."""
         async with AsyncMongoClient[dict[str, Any]](self.mongo_dsn) as client:
-            for database in await client.list_database_names():
-                if database.startswith(f"{self.name}_"):
-                    await client.drop_database(database)
+            kept = {
+                name
+                for service, name in self._databases.items()
+                if await self.stack.databases.keep(service, client[name])
+            }
+            there = await client.list_database_names()
+            mine = {name for name in there if name.startswith(f"{self.name}_")}
+            for name in (mine | set(self._databases.values())) - kept:
+                await client.drop_database(name)
+            self._databases.clear()
         if self._topics:
             await topics.delete(self.kafka_bootstrap, self._topics)
             self._topics.clear()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +20,7 @@ from wakeline_embedded import external, identities, servers
 from wakeline_embedded.credentials import Keys
 from wakeline_embedded.seaweed import Identity
 from wakeline_testing import containers
+from wakeline_testing.databases import Databases
 
 SCOPE_NAME_LENGTH: Final = 8
 ANY_SCOPE: Final = "?" * SCOPE_NAME_LENGTH + "-"
@@ -60,6 +61,8 @@ class Stack:
     kafka: KafkaAddress
     mongo: MongoAddress
     s3: S3Address
+    databases: Databases = field(default_factory=Databases)
+    """Of tests that are over, for those that come."""
 
 
 @asynccontextmanager

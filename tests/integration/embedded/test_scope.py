@@ -1,5 +1,6 @@
 """A test's corner of the servers: its own names, the services' own rights, nothing left behind."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from pymongo import AsyncMongoClient
 
 from wakeline_blobs import BlobAccessDeniedError, Blobs
+from wakeline_labeling.settings import Settings
+from wakeline_labeling.wiring import service
+from wakeline_process.processes import Kind
 from wakeline_testing import Scope, Stack
+from wakeline_testing.databases import Databases
+from wakeline_testing.running import running, settings_of
 
 
 async def test_a_topic_of_a_scope_takes_and_gives_records(scope: Scope) -> None:
@@ -53,3 +59,23 @@ async def test_a_dropped_scope_leaves_nothing_behind(stack: Stack) -> None:
     topics = await consumer.topics()
     await consumer.stop()
     assert not [topic for topic in topics if topic.startswith(scope.name)]
+
+
+async def test_a_database_is_left_to_the_next_test_as_its_migrations_left_it(stack: Stack) -> None:
+    apart = replace(stack, databases=Databases())  # of this test, whatever others have left
+    used: list[str] = []
+    for as_made in (True, True, False, True):
+        async with Scope.opened(apart) as scope:
+            settings = settings_of(scope, "labeling", Settings)
+            async with running(service(settings), scope, Kind.SERVE) as labeling:
+                used.append(labeling.database.name)
+                assert await labeling.database["tasks"].count_documents({}) == 0
+                assert await labeling.database["secrets"].count_documents({}) == 1
+                await labeling.database["tasks"].insert_one({"_id": 1})
+                await labeling.database["secrets"].delete_many({})
+                if not as_made:
+                    await labeling.database["tasks"].create_index("else")
+    assert used[0] == used[1] == used[2] != used[3]
+    async with AsyncMongoClient[dict[str, Any]](stack.mongo.dsn) as client:
+        assert used[0] not in await client.list_database_names()
+        await client.drop_database(used[3])
