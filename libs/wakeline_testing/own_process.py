@@ -43,7 +43,7 @@ async def end_transactions(service: Service[Any, Any]) -> None:
 
     Until then their documents stay locked, for up to one and a half times the life of a
     transaction: 22 s here, and after 20 s a write that waits for them fails. The processes are
-    known by the name in their DSN (``Scope.mongo``), which no living one may share.
+    known by the name in their DSN (``Scope.mongo_of``), which no living one may share.
     """
     async with connect(service.settings.mongo) as client:
         name = client.options.pool_options.appname

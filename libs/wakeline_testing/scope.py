@@ -62,16 +62,19 @@ class Scope:
         """The database that "name" is in this scope."""
         return f"{self.name}_{name}"
 
-    def mongo(self, name: str, app: str | None = None) -> MongoSettings:
-        """Settings of a database of this scope; by ``app`` MongoDB tells its clients apart."""
-        dsn = self.mongo_dsn if app is None else f"{self.mongo_dsn}&appName={app}"
-        return MongoSettings(dsn=SecretStr(dsn), database=self.database(name))
+    def mongo(self, name: str) -> MongoSettings:
+        """Settings of a database of this scope."""
+        return MongoSettings(dsn=SecretStr(self.mongo_dsn), database=self.database(name))
 
-    def mongo_of(self, service: ServiceName) -> MongoSettings:
-        """Settings of a service's own database: an empty one that is migrated, or a new one."""
+    def mongo_of(self, service: ServiceName, app: str | None = None) -> MongoSettings:
+        """Settings of a service's own database: an empty one that is migrated, or a new one.
+
+        By ``app`` MongoDB tells its clients apart.
+        """
         if service not in self._databases:
             self._databases[service] = self.stack.databases.take(service) or self.database(service)
-        return MongoSettings(dsn=SecretStr(self.mongo_dsn), database=self._databases[service])
+        dsn = self.mongo_dsn if app is None else f"{self.mongo_dsn}&appName={app}"
+        return MongoSettings(dsn=SecretStr(dsn), database=self._databases[service])
 
     async def topic(self, service: str) -> str:
         """The topic of a service in this scope; made on the first call."""

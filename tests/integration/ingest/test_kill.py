@@ -40,7 +40,7 @@ ASSETS = f"{SET}/assets"
 
 def mortal(scope: Scope, **own: Any) -> Settings:
     """Settings of processes that are killed, and known to MongoDB as such."""
-    mongo, http = scope.mongo("ingest", scope.name), HttpSettings(port=free_port())
+    mongo, http = scope.mongo_of("ingest", scope.name), HttpSettings(port=free_port())
     return settings_of(scope, "ingest", Settings, mongo=mongo, http=http, **own)
 
 

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.long, pytest.mark.kafka, pytest.mark.mongo, pytest.mar
 
 def environment(scope: Scope) -> dict[str, str]:
     """Settings as the embedded stack, or a cluster, gives them."""
-    blobs, mongo = scope.blobs("training"), scope.mongo("training")
+    blobs, mongo = scope.blobs("training"), scope.mongo_of("training")
     own = {
         "MONGO__DSN": mongo.dsn.get_secret_value(),
         "MONGO__DATABASE": mongo.database,
