@@ -32,6 +32,7 @@ NAMES = (
     "feeding",
     "freezing",
     "gate",
+    "grouping",
     "inference",
     "intake",
     "memory",

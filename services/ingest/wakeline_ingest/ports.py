@@ -49,6 +49,7 @@ class Filed:
     asset_id: AssetId
     dataset_id: DatasetId
     keys: tuple[int, ...]
+    """All of them while the asset waits for its group; once it is kept, those it is filed under."""
     data: bytes
     """`Fingerprint.to_bytes`."""
     group: str | None
@@ -230,8 +231,8 @@ class Library(Protocol):
 
     async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]: ...
 
-    async def candidates(self, fingerprint: Filed, limit: int) -> list[Filed]:
-        """Grouped assets of the dataset that share keys, those that share most first."""
+    async def sharing(self, fingerprint: Filed) -> dict[AssetId, frozenset[int]]:
+        """Return what is filed in the dataset under some of these keys, and under which."""
         ...
 
 

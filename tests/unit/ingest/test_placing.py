@@ -69,9 +69,9 @@ class Shelves:
     async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]:
         return {}
 
-    async def candidates(self, fingerprint: Filed, limit: int) -> list[Filed]:
+    async def sharing(self, fingerprint: Filed) -> dict[AssetId, frozenset[int]]:
         await asyncio.sleep(int(fingerprint.asset_id[-2:]) % 3 * 0.001)  # answers overtake others
-        return []
+        return {}
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         await asyncio.sleep((len(self.sketches) - int(key[2:])) * 0.001)

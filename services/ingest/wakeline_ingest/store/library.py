@@ -45,8 +45,8 @@ class MongoLibrary:
         rows = await self._fingerprints.find({"_id": {"$in": list(asset_ids)}})
         return {row["_id"]: documents.filed_from(row) for row in rows}
 
-    async def candidates(self, fingerprint: Filed, limit: int) -> list[Filed]:
-        """Grouped assets of the dataset that share keys, those that share most first."""
+    async def sharing(self, fingerprint: Filed) -> dict[AssetId, frozenset[int]]:
+        """What is filed in the dataset under some of these keys, and under which."""
         keys = list(fingerprint.keys)
         rows = await self._fingerprints.aggregate(
             [
@@ -57,11 +57,7 @@ class MongoLibrary:
                         "group": {"$ne": None},
                     }
                 },
-                {"$project": {"shared": {"$size": {"$setIntersection": ["$keys", keys]}}}},
-                {"$sort": {"shared": -1, "_id": 1}},
-                {"$limit": limit},
+                {"$project": {"shared": {"$setIntersection": ["$keys", keys]}}},
             ]
         )
-        ranked = [row["_id"] for row in rows]
-        found = await self.fingerprints(ranked)
-        return [found[asset_id] for asset_id in ranked]
+        return {row["_id"]: frozenset(row["shared"]) for row in rows}

@@ -1,12 +1,12 @@
 """Groups: which assets must stay together, decided once for each, and told to everyone."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
 from wakeline_events.base import AssetId, DatasetId
-from wakeline_ingest.domain import grouping, records
+from wakeline_ingest.domain import filing, grouping, records
 from wakeline_ingest.domain.errors import TurnTakenError
 from wakeline_ingest.domain.fingerprints import Fingerprint, candidate_keys, fingerprint
 from wakeline_ingest.domain.grouping import Grouping, Relative
@@ -16,8 +16,6 @@ from wakeline_ingest.ports import Depot, Filed, IngestUnitOfWork, Library, Previ
 from wakeline_ingest.usecases.receiving import content_type
 
 JPEG = content_type("JPEG")
-MOST_CANDIDATES = 40
-"""Assets that a new one is compared with, however large the dataset is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class Placed:
 
     asset: AssetRecord
     fingerprint: Filed
-    """As it was before: of no group."""
+    """Of no group yet; its keys are those that it will be filed under."""
     grouping: Grouping
 
 
@@ -37,6 +35,16 @@ class Plan:
     dataset_id: DatasetId
     turn: int
     placed: Sequence[Placed]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What is known of an image once it was compared with those before it."""
+
+    filed: Mapping[AssetId, frozenset[int]]
+    """What is filed under some of its keys, and under which."""
+    copies: Sequence[Filed]
+    """Copies and crops, the most alike first."""
 
 
 class Prints:
@@ -64,16 +72,22 @@ class Prints:
         older = await self._library.fingerprints(wanted.keys() - self._taken.keys())
         return older | {each: self._taken[each] for each in wanted.keys() & self._taken.keys()}
 
-    async def copies(self, mine: Filed, earlier: Sequence[Filed]) -> list[Filed]:
-        """Return the copies of an image among earlier ones and placed ones, the most alike first.
+    async def compared(self, mine: Filed, earlier: Sequence[Filed]) -> Compared:
+        """Find the copies of an image among earlier ones and placed ones.
 
         Parameters
         ----------
         earlier : images that are to be placed before this one, by the same plan
         """
-        others = _sharing(mine, earlier) + await self._library.candidates(mine, MOST_CANDIDATES)
+        filed, unfiled = await self._library.sharing(mine), _sharing(mine, earlier)
+        waiting = {each.asset_id: each for each in earlier}
+        likeliest = filing.candidates({**filed, **unfiled})
+        found = waiting | await self._library.fingerprints(
+            each for each in likeliest if each in filed
+        )
         async with self._threads:
-            return await asyncio.to_thread(_copies, mine, others)
+            copies = await asyncio.to_thread(_copies, mine, [found[each] for each in likeliest])
+        return Compared(filed, copies)
 
     async def _take(self, asset: AssetRecord, preview: Preview) -> None:
         await self._depot.put(asset.thumbnail, preview.thumbnail, JPEG)
@@ -121,20 +135,29 @@ async def _placed(
 ) -> list[Placed]:
     groups = await _with_parents(library, assets)
     parents = {a.asset_id: a.declared.parent for a in assets.values() if a.declared.parent}
-    filed = await prints.of(assets.values())
-    ordered = [filed[asset_id] for asset_id in grouping.parents_first(assets, parents)]
-    # Which images are copies does not depend on groups, so all are compared at the same time;
-    # which group each is in depends on those before it.
-    compared = (prints.copies(mine, ordered[:place]) for place, mine in enumerate(ordered))
+    taken = await prints.of(assets.values())
+    ordered = [taken[asset_id] for asset_id in grouping.parents_first(assets, parents)]
+    # Which images are copies does not depend on groups, so all are compared at the same time; which
+    # group each is in, and what it is filed under, depends on those before it.
+    compared = await asyncio.gather(
+        *(prints.compared(mine, ordered[:place]) for place, mine in enumerate(ordered))
+    )
     placed: list[Placed] = []
-    for mine, found in zip(ordered, await asyncio.gather(*compared), strict=True):
+    by_this_plan: dict[AssetId, frozenset[int]] = {}
+    for mine, found in zip(ordered, compared, strict=True):
         asset = assets[mine.asset_id]
-        copies = [Relative(o.asset_id, o.group or groups[o.asset_id]) for o in found]
+        copies = [Relative(o.asset_id, o.group or groups[o.asset_id]) for o in found.copies]
         parent = asset.declared.parent
         relative = Relative(parent, groups[parent]) if parent else None
         where = grouping.place(asset.digest, asset.declared.group, relative, copies)
         groups[asset.asset_id] = where.group
-        placed.append(Placed(asset, mine, where))
+        keys = filing.telling(
+            mine.keys,
+            {**found.filed, **by_this_plan},
+            {copy.asset_id for copy in copies},
+        )
+        by_this_plan[asset.asset_id] = frozenset(keys)
+        placed.append(Placed(asset, replace(mine, keys=keys), where))
     return placed
 
 
@@ -156,9 +179,10 @@ async def _with_parents(library: Library, assets: dict[AssetId, AssetRecord]) ->
     return groups
 
 
-def _sharing(mine: Filed, others: Sequence[Filed]) -> list[Filed]:
-    keys = set(mine.keys)
-    return [other for other in others if not keys.isdisjoint(other.keys)]
+def _sharing(mine: Filed, others: Sequence[Filed]) -> dict[AssetId, frozenset[int]]:
+    keys = frozenset(mine.keys)
+    shared = {other.asset_id: keys.intersection(other.keys) for other in others}
+    return {asset_id: some for asset_id, some in shared.items() if some}
 
 
 def _copies(mine: Filed, others: Sequence[Filed]) -> list[Filed]:
