@@ -74,7 +74,7 @@ async def test_a_database_is_left_to_the_next_test_as_its_migrations_left_it(sta
                 await labeling.database["tasks"].insert_one({"_id": 1})
                 await labeling.database["secrets"].delete_many({})
                 if not as_made:
-                    await labeling.database["tasks"].create_index("else")
+                    await labeling.database["of_a_test"].insert_one({})
     assert used[0] == used[1] == used[2] != used[3]
     async with AsyncMongoClient[dict[str, Any]](stack.mongo.dsn) as client:
         assert used[0] not in await client.list_database_names()
