@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 from wakeline_models import Model, ModelCard
-from wakeline_trainer.contract import Exit
+from wakeline_trainer.contract import BadInputError, Exit, Parameters
 from wakeline_trainer.data import load_stack
+from wakeline_trainer.preparation import prepare
 from wakeline_trainer.storage import Storage
 
 from .conftest import Run
@@ -87,7 +88,7 @@ def test_sigterm_leaves_a_checkpoint_and_ends_with_143(make_run: MakeRun) -> Non
 
     process.terminate()
 
-    assert process.wait(timeout=20) == Exit.TERMINATED
+    assert process.wait(timeout=120) == Exit.TERMINATED
     assert run.checkpoint.exists()
 
 
@@ -112,13 +113,11 @@ def with_a_misspelt_parameter(run: Run) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (without_annotations, "No training asset has an annotation to learn from"),
         (with_a_missing_image, "Asset asset-1: nothing is at"),
-        (with_an_image_of_another_size, "Asset asset-1 is 40x40 pixels, but the manifest says"),
         (with_a_misspelt_parameter, "lerning_rate"),
     ],
 )
-def test_bad_input_is_said_in_a_sentence(
+def test_bad_input_ends_with_a_sentence(
     make_run: MakeRun, spoil: Callable[[Run], None], message: str
 ) -> None:
     run = make_run("boxes", steps=5)
@@ -128,6 +127,24 @@ def test_bad_input_is_said_in_a_sentence(
 
     assert done.code == Exit.BAD_INPUT
     assert message in done.errors.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (without_annotations, "No training asset has an annotation to learn from"),
+        (with_a_missing_image, "Asset asset-1: nothing is at"),
+        (with_an_image_of_another_size, "Asset asset-1 is 40x40 pixels, but the manifest says"),
+    ],
+)
+def test_data_that_nothing_can_be_learned_from_are_bad_input(
+    make_run: MakeRun, tmp_path: Path, spoil: Callable[[Run], None], message: str
+) -> None:
+    run = make_run("boxes")
+    spoil(run)
+    parameters = Parameters.model_validate(run.parameters)
+    with pytest.raises(BadInputError, match=message):
+        prepare(Storage(None), parameters, run.assets, tmp_path)
 
 
 def test_a_run_goes_on_from_the_weights_of_an_earlier_one_if_they_fit(make_run: MakeRun) -> None:
