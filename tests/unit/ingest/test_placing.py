@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wakeline_events.base import AssetId
-from wakeline_ingest.domain.fingerprints import sketch
+from wakeline_ingest.domain.fingerprints import candidate_keys, fingerprint, sketch
 from wakeline_ingest.domain.records import AssetRecord, Declared
 from wakeline_ingest.ports import Filed, Preview
 from wakeline_ingest.usecases.placing import Prints, plan_groups
@@ -91,3 +91,31 @@ async def test_groups_are_the_same_however_many_images_are_compared_at_once(at_o
     groups = [int(each.grouping.group) for each in plan.placed]
     assert groups == [0, 1, 2, 0] * 3  # the last original was said to be cut from the first
     assert sorted(shelves.put_keys) == sorted(a.thumbnail for a in shelves.waiting.values())
+
+
+class Crowded(Shelves):
+    """Of each image one key is taken by two strangers already, one picture under two names."""
+
+    strangers = ("set:x", "set:y")
+
+    async def sharing(self, fingerprint: Filed) -> dict[AssetId, frozenset[int]]:
+        return dict.fromkeys(self.strangers, frozenset(fingerprint.keys[:1]))
+
+    async def fingerprints(self, asset_ids: Iterable[AssetId]) -> dict[AssetId, Filed]:
+        noise = np.random.default_rng(99).integers(0, 255, (240, 320, 3), np.uint8)
+        data = fingerprint(sketch(noise)).to_bytes()
+        return {each: Filed(each, "set", (), data, "of strangers") for each in asset_ids}
+
+
+async def test_an_image_is_not_filed_under_what_strangers_have_and_copies_share_the_rest() -> None:
+    shelves = Crowded()
+    (plan,) = await plan_groups(shelves, Prints(shelves, shelves, 2), shelves.waiting)
+    taken = {n: candidate_keys(fingerprint(each.sketch)) for n, each in shelves.sketches.items()}
+    groups = {each.grouping.group for each in plan.placed}
+    assert len(groups) == ORIGINALS - 1
+    assert "of strangers" not in groups
+    for each in plan.placed:
+        keys = taken[each.asset.asset_id]
+        assert keys[0] not in each.fingerprint.keys
+        assert set(each.fingerprint.keys) <= set(keys)
+        assert len(each.fingerprint.keys) > len(keys) / 2
