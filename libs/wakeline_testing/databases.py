@@ -40,8 +40,8 @@ class Databases:
 
     async def keep(self, service: ServiceName, used: Database) -> bool:
         """Set a database back for the next test; False: it is not as its migrations made it."""
-        migrated = self._migrated.get(service, {})
-        if set(await used.list_collection_names()) != migrated.keys():
+        migrated = self._migrated.get(service)
+        if not migrated or set(await used.list_collection_names()) != migrated.keys():
             return False
         written = await _not_empty(used, list(migrated))
         await asyncio.gather(*(used[name].delete_many({}) for name in written))
