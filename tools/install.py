@@ -4,6 +4,7 @@ Standard library only: it runs before anything is installed.
 """
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -12,6 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TORCH = "torch>=2.10,<2.14"
 """Newer ones have no CPU build everywhere."""
+SERVICES = ("ingest", "labeling", "lineage", "prediction", "review", "training")
+ROOTS = (
+    *(f"wakeline_{name}.wiring" for name in SERVICES),
+    "wakeline_demo.commands",
+    "wakeline_trainer.run",
+)
+"""What imports most of what is ever imported."""
 
 
 def main() -> None:
@@ -22,15 +30,22 @@ def main() -> None:
         print(f"making a virtual environment in {target}")
         venv.create(target, with_pip=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    install = [*pip, "install", "-q", "--no-compile"]
     if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode:
         _announce_torch(pip)
-        subprocess.run([*pip, "install", "-q", TORCH], check=True)
+        subprocess.run([*install, TORCH], check=True)
     print("installing Wakeline and what it needs")
     subprocess.run(
-        [*pip, "install", "-q", "-e", str(ROOT / "sdk") + "[cli]", "-e", f"{ROOT}[all,dev]"],
-        check=True,
+        [*install, "-e", str(ROOT / "sdk") + "[cli]", "-e", f"{ROOT}[all,dev]"], check=True
     )
+    _compile(python)
     (target / "installed").touch()
+
+
+def _compile(python: Path) -> None:
+    """Compile what will be imported: all of 15,000 files would take minutes of a slow machine."""
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run([str(python), "-c", f"import {', '.join(ROOTS)}"], check=True, env=kept)
 
 
 def _announce_torch(pip: list[str]) -> None:
