@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import PyMongoError
 
 from tests.system.faults import clients, evidence, replay
@@ -275,11 +276,7 @@ class Run:
         labeling, review = mongo["wakeline_labeling"], mongo["wakeline_review"]
         soon = {"kind": {"$ne": "sweep"}, "state": {"$in": ["queued", "running"]}}
         now = {"state": {"$in": ["queued", "running"]}, "not_before": {"$lte": datetime.now(UTC)}}
-        # How many there are before how many are open: what opens between the two is seen by one.
-        tasks = await labeling["tasks"].count_documents({})
-        found = {
-            "unfinished assets": self.crowd.sent - tasks,
-            "unfinished tasks": await labeling["tasks"].count_documents({"state": "open"}),
+        found = await unfinished(labeling["tasks"], self.crowd.sent) | {
             "leases": await labeling["slots"].count_documents({"state": "leased"}),
             "reviews": await review["reviews"].count_documents({"verdict": None}),
             "lag": sum(self.gauge.lag.values()) if self.gauge.lag else 1,
@@ -303,6 +300,19 @@ class Run:
                 f"{known['label']} labels, {known['verdict']} verdicts, "
                 f"{known['surprise']} surprises, broken: {sorted(self._broken) or 'nothing'}"
             )
+
+
+async def unfinished(tasks: AsyncCollection[dict[str, Any]], sent: int) -> dict[str, int]:
+    """How many assets have no task yet, and how many tasks are open.
+
+    How many tasks there are is read first: one that opens between the two reads is missing from the
+    first, and open in the second.
+    """
+    there = await tasks.count_documents({})
+    return {
+        "unfinished assets": sent - there,
+        "unfinished tasks": await tasks.count_documents({"state": "open"}),
+    }
 
 
 def _share(kills: list[dict[str, Any]], what: str) -> float:

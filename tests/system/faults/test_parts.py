@@ -14,10 +14,12 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pymongo import AsyncMongoClient
 
 from tests.system.faults.clients import Crowd
 from tests.system.faults.evidence import Evidence, Told
@@ -25,13 +27,14 @@ from tests.system.faults.inflight import Gauge, Work
 from tests.system.faults.ledger import Ledger
 from tests.system.faults.platform import STORES, Platform, can_mount
 from tests.system.faults.roads import Road
-from tests.system.faults.run import Plan, Run
+from tests.system.faults.run import Plan, Run, unfinished
 from tests.system.faults.schedule import Rates, faults
 from tests.system.faults.subjects import CUT, Noise, RealImages
 from tests.system.faults.verdict import violations
 from wakeline_embedded.layout import BLOCK
 from wakeline_embedded.ports import free_port
 from wakeline_embedded.state import StackState
+from wakeline_testing import Scope
 
 TARGETS = ("broker", "mongod", "seaweedfs", "labeling-serve", "review-consume")
 
@@ -144,6 +147,21 @@ async def test_people_go_on_while_nobody_can_look_at_what_is_left(tmp_path: Path
     assert not people.done()
     people.cancel()
     await gauge.close()
+
+
+@pytest.mark.mongo
+async def test_tasks_that_open_between_two_reads_are_not_overlooked(scope: Scope) -> None:
+    async with AsyncMongoClient[dict[str, Any]](scope.mongo_dsn) as mongo:
+        tasks = mongo[scope.database("tasks")]["tasks"]
+        asked = tasks.count_documents
+
+        async def and_then_all_open(wanted: dict[str, Any]) -> int:
+            found = await asked(wanted)
+            await tasks.update_one({"_id": 1}, {"$set": {"state": "open"}}, upsert=True)
+            return found
+
+        tasks.count_documents = and_then_all_open
+        assert any((await unfinished(tasks, sent=1)).values())
 
 
 def _gone() -> None:
