@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def _compile(python: Path) -> None:
-    """Compile what will be imported: all of 15,000 files would take minutes of a slow machine."""
+    """Compile what will be imported: all of 15,000 files take more than a minute."""
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     subprocess.run([str(python), "-c", f"import {', '.join(ROOTS)}"], check=True, env=kept)
 

@@ -1,4 +1,4 @@
-"""What a fingerprint is filed under, so that looking others up costs the same in any dataset."""
+"""What a fingerprint is filed under, so that looking others up costs no share of the dataset."""
 
 from collections import defaultdict
 

@@ -1,4 +1,4 @@
-"""Filing fingerprints under their keys, so that looking others up costs the same in any dataset.
+"""Filing fingerprints under their keys, so that looking others up costs no share of the dataset.
 
 Some surroundings are everywhere: the rim of a cell, a wave, a leaf. Their keys lead to a share of
 all images, and say nothing. As with the stop words of a text, nothing is filed under them any more
@@ -16,7 +16,7 @@ FEW_KEYS, MOST_OF_FEW = 2, 5
 """Copies and crops share dozens of keys. Of those that share no more than a few, only so many are
 compared: it takes some milliseconds each."""
 MOST_STRANGERS = 2
-"""Assets filed under one key that are no copies of each other."""
+"""Assets filed under one key of which a new one is no copy."""
 
 
 def candidates(sharing: Mapping[AssetId, Collection[int]]) -> list[AssetId]:
