@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from benchmarks import events
-from benchmarks.consumer import send
+from benchmarks.consumer import configure, send
 from benchmarks.servers import migrated, process, servers
 from wakeline_embedded import ports
 from wakeline_process.processes import Kind
@@ -30,7 +30,8 @@ async def measure() -> dict[str, Any]:
     async with servers() as scope:
         http = HttpSettings(port=ports.free_port())
         review = service(settings_of(scope, "review", Settings, http=http))
-        await send(review.settings.kafka, scope, events.completed, EVENTS)
+        await configure(scope)
+        await send(review.settings.kafka, map(events.completed, range(EVENTS)))
         async with migrated(review) as runtime, process(review, Kind.CONSUME):
             seconds = await _caught_up(runtime)
             reviews = await runtime.database["reviews"].count_documents({})

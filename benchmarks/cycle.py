@@ -1,14 +1,14 @@
 """Lease and submit at 16 labelers, everything running, against a bare pair of endpoints.
 
-``TASKS`` (default 1,000) images go through ingest; then one labeler leases and submits a tenth of
-them, and 16 labelers the rest. Reported: cycles per second and their ratio to the bare pair on the
-same mongod and the same client, the 95th percentile of lease and submit, tasks given twice (must
-be 0), and how long the backlog (outboxes, consumers, review) took to drain; and what one labeler
-alone waits for the next task and for a submit, as medians, beside one client of the bare pair.
+``TASKS`` (default 1,000) images are announced as ingest would, and become tasks; then one labeler
+leases and submits a tenth of them, and 16 labelers the rest. Reported: cycles per second and their
+ratio to the bare pair on the same mongod and the same client, the 95th percentile of lease and
+submit, tasks given twice (must be 0), and how long the backlog (outboxes, consumers, review) took
+to drain; and what one labeler alone waits for the next task and for a submit, as medians, beside
+one client of the bare pair.
 """
 
 import asyncio
-import io
 import os
 import secrets
 import statistics
@@ -29,13 +29,15 @@ import numpy as np
 from PIL import Image
 from pymongo import AsyncMongoClient
 
-from benchmarks import processes
+from benchmarks import events, processes
+from benchmarks.consumer import send
 from wakeline_auth import Role
 from wakeline_embedded import daemon, ports
 from wakeline_embedded.access import mint
 from wakeline_embedded.documents import read as read_document
 from wakeline_embedded.layout import Layout, Options, Ports
 from wakeline_embedded.state import StackState
+from wakeline_messaging import KafkaSettings
 from wakeline_sdk import AsyncClient, Upload
 
 LABELERS = 16
@@ -76,6 +78,7 @@ class Load:
 
 
 Cycle = Callable[[httpx.AsyncClient, Load], Awaitable[bool]]
+Feed = Callable[[AsyncClient, Layout], Awaitable[None]]
 
 
 async def measure() -> dict[str, Any]:
@@ -83,7 +86,7 @@ async def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="wakeline-cycle-") as folder:
         layout = Layout.prepared(Path(folder))
         async with _stack(layout) as (client, dsn):
-            tokens = await _prepare(client, layout)
+            tokens = await _prepare(client, layout, _announce)
             url = (await client.operations.services())["labeling"]
             spent = partial(processes.cpu_of_stack, layout)
             alone = await _drive([_labeler(url, tokens[0])], _our_cycle, spent, ALONE)
@@ -133,8 +136,15 @@ async def _stack(layout: Layout) -> AsyncIterator[tuple[AsyncClient, str]]:
         await asyncio.to_thread(daemon.stop, layout)
 
 
-async def _prepare(client: AsyncClient, layout: Layout) -> list[str]:
-    """Upload small pictures of noise, open their tasks, and hire sixteen people."""
+async def _announce(client: AsyncClient, layout: Layout) -> None:
+    """Tell of images that nobody will look at: what is measured begins with a lease."""
+    await client.datasets.create(PROJECT)
+    settings = KafkaSettings(bootstrap=f"127.0.0.1:{Ports.kept(layout).broker}")
+    await send(settings, (events.ingested(number, PROJECT) for number in range(TASKS)))
+
+
+async def _upload(client: AsyncClient, _: Layout) -> None:
+    """Upload small pictures of noise, and wait until all of them are placed."""
     await client.datasets.create(PROJECT)
     random = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -142,19 +152,22 @@ async def _prepare(client: AsyncClient, layout: Layout) -> list[str]:
         for number in range(TASKS):
             path = Path(folder) / f"{number}.png"
             pixels = random.integers(0, 256, (32, 32), dtype=np.uint8)
-            out = io.BytesIO()
-            Image.fromarray(pixels).save(out, "PNG")
-            path.write_bytes(out.getvalue())
+            Image.fromarray(pixels).save(path)
             uploads.append(Upload(path))
         report = await client.datasets.upload_all(PROJECT, uploads)
         assert not report.refused, report.refused[0].reason
+    while (await client.datasets.get(PROJECT)).ingested < TASKS:
+        await asyncio.sleep(0.2)
+
+
+async def _prepare(client: AsyncClient, layout: Layout, feed: Feed) -> list[str]:
+    """Feed images, open their tasks, and hire sixteen people."""
+    await feed(client, layout)
     await client.teams.put("crew", name="crew", cost_per_hour=12)
     people = [
         await client.people.create(f"labeler {n}", team_id="crew", roles=["labeler"])
         for n in range(LABELERS)
     ]
-    while (await client.datasets.get(PROJECT)).ingested < TASKS:
-        await asyncio.sleep(0.2)
     await client.projects.apply(
         {
             "project": PROJECT,

@@ -2,8 +2,9 @@
 
 import hashlib
 from datetime import UTC, datetime
+from uuid import uuid4
 
-from wakeline_events.base import Asset
+from wakeline_events.base import Asset, Event
 from wakeline_events.configuration import (
     ClassDefinition,
     Ontology,
@@ -12,9 +13,13 @@ from wakeline_events.configuration import (
     ReviewPolicy,
     StagePolicy,
 )
+from wakeline_events.ingest import AssetIngested
 from wakeline_events.labeling import Effort, LabelCompleted, ProjectConfigured, TaskOpened
+from wakeline_events.registry import topic_of
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.shapes import Annotation, Box
+from wakeline_messaging import Envelope
+from wakeline_messaging.envelope import encode, schema_of
 
 PROJECT, STAGE = "harbour", "harbour/find"
 BOXES = 5
@@ -103,4 +108,24 @@ def opened(number: int) -> TaskOpened:
         asset=image,
         holdout=False,
         priority=0,
+    )
+
+
+def ingested(number: int, dataset: str) -> AssetIngested:
+    """An image that can be labeled; there are no pixels to it."""
+    image = asset(number, dataset)
+    return AssetIngested(asset_id=image.asset_id, asset=image, bytes=1_000)
+
+
+def first(event: Event, topic_prefix: str) -> Envelope:
+    """The event as a relay would send it, the first of its stream."""
+    return Envelope(
+        topic=topic_of(event.PRODUCER, topic_prefix),
+        key=event.key,
+        sequence=1,
+        id=uuid4().hex,
+        type=event.TYPE,
+        dataschema=schema_of(event),
+        time=datetime.now(UTC),
+        data=encode(event),
     )

@@ -39,7 +39,7 @@ async def measure() -> dict[str, Any]:
             await asyncio.sleep(IDLE_AFTER)
             idle = of_stack(layout)
             watching = asyncio.create_task(_most(layout))
-            tokens = await cycle._prepare(client, layout)
+            tokens = await cycle._prepare(client, layout, cycle._upload)
             url = (await client.operations.services())["labeling"]
             await cycle._drive([cycle._labeler(url, t) for t in tokens], cycle._our_cycle, dict)
             watching.cancel()

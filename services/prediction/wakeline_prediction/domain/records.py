@@ -97,7 +97,7 @@ class Standing(Record):
 
     def ends_with(self, upload: Upload) -> bool:
         """Whether this upload is the latest one already: storing it again changes nothing."""
-        return bool(self.uploads) and self.uploads[-1] == upload
+        return bool(self.uploads) and self.uploads[-1].id == upload.id
 
 
 class Target(Standing):
