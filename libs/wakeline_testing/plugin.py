@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import gc
+from collections.abc import AsyncIterator, Generator
 from itertools import groupby
 
 import pytest
 import pytest_asyncio
 
+from wakeline_process import loop
 from wakeline_testing import stack as servers
 from wakeline_testing.scope import Scope
 from wakeline_testing.stack import KafkaAddress, MongoAddress, S3Address, Stack
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the garbage collector all that tests import: it was a sixth of their time."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        loop.calm_collector()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
