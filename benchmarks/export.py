@@ -8,7 +8,6 @@ the training service, in another. Memory is the peak of each process during its 
 import asyncio
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from typing import Any
 import httpx
 import orjson
 
+from benchmarks import processes
 from benchmarks.servers import migrated, servers
 from wakeline_auth import Role
 from wakeline_blobs import Blobs
@@ -174,17 +174,11 @@ async def _export(url: str, server: int, version: str) -> dict[str, Any]:
     if client.returncode != 0:
         raise RuntimeError(f"the export failed with {client.returncode}")
     told: dict[str, Any] = json.loads(said)
-    return {**told, "server_mb": round(_peak_mb(server), 1)}
+    return {**told, "server_mb": round(processes.peak_mb(server), 1)}
 
 
 def _forget_peak(process: int) -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
-
-
-def _peak_mb(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024
 
 
 def main() -> None:
@@ -194,7 +188,7 @@ def main() -> None:
         began = time.perf_counter()
         exported = client.dataset_versions.export(version, Path(folder) / "coco.json")
         seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = processes.peak_mb(os.getpid())
     figures = {"seconds": round(seconds, 3), "client_mb": round(peak, 1)}
     print(json.dumps({**figures, "file_mb": round(exported.bytes / 1e6, 1)}))
 

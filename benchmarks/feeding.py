@@ -9,12 +9,12 @@ the puts, and the most memory that the command and the ingest process have had w
 import asyncio
 import io
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ import numpy as np
 from minio import Minio
 from PIL import Image
 
+from benchmarks import processes
 from benchmarks.cycle import _stack
 from wakeline_embedded import credentials, identities
 from wakeline_embedded.layout import Layout, Ports
@@ -76,67 +77,45 @@ async def _feed(
     began = time.perf_counter()
     await asyncio.to_thread(_put_all, store, images)
     puts = time.perf_counter() - began
-    async with _watching(layout) as most:
-        await client.datasets.create("synced")
-        await client.sources.put("synced", "all", BUCKET)
-        began = time.perf_counter()
-        ended = await client.imports.wait(await client.sources.sync("synced", "all"))
-        synced = time.perf_counter() - began
-        assert ended.counts == {"new": size}, ended
-        with suppress(TimeoutError):  # grouping is not what is measured, only its memory
-            async with asyncio.timeout(PLACING.total_seconds()):
-                while (await client.datasets.get("synced")).ingested < size:
-                    await asyncio.sleep(0.5)
-        began = time.perf_counter()
-        most["client"] = await asyncio.to_thread(_upload, layout, images)
-        uploaded = time.perf_counter() - began
-        assert (await client.datasets.get("uploaded")).received == size
+    await client.datasets.create("synced")
+    await client.sources.put("synced", "all", BUCKET)
+    began = time.perf_counter()
+    ended = await client.imports.wait(await client.sources.sync("synced", "all"))
+    synced = time.perf_counter() - began
+    assert ended.counts == {"new": size}, ended
+    with suppress(TimeoutError):  # grouping is not what is measured, only its memory
+        async with asyncio.timeout(PLACING.total_seconds()):
+            while (await client.datasets.get("synced")).ingested < size:
+                await asyncio.sleep(0.5)
+    began = time.perf_counter()
+    client_mb = await asyncio.to_thread(_upload, layout, images)
+    uploaded = time.perf_counter() - began
+    assert (await client.datasets.get("uploaded")).received == size
+    most = {"client": client_mb, "ingest": processes.peak_mb(_ingest_of(layout))}
     return puts, synced, uploaded, most
 
 
 def _upload(layout: Layout, images: Path) -> float:
     """Run the command, and return the most memory that it had, in MB."""
     words = ["upload", "uploaded", str(images), "--create", "--workers", str(WORKERS)]
-    out = os.open(os.devnull, os.O_WRONLY)
-    child = os.posix_spawn(
-        sys.executable,
-        [sys.executable, "-c", "from wakeline_sdk.cli import main; main()", *words],
-        {**os.environ, "WAKELINE_HOME": str(layout.root)},
-        file_actions=[(os.POSIX_SPAWN_DUP2, out, 1)],
-    )
-    os.close(out)
-    _, status, usage = os.wait4(child, 0)
-    assert status == 0, "wakeline upload failed"
-    return usage.ru_maxrss / 1024
+    command = [sys.executable, "-c", "from wakeline_sdk.cli import main; main()", *words]
+    env = {**os.environ, "WAKELINE_HOME": str(layout.root)}
+    most = 0.0
+    with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) as child:
+        while child.poll() is None:
+            most = max(most, processes.peak_mb(child.pid))
+            time.sleep(0.1)
+    assert child.returncode == 0, "wakeline upload failed"
+    return most
 
 
-@asynccontextmanager
-async def _watching(layout: Layout) -> AsyncIterator[dict[str, float]]:
-    """Say the most memory that ingest has meanwhile, in MB."""
-    most = {"ingest": 0.0}
+def _ingest_of(layout: Layout) -> int:
+    """The process id of ingest."""
     state = StackState.load(layout)
     assert state is not None
     (process,) = [one.process for one in state.records if one.name == "ingest"]
     assert process is not None
-    pid = process.pid
-
-    async def watch() -> None:
-        while True:
-            most["ingest"] = max(most["ingest"], _resident_mb(pid))
-            await asyncio.sleep(0.2)
-
-    watcher = asyncio.create_task(watch())
-    try:
-        yield most
-    finally:
-        watcher.cancel()
-
-
-def _resident_mb(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return process.pid
 
 
 def _administrator(layout: Layout) -> Minio:

@@ -9,10 +9,9 @@ that ends at once.
 import asyncio
 import os
 import time
-from pathlib import Path
 from typing import Any
 
-from benchmarks import events
+from benchmarks import events, processes
 from benchmarks.servers import migrated, process_of, servers
 from wakeline_embedded.ports import free_port
 from wakeline_events.configuration import ProjectDocument
@@ -85,7 +84,7 @@ async def _freeze(
                 raise RuntimeError(f"the freeze failed: {run['failure']}")
             await asyncio.sleep(0.1)
         took = time.perf_counter() - began
-        return {"seconds": round(took, 2), "mb": round(_peak_mb(runner), 1)}
+        return {"seconds": round(took, 2), "mb": round(processes.peak_mb(runner), 1)}
 
 
 def _configured(project: str) -> ProjectConfigured:
@@ -139,9 +138,3 @@ def _label(project: str, number: int) -> LabelAccepted:
         reviewer_id=None,
         annotations=AnnotationSet(count=events.BOXES, items=events.boxes(number)),
     )
-
-
-def _peak_mb(process: int) -> float:
-    status = Path(f"/proc/{process}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024

@@ -34,6 +34,17 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
 
 
+def peak_mb(pid: int) -> float:
+    """The most memory that a process has had in RAM, in MiB; 0.0 of one that has ended (proc(5)).
+
+    Not ``ru_maxrss``: of a child that is what its parent had, if that was more.
+    """
+    for line in (PROC / str(pid) / "status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def cpu_of_stack(layout: Layout) -> Spent:
     """CPU seconds of a stack's processes so far, by name."""
     found: dict[str, float] = defaultdict(float)
