@@ -11,7 +11,7 @@ its records by their offsets, so that a batch may come again.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -37,7 +37,6 @@ from wakeline_testing.running import Publisher, settings_of
 EVENTS = int(os.environ.get("EVENTS", "10000"))
 YARDSTICK = "consume the same records, one bulk write of documents a batch"
 GOALS = {"review_ratio": (">=", 0.4), "prediction_ratio": (">=", 0.4)}
-Make = Callable[[int], Event]
 
 
 async def measure() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from wakeline_testing.stack import KafkaAddress, MongoAddress, S3Address, Stack
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Spare the garbage collector all that tests import: it was a sixth of their time."""
+    """Spare the garbage collector all that tests import: it was a sixth of the SDK tests' time."""
     gc.disable()
     try:
         return (yield)
