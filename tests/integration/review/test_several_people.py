@@ -237,6 +237,24 @@ async def test_a_new_persons_first_labels_and_a_watched_class_are_reviewed(
     assert {event.asset_id for event in accepted} == {a for a, why in reasons.items() if not why}
 
 
+async def test_what_only_measures_does_not_make_a_person_known(
+    scope: Scope, review: RunningService
+) -> None:
+    await reviewing(
+        review,
+        scope,
+        configured(share=0, new_person_labels=1),
+        completed("a", box("1", 10), arm="benchmark", counts=False),  # as of an exam
+        completed("b", box("1", 10), arm="control", counts=False, slot=1),
+    )
+    await reviewing(review, scope, completed("c", box("1", 10)))
+    client = review.client("manager")
+    rows = (await client.get("/v1/reviews", params={"project": "harbour"})).json()["items"]
+    assert {row["asset_id"]: row["reasons"] for row in rows if row["state"] != "measured"} == {
+        "tiles:c": ["new-person"]
+    }
+
+
 async def test_the_labels_of_a_cancelled_task_never_count(
     scope: Scope, review: RunningService
 ) -> None:

@@ -40,7 +40,7 @@ class Standing(BaseModel):
     stage_id: str
     person_id: str
     labels: int = 0
-    """Submitted so far."""
+    """Submitted so far, of those that count."""
     scores: tuple[float, ...] = ()
     """The last benchmark scores, the newest last, each in [0, 1]."""
 

@@ -64,7 +64,7 @@ class MongoStandings:
         return Standing.model_validate(row)
 
     def count_label(self, stage_id: StageId, person_id: PersonId) -> None:
-        """Count one more label of a person."""
+        """Count one more label of a person, of those that count."""
         whose = {"stage_id": stage_id, "person_id": person_id}
         self._rows.add_up(f"{stage_id}|{person_id}", {"labels": 1}, whose)
 

@@ -36,7 +36,8 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
         comparing.count_alone(uow, review, verdict="unreviewed")
         return
     uow.days.add(event, statistics.of_label(event), statistics.seconds_of(event))
-    uow.standings.count_label(event.stage_id, event.person_id)
+    if event.counts:  # an exam, a benchmark and the half of a pair that measures make nobody known
+        uow.standings.count_label(event.stage_id, event.person_id)
     benchmark = await uow.benchmarks.get(event.stage_id, event.asset_id)
     if benchmark is not None or triage.must_be_read(stage.review, event):
         uow.reviews.put(review)
