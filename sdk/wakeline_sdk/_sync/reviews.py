@@ -59,7 +59,7 @@ class Reviews:
         Parameters
         ----------
         annotations
-            The whole corrected label, only with ``correct``.
+            The whole corrected label, with ``correct`` and only there; [] if nothing is there.
         labels
             Where several labels are judged at once: with ``accept`` the one that counts as it is
             (none: what the lease proposes), with ``reject`` those that are sent back.
@@ -68,6 +68,8 @@ class Reviews:
         ------
         ConflictError
             If the lease is over (the work is kept as a draft), or this round cannot be rejected.
+        InvalidRequestError
+            If ``correct`` comes without annotations, or another verdict with some.
         """
         body: dict[str, Any] = {"fence": lease.fence, "verdict": verdict}
         if annotations is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,34 @@ async def test_a_correction_keeps_both_versions_and_measures_their_agreement(
     stranger = review.client("labeler", person_id="p-other")
     refused = await stranger.get("/v1/verdicts", params={"label_id": "task-a.0.1"})
     assert refused.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [
+        {"verdict": "correct"},
+        {"verdict": "correct", "annotations": None},
+        {"verdict": "accept", "annotations": [box("1", 12).model_dump(mode="json")]},
+        {"verdict": "reject", "annotations": []},
+    ],
+    ids=["no correction", "null", "an accepted correction", "a rejected one"],
+)
+async def test_a_verdict_and_its_annotations_contradict_each_other_to_no_effect(
+    scope: Scope, review: RunningService, contradiction: dict[str, Any]
+) -> None:
+    await Publisher(scope).publish(configured(), completed("a", box("1", 10)))
+    await review.settled()
+    leased = await lease(review)
+    refused = await judge(review, leased, **contradiction)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-verdict")
+    late = await judge(review, {**leased, "lease_id": "task-a.0.1.99"}, **contradiction)
+    assert late.status_code == 422
+    assert await review.database["drafts"].count_documents({}) == 0
+    assert (await judge(review, leased, verdict="correct", annotations=[])).status_code == 200
+    await review.settled()
+    (event,) = [e.event() for e in await published(scope, "review")]
+    assert isinstance(event, LabelAccepted)
+    assert (event.verdict, event.annotations.count) == ("corrected", 0)
 
 
 async def test_a_rejection_opens_a_round_until_the_last_one(

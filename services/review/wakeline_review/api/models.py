@@ -29,7 +29,7 @@ class VerdictIn(Body):
     fence: int
     verdict: Literal["accept", "correct", "reject"]
     annotations: list[Annotation] | None = None
-    """The corrected label: all of it, only with ``correct``."""
+    """The corrected label: all of it, with ``correct`` and only there; [] if nothing is there."""
     labels: Annotated[list[str], Field(max_length=10)] = []
     """Where several labels of a task are judged at once. With ``accept`` the one that counts as it
     is, or none for the proposal; with ``reject`` those that are sent back."""

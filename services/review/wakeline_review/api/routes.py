@@ -153,6 +153,7 @@ async def give_verdict(
     resources: ReviewResources,
 ) -> VerdictOut:
     """Accept, correct or reject a leased label, or those of a task; late work becomes a draft."""
+    judging.refuse_contradiction(given.verdict, given.annotations)
     judgement = judging.Judgement(
         verdict=_VERDICTS[given.verdict],
         labels=tuple(given.labels),
@@ -161,7 +162,7 @@ async def give_verdict(
     )
     review = await reader.reviews.live(lease_id, reviewer.person_id)
     if review is not None and given.verdict != "reject":
-        judgement = await _measured(judgement, review, given.annotations or [], reader, resources)
+        judgement = await _measured(judgement, review, given.annotations, reader, resources)
 
     async def judge(uow: MongoReviewUnitOfWork) -> VerdictOut:
         return VerdictOut.of(
@@ -266,7 +267,7 @@ async def _told(
 async def _measured(
     judgement: judging.Judgement,
     review: Review,
-    corrected: list[Annotation],
+    corrected: list[Annotation] | None,
     reader: MongoReviewUnitOfWork,
     resources: ReviewResources,
 ) -> judging.Judgement:
@@ -274,7 +275,7 @@ async def _measured(
     members = await judging.members_of(reader, review)
     shapes = {m.id: await load_shapes(resources.blobs, m.final, Annotation) for m in members}
     kept = None
-    if judgement.verdict == "corrected":
+    if corrected is not None:
         kept = await _checked(review, corrected, reader, resources)
         final = tuple(corrected)
     else:

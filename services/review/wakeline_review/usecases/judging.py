@@ -194,6 +194,24 @@ async def supersede(
     return corrected
 
 
+def refuse_contradiction(verdict: str, annotations: Sequence[Annotation] | None) -> None:
+    """Refuse a correction that says nothing, and annotations that nothing would be done with.
+
+    Raises
+    ------
+    InvalidVerdictError
+    """
+    if verdict == "correct" and annotations is None:
+        raise InvalidVerdictError(
+            "`correct` needs `annotations`, the whole corrected label: [] says that nothing is "
+            "there, and `accept` lets the label count as it is"
+        )
+    if verdict != "correct" and annotations is not None:
+        raise InvalidVerdictError(
+            f"`annotations` would be lost with `{verdict}`: send them with `correct`, or none"
+        )
+
+
 def check_annotations(
     review: Review, document: ProjectDocument, annotations: Sequence[Annotation]
 ) -> None:
