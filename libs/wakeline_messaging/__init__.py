@@ -1,7 +1,12 @@
 """Events in and out of a service: outbox, relay, marks, parking, waiting, dead events, jobs."""
 
 from wakeline_messaging.consumer import EventConsumer
-from wakeline_messaging.dead import NoSuchEventError, NotNextError, TroubledEvents
+from wakeline_messaging.dead import (
+    NoSuchEventError,
+    NotAnEventError,
+    NotNextError,
+    TroubledEvents,
+)
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
 from wakeline_messaging.handlers import Handlers, Reads
 from wakeline_messaging.indexes import create_indexes
@@ -37,6 +42,7 @@ __all__ = [
     "LeaseLostError",
     "NoSuchEventError",
     "NoSuchJobError",
+    "NotAnEventError",
     "NotNextError",
     "NotYetKnownError",
     "Processor",

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
+from wakeline_messaging.envelope import MalformedRecordError, from_document
 from wakeline_messaging.processing import Stores
 from wakeline_messaging.unit_of_work import UnitOfWork
 
@@ -21,6 +22,12 @@ class NotNextError(Exception):
     """Events of its stream that are still here stand before this one."""
 
     code = "not-next"
+
+
+class NotAnEventError(Exception):
+    """A dead record that never was an event: no further try makes it one."""
+
+    code = "not-an-event"
 
 
 class TroubledEvents:
@@ -47,11 +54,24 @@ class TroubledEvents:
         return row
 
     async def retry(self, row_id: str) -> None:
-        """Try a dead event again; those parked behind it follow in sequence."""
+        """Try a dead event again; those parked behind it follow in sequence.
+
+        Raises
+        ------
+        NoSuchEventError
+        NotAnEventError
+        """
 
         async def body(session: AsyncClientSession) -> None:
             uow = self._open(session)
             row = await self._dead(uow, row_id)
+            try:
+                from_document(row)
+            except MalformedRecordError as error:
+                raise NotAnEventError(
+                    f"{row_id} never was an event, so trying again cannot help: "
+                    f"see who else writes to {row['topic']}, and discard it"
+                ) from error
             row |= {"reason": "failed", "tries": 0, "next_try": uow.now}
             # An event that had waited is past its mark: it only has to be looked at again.
             home = "waiting" if row.get("waited") else "parked"
@@ -62,14 +82,20 @@ class TroubledEvents:
         await self._transactions.run(body)
 
     async def discard(self, row_id: str) -> None:
-        """Let a dead event go for good; those parked behind it follow in sequence."""
+        """Let a dead event go for good; those parked behind it follow in sequence.
+
+        Raises
+        ------
+        NoSuchEventError
+        """
 
         async def body(session: AsyncClientSession) -> None:
             uow = self._open(session)
             row = await self._dead(uow, row_id)
-            uow.collection("marks").update(
-                {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"]}}, upsert=True
-            )
+            if row["sequence"] > 0:  # a record that was no event has no place in any stream
+                uow.collection("marks").update(
+                    {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"]}}, upsert=True
+                )
             uow.collection("parked").delete({"_id": row_id})
             uow.collection("dead").delete({"_id": row_id})
             await uow.write()

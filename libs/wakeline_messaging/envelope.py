@@ -130,20 +130,29 @@ class Envelope:
 
 
 def from_document(row: dict[str, Any]) -> Envelope:
-    """The event of a row of ``parked``, ``waiting`` or ``dead``."""
-    return Envelope(
-        topic=row["topic"],
-        key=row["key"],
-        sequence=row["sequence"],
-        id=row["event_id"],
-        type=row["type"],
-        dataschema=row["dataschema"],
-        time=row["time"],
-        data=bytes(row["data"]),
-        trace=row.get("trace"),
-        correlation=row.get("correlation"),
-        snapshot=row.get("snapshot", False),
-    )
+    """The event of a row of ``parked``, ``waiting`` or ``dead``.
+
+    Raises
+    ------
+    MalformedRecordError
+        If the row holds a record that never was an event.
+    """
+    try:
+        return Envelope(
+            topic=row["topic"],
+            key=row["key"],
+            sequence=row["sequence"],
+            id=row["event_id"],
+            type=row["type"],
+            dataschema=row["dataschema"],
+            time=row["time"],
+            data=bytes(row["data"]),
+            trace=row.get("trace"),
+            correlation=row.get("correlation"),
+            snapshot=row.get("snapshot", False),
+        )
+    except KeyError as error:
+        raise MalformedRecordError(f"no event of ours: {error!r}") from error
 
 
 def from_record(topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> Envelope:

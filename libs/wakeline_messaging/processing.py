@@ -8,7 +8,7 @@ run twice after a write conflict: it touches nothing outside.
 import asyncio
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,12 @@ from pymongo.errors import (
 
 from wakeline_events.registry import BY_TYPE
 from wakeline_messaging import ordering
-from wakeline_messaging.envelope import Envelope, UnknownMajorError, from_document
+from wakeline_messaging.envelope import (
+    Envelope,
+    MalformedRecordError,
+    UnknownMajorError,
+    from_document,
+)
 from wakeline_messaging.handlers import Handlers
 from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork, move_on
 from wakeline_storage import Transactions, store_is_away
@@ -313,25 +318,64 @@ class Processor:
         metrics.handled_events_total.labels(event.type, outcome).inc()
 
     async def sweep(self) -> None:
-        """Try again what is due: failed events, released successors, and waiting events."""
+        """Try again what is due: failed events, released successors, and waiting events.
+
+        Raises
+        ------
+        UnknownMajorError
+            At the end, if an event waits for a newer release; all others were tried.
+        """
         uow = self._stores.open(None)
         parked = uow.collection("parked")
         due = await parked.find(
             {"reason": "failed", "next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
         )
         heads = await self._released(uow)
-        for row in [*due, *heads]:
-            async with self._one_at_a_time:
-                await self._retry(from_document(row))
+        newer = await self._each("parked", [*due, *heads], self._retry)
         full = True
         while full:  # what waits again is not due again before uow.now
             waiting = await uow.collection("waiting").find(
                 {"next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=SWEEP_PAGE
             )
-            for row in waiting:
-                async with self._one_at_a_time:
-                    await self._retry_waiting(row)
-            full = len(waiting) == SWEEP_PAGE
+            too_new = await self._each("waiting", waiting, self._retry_waiting)
+            newer += too_new
+            full = len(waiting) == SWEEP_PAGE and not too_new
+        if newer:
+            raise newer[0]
+
+    async def _each(
+        self,
+        home: str,
+        rows: Iterable[dict[str, Any]],
+        retry: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> list[UnknownMajorError]:
+        """Try each row on its own, and return what only a newer release can read."""
+        newer: list[UnknownMajorError] = []
+        for row in rows:
+            async with self._one_at_a_time:
+                try:
+                    from_document(row)
+                except MalformedRecordError as error:
+                    await self._bury(home, row, error)
+                    continue
+                try:
+                    await retry(row)
+                except UnknownMajorError as error:
+                    newer.append(error)
+        return newer
+
+    async def _bury(self, home: str, row: dict[str, Any], error: MalformedRecordError) -> None:
+        """An earlier release let the operator try a record again that never was an event."""
+        log.error("malformed row", row=row["_id"], cause=str(error))
+
+        async def body(session: AsyncClientSession) -> None:
+            uow = self._stores.open(session)
+            dead = row | {"reason": "malformed", "cause": row.get("cause", str(error))}
+            uow.collection("dead").replace({"_id": row["_id"]}, dead, upsert=True)
+            uow.collection(home).delete({"_id": row["_id"]})
+            await uow.write()
+
+        await self._stores.transactions.run(body)
 
     async def _released(self, uow: UnitOfWork[Any]) -> list[dict[str, Any]]:
         """Parked events whose turn has come without a new event of their stream."""
@@ -355,8 +399,9 @@ class Processor:
             ]
         )
 
-    async def _retry(self, event: Envelope) -> None:
+    async def _retry(self, parked_row: dict[str, Any]) -> None:
         """Handle a parked event if it is next in line, and what it released with it."""
+        event = from_document(parked_row)
 
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)

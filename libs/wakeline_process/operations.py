@@ -15,6 +15,7 @@ from wakeline_messaging import (
     JobState,
     NoSuchEventError,
     NoSuchJobError,
+    NotAnEventError,
     NotNextError,
     TopicNotConsumedError,
     TroubledEvents,
@@ -266,7 +267,9 @@ def operations_router(service: ServiceName) -> Router:
         """One event with its data and its cause."""
         return _out(await found.show(kind, id))
 
-    @router.post("/dead/retry", status_code=204, responses=problems(NoSuchEventError))
+    @router.post(
+        "/dead/retry", status_code=204, responses=problems(NoSuchEventError, NotAnEventError)
+    )
     async def retry_dead_event(id: str, operator: Operator, found: Events) -> Response:
         """Try a dead event again; those parked behind it follow in sequence."""
         await found.retry(id)
