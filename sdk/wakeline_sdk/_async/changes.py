@@ -20,6 +20,7 @@ class AsyncChanges:
         after: int = 0,
         *,
         types: Sequence[str] = (),
+        snapshots: bool = False,
         follow: bool = True,
         wait: float = 25.0,
     ) -> AsyncIterator[HistoryEvent]:
@@ -31,12 +32,19 @@ class AsyncChanges:
             ``position`` of the last event that was dealt with; 0 begins with the first.
         types
             Event types; none: all.
+        snapshots
+            Also what republishing has only said again.
         follow
             False: end where the history ends now.
         wait
             Seconds that one request waits for an event, 0 to 50.
         """
-        wanted = {"types": list(types), "wait": wait if follow else 0, "limit": 500}
+        wanted = {
+            "types": list(types),
+            "snapshots": snapshots,
+            "wait": wait if follow else 0,
+            "limit": 500,
+        }
         while True:
             answer = await self._transport.json(
                 SERVICE, "GET", "/v1/changes", params={**wanted, "after": after}

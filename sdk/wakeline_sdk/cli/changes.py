@@ -49,6 +49,9 @@ def changes(
         typer.Option("--from", min=0, help="Position that was read last; 0 begins at the start."),
     ] = None,
     type: Types = None,
+    snapshots: Annotated[
+        bool, typer.Option("--snapshots", help="Also what republishing has only said again.")
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes, until interrupted.")
     ] = False,
@@ -57,7 +60,7 @@ def changes(
     feed = session.client.changes
     if after is None:
         after = feed.position() if follow else 0
-    events = feed(after, types=type or (), follow=follow)
+    events = feed(after, types=type or (), snapshots=snapshots, follow=follow)
     if session.display.as_json:
         session.display.rows(events, {}, none="")
         return

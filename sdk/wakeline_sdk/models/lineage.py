@@ -57,6 +57,8 @@ class HistoryEvent(Wire):
     dataschema: str
     correlation: str | None
     nodes: tuple[str, ...]
+    snapshot: bool = False
+    """It says again what an earlier event has said: republishing sends such."""
     data: Any
 
 

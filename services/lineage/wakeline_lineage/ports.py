@@ -26,6 +26,8 @@ class Wanted:
     types: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
+    snapshots: bool = True
+    """Those too that only say again what was said before."""
 
 
 class History(Protocol):
@@ -36,7 +38,7 @@ class History(Protocol):
     async def page(self, wanted: Wanted, after: int, limit: int) -> list[KeptEvent]: ...
     async def completeness(self) -> Completeness: ...
     async def before(self, moment: datetime) -> int: ...
-    async def count(self, types: Sequence[str], after: int) -> int: ...
+    async def count(self, wanted: Wanted, after: int) -> int: ...
 
 
 class Graph(Protocol):

@@ -141,7 +141,9 @@ async def test_an_unknown_name_is_told_what_is_understood_and_an_unclear_one_wha
 async def test_the_history_is_read_by_node_type_key_and_time(witness: Witness) -> None:
     envelopes = await witness.told()
     everything = (await witness.get("/v1/history", limit=1000))["items"]
-    assert [e["position"] for e in everything] == list(range(1, len(envelopes) + 1))
+    positions = [e["position"] for e in everything]
+    assert positions == sorted(set(positions))
+    assert len(positions) == len(envelopes)
     published = {(e.key, e.sequence, e.type, e.id) for e in envelopes}
     assert {(e["key"], e["sequence"], e["type"], e["id"]) for e in everything} == published
     two = ["label.completed", "label.accepted"]

@@ -59,7 +59,7 @@ async def test_a_consumer_killed_at_work_keeps_every_event_once_and_in_a_readabl
             await consumer.wait()
         await publishing
         await reading
-        assert positions == list(range(1, len(envelopes) + 1)), "the reader passed nothing"
+        assert positions == await history.distinct("position"), "the reader passed nothing"
         found = await Witness(process, publisher).get("/v1/history/gaps")
         assert (found["events"], found["gaps"]) == (len(envelopes), [])
         assert found["streams"] == IMAGES * 4

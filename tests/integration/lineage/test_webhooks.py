@@ -267,6 +267,27 @@ async def test_a_receiver_that_takes_nothing_is_switched_off_and_goes_on_where_i
         assert (shown["enabled"], shown["last_error"]) == (True, None)
 
 
+@pytest.mark.timeout(120)
+async def test_a_receiver_that_cannot_be_called_at_all_holds_up_nobody_else(
+    scope: Scope, tmp_path: Path
+) -> None:
+    async with (
+        listening(tmp_path) as receiver,
+        running(service(settings_for(scope, receiver)), scope) as process,
+    ):
+        bad = await subscribed(process, receiver.url)
+        # As an earlier release let it in: no client makes a request of it.
+        url = {"$set": {"url": f"{receiver.url}\n"}}
+        await process.database["webhooks"].update_one({"_id": bad["id"]}, url)
+        good = await subscribed(process, receiver.url)
+        envelopes = await happened(process, range(2))
+        check(good["secret"], await receiver.until(len(envelopes)), envelopes)
+        async with asyncio.timeout(30):
+            while not (shown := (await asked(process, "GET", f"/{bad['id']}"))[1])["failures"]:
+                await asyncio.sleep(0.05)
+        assert "is no URL" in shown["last_error"]
+
+
 async def test_only_receivers_on_the_list_are_called_and_no_redirect_is_followed(
     scope: Scope, tmp_path: Path
 ) -> None:

@@ -54,9 +54,9 @@ async def test_the_feed_is_followed_by_events_and_taken_up_again_where_it_was_le
         return [event.position for event in client.changes(follow=False)]
 
     positions = await platform.sync(look, "engineer", "p-feed")
-    assert positions == list(range(1, len(positions) + 1))
+    assert positions == sorted(set(positions))
     printed = await platform.done("changes", "--from", str(before), "--json")
-    assert [one["position"] for one in printed.json] == positions[before:]
+    assert [one["position"] for one in printed.json] == [p for p in positions if p > before]
     assert "nobody is told" in (await platform.done("webhooks", "list")).out
     refused = await platform.command("webhooks", "add", "http://127.0.0.1:9/")
     assert (refused.code, "WEBHOOKS__RECEIVERS" in refused.err) == (1, True)

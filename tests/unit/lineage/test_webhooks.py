@@ -67,6 +67,11 @@ def test_the_cursor_never_passes_what_is_not_delivered(
         "http://receiver:99999/",
         "receiver:8080",
         "http://",
+        " http://receiver:8080/",
+        "http://receiver:8080/a\n",
+        "http://rece\tiver:8080/",
+        "http://receiver:8080/a b",
+        "http://receiver:8080/ä",
     ],
 )
 def test_a_url_is_refused_unless_its_host_and_port_are_on_the_list(url: str) -> None:

@@ -12,6 +12,7 @@ from wakeline_http import InvalidCursorError, Router, problems
 from wakeline_lineage.api.dependencies import Asker, LineageReader
 from wakeline_lineage.api.models import ChangesOut, EventOut
 from wakeline_lineage.domain.errors import UnknownEventTypeError
+from wakeline_lineage.ports import Wanted
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
 from wakeline_lineage.usecases import following, notifying
 
@@ -25,11 +26,17 @@ LONGEST = 600.0
 """Seconds until a stream ends: the client comes back by itself, with a token that is good then."""
 STREAM = "text/event-stream"
 
-After = Annotated[int, Query(ge=0, le=2**53, description="Position that was read last; 0: none.")]
+HIGHEST = 2**53
+"""Position; what JSON's readers can all tell apart."""
+
+After = Annotated[int, Query(ge=0, le=HIGHEST, description="Position that was read last; 0: none.")]
 Types = Annotated[
     list[str] | None, Query(max_length=100, description="Event types; may be repeated; none: all.")
 ]
 Wait = Annotated[float, Query(ge=0, le=50, description="Seconds to wait for an event.")]
+Snapshots = Annotated[
+    bool, Query(description="Also what republishing has only said again, with `snapshot: true`.")
+]
 Size = Annotated[int, Query(ge=1, le=1_000, description="Events at most.")]
 
 
@@ -41,12 +48,13 @@ async def follow_changes(
     after: After = 0,
     types: Types = None,
     wait: Wait = 25.0,
+    snapshots: Snapshots = False,
     limit: Size = 500,
     last_event_id: Annotated[str | None, Header(max_length=20)] = None,
 ) -> Response | ChangesOut:
     """Events behind a position; waits for one. With ``Accept: text/event-stream`` it goes on."""
-    wanted = types or []
-    notifying.check_types(wanted)
+    notifying.check_types(types or [])
+    wanted = Wanted(types=tuple(types or ()), snapshots=snapshots)
     if STREAM in request.headers.get("accept", ""):
         start = _position(last_event_id) if last_event_id is not None else after
         stream = _stream(request, reader, wanted, start, limit)
@@ -62,12 +70,12 @@ async def follow_changes(
 
 
 async def _stream(
-    request: Request, reader: MongoLineageUnitOfWork, types: list[str], after: int, limit: int
+    request: Request, reader: MongoLineageUnitOfWork, wanted: Wanted, after: int, limit: int
 ) -> AsyncIterator[bytes]:
     ends, beats = monotonic() + LONGEST, monotonic() + BEAT
     yield b"retry: 1000\n\n"
     while monotonic() < ends and not await request.is_disconnected():
-        found = await following.changes_after(reader, types, after, limit)
+        found = await following.changes_after(reader, wanted, after, limit)
         after = found.position
         for event in found.events:
             data = EventOut.of(event).model_dump_json()
@@ -85,4 +93,7 @@ async def _stream(
 def _position(last_event_id: str) -> int:
     if not last_event_id.isascii() or not last_event_id.isdigit():
         raise InvalidCursorError
-    return int(last_event_id)
+    position = int(last_event_id)
+    if position > HIGHEST:
+        raise InvalidCursorError
+    return position

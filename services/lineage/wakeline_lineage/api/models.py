@@ -112,6 +112,8 @@ class EventOut(BaseModel):
     dataschema: str
     correlation: str | None
     nodes: list[str]
+    snapshot: bool
+    """It says again what an earlier event has said: republishing sends such."""
     data: Any
     """As it was published."""
 
@@ -130,6 +132,7 @@ class EventOut(BaseModel):
             dataschema=event.dataschema,
             correlation=event.correlation,
             nodes=list(event.nodes),
+            snapshot=event.snapshot,
             data=orjson.loads(event.data),
         )
 

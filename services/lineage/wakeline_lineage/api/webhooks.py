@@ -63,7 +63,7 @@ async def subscribe(
             resources.receivers.allowed,
             resources.seal.close,
         )
-        lag = await uow.history.count(webhook.types, webhook.cursor)
+        lag = await notifying.lag_of(uow, webhook)
         return WebhookCreated(**WebhookOut.of(webhook, lag).model_dump(), secret=webhook.secret)
 
     # Sealed in the record of the answer too, which is kept for whoever asks again.
@@ -85,7 +85,7 @@ async def reseal(_: Operator, command: LineageCommand, resources: LineageResourc
 async def list_webhooks(_: Operator, reader: LineageReader) -> Page[WebhookOut]:
     """All receivers, oldest first, each with how far it is."""
     found = await reader.webhooks.all()
-    lags = [await reader.history.count(one.types, one.cursor) for one in found]
+    lags = [await notifying.lag_of(reader, one) for one in found]
     return Page(items=[WebhookOut.of(one, lag) for one, lag in zip(found, lags, strict=True)])
 
 
@@ -149,4 +149,4 @@ async def send_test(
 
 async def _out(uow: MongoLineageUnitOfWork, webhook_id: str) -> WebhookOut:
     webhook = await notifying.found(uow, webhook_id)
-    return WebhookOut.of(webhook, await uow.history.count(webhook.types, webhook.cursor))
+    return WebhookOut.of(webhook, await notifying.lag_of(uow, webhook))

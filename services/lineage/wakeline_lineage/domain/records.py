@@ -25,6 +25,8 @@ class KeptEvent:
     """As it was published."""
     nodes: tuple[str, ...]
     """Names of the nodes that it speaks of."""
+    snapshot: bool = False
+    """It says again what an earlier event has said, for whoever has lost that."""
     position: int = 0
     """In the history, growing; whoever has read up to it has missed nothing."""
 

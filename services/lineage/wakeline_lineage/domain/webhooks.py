@@ -64,6 +64,9 @@ def receiver_of(url: str, allowed: Collection[str]) -> tuple[str, int]:
     ReceiverNotAllowedError
         With the reason, and what to do.
     """
+    if not url.isascii() or not url.isprintable() or " " in url:
+        # ``urlsplit`` drops some of these, and would judge another URL than the one that is called.
+        raise ReceiverNotAllowedError(f"{url!r} is no URL: write what is not ASCII as %XX")
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,6 +1,6 @@
 """Every event that was ever published: the collection ``history``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,9 @@ class MongoHistory:
 
     Its position is taken from one counter row in the transaction that stores it. That row stays
     locked until the transaction ends, so transactions commit in the order of their positions: a
-    reader that pages by position never passes an event that commits late.
+    reader that pages by position never passes an event that commits late. Positions never fall
+    behind the microseconds of the clock, so that those given after a restore are higher than all
+    that were given before: a reader that comes back with an old one misses nothing either.
     """
 
     def __init__(self, rows: BufferedCollection, counters: BufferedCollection) -> None:
@@ -38,7 +40,7 @@ class MongoHistory:
         if not added:
             return {}
         row = await self._counters.find_one_and_update(
-            {"_id": "history"}, {"$inc": {"position": len(added)}}, upsert=True
+            {"_id": "history"}, _moved_on(len(added)), upsert=True
         )
         assert row is not None
         first = row["position"] - len(added) + 1
@@ -64,9 +66,9 @@ class MongoHistory:
         )
         return int(rows[0]["position"]) - 1 if rows else await self.position()
 
-    async def count(self, types: Sequence[str], after: int) -> int:
-        """How many events of these types (none: of all) are behind a position, up to 10,000."""
-        return await self._rows.count(_filter(Wanted(types=tuple(types)), after), MOST_COUNTED)
+    async def count(self, wanted: Wanted, after: int) -> int:
+        """How many events are behind a position, up to 10,000."""
+        return await self._rows.count(_filter(wanted, after), MOST_COUNTED)
 
     async def completeness(self) -> Completeness:
         """Whether every stream is there from 1 on, and how many events there are of each type."""
@@ -115,6 +117,12 @@ class MongoHistory:
         )
 
 
+def _moved_on(count: int) -> list[Document]:
+    microseconds = {"$multiply": [{"$toLong": "$$NOW"}, 1_000]}
+    last = {"$max": [{"$ifNull": ["$position", 0]}, microseconds]}
+    return [{"$set": {"position": {"$add": [last, count]}}}]
+
+
 def _filter(wanted: Wanted, after: int) -> Document:
     conditions: Document = {"position": {"$gt": after}}
     if wanted.node is not None:
@@ -125,6 +133,8 @@ def _filter(wanted: Wanted, after: int) -> Document:
         conditions["key"] = wanted.key
     if wanted.types:
         conditions["type"] = {"$in": list(wanted.types)}
+    if not wanted.snapshots:
+        conditions["snapshot"] = {"$ne": True}
     moments = {"$gte": wanted.since, "$lt": wanted.until}
     if any(moments.values()):
         conditions["time"] = {name: at for name, at in moments.items() if at is not None}
@@ -143,6 +153,7 @@ def _document(event: KeptEvent, position: int) -> Document:
         "time": event.time,
         "dataschema": event.dataschema,
         "correlation": event.correlation,
+        "snapshot": event.snapshot,
         "nodes": list(event.nodes),
         "data": event.data,
     }
@@ -160,5 +171,6 @@ def _event(row: Document) -> KeptEvent:
         correlation=row["correlation"],
         data=bytes(row["data"]),
         nodes=tuple(row["nodes"]),
+        snapshot=row.get("snapshot", False),  # not told apart by earlier releases
         position=row["position"],
     )

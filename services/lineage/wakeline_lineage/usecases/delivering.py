@@ -13,8 +13,8 @@ import structlog
 from wakeline_lineage.domain import webhooks
 from wakeline_lineage.domain.records import KeptEvent
 from wakeline_lineage.domain.webhooks import Webhook
-from wakeline_lineage.ports import LineageUnitOfWork, Receivers, Wanted
-from wakeline_lineage.usecases.notifying import DELIVER
+from wakeline_lineage.ports import LineageUnitOfWork, Receivers
+from wakeline_lineage.usecases import notifying
 from wakeline_messaging import JobLease
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ async def deliver(lease: Lease, receivers: Receivers, patience: timedelta) -> No
 
     async def again(uow: LineageUnitOfWork) -> None:
         if left:
-            uow.wake(DELIVER)
+            uow.wake(notifying.DELIVER)
 
     await lease.finish(again)
 
@@ -62,7 +62,7 @@ async def _serve(
     current: Webhook | None = webhook
     while current is not None and monotonic() < until:
         head = await lease.read().history.position()
-        wanted = Wanted(types=current.types)
+        wanted = notifying.wanted_by(current)
         page = await lease.read().history.page(wanted, current.cursor, PAGE)
         end = head if len(page) < PAGE else page[-1].position
         if not page and end <= current.cursor:
@@ -138,12 +138,20 @@ class _Sending:
                     continue
                 if self.failure is not None:
                     return
-                why = await self.receivers.tell(self.webhook, event)
+                why = await self._told(event)
                 if why is not None:
                     self.failure = why
                     return
                 self.done.add(event.position)
                 self.sent += 1
+
+    async def _told(self, event: KeptEvent) -> str | None:
+        """Why the receiver has not taken an event in: whatever it is, the others go on."""
+        try:
+            return await self.receivers.tell(self.webhook, event)
+        except Exception as error:
+            log.exception("event cannot be sent", webhook=self.webhook.id, event=event.row_id)
+            return f"it cannot be sent: {type(error).__name__}: {error}"[:500]
 
 
 async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:

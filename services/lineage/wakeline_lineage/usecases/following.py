@@ -1,6 +1,5 @@
 """What has happened since: the history as a feed."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wakeline_lineage.domain.records import KeptEvent
@@ -18,16 +17,14 @@ class Changes:
     """Where the history ended."""
 
 
-async def changes_after(
-    uow: LineageUnitOfWork, types: Sequence[str], after: int, limit: int
-) -> Changes:
-    """A page of events of these types (none: of all).
+async def changes_after(uow: LineageUnitOfWork, wanted: Wanted, after: int, limit: int) -> Changes:
+    """A page of the events that are wanted.
 
     The head is read first: what is taken in between the two reads stands behind it, and is not
-    passed over when no event of these types is there.
+    passed over when no such event is there.
     """
     head = await uow.history.position()
-    events = await uow.history.page(Wanted(types=tuple(types)), after, limit)
+    events = await uow.history.page(wanted, after, limit)
     if len(events) == limit:
         return Changes(events, events[-1].position, head)
     last = max([after, head, *(event.position for event in events[-1:])])

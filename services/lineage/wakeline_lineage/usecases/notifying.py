@@ -13,7 +13,7 @@ from wakeline_lineage.domain.errors import (
     UnknownWebhookError,
 )
 from wakeline_lineage.domain.webhooks import Webhook
-from wakeline_lineage.ports import LineageUnitOfWork
+from wakeline_lineage.ports import LineageUnitOfWork, Wanted
 
 DELIVER = "deliver"
 """The one job that sends what every webhook wants."""
@@ -153,6 +153,16 @@ async def found(uow: LineageUnitOfWork, webhook_id: str) -> Webhook:
     if webhook is None:
         raise UnknownWebhookError(f"there is no webhook {webhook_id}")
     return webhook
+
+
+def wanted_by(webhook: Webhook) -> Wanted:
+    """Which events a receiver is told; what republishing only says again is no news to it."""
+    return Wanted(types=webhook.types, snapshots=False)
+
+
+async def lag_of(uow: LineageUnitOfWork, webhook: Webhook) -> int:
+    """How many events a receiver is still to be told, up to 10,000."""
+    return await uow.history.count(wanted_by(webhook), webhook.cursor)
 
 
 def check_types(types: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ async def record(uow: LineageUnitOfWork, envelope: Envelope) -> None:
         correlation=envelope.correlation,
         data=envelope.data,
         nodes=tuple(story.names()),
+        snapshot=envelope.snapshot,
     )
     uow.history.add(event)
     uow.graph.add(story, event.row_id)
