@@ -1,12 +1,15 @@
 """Archives: what is unpacked, what is refused by name, and bombs that do not go off."""
 
+import errno
 import gzip
 import io
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +39,23 @@ def tarred(files: dict[str, bytes], packed: bool = False) -> bytes:
     return stream.getvalue()
 
 
+def tar_entry(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, len(data)
+    return info.tobuf() + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+def pax(records: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
+    return tar_entry("pax", records, kind)
+
+
+def record(name: bytes, value: bytes) -> bytes:
+    length = len(name) + len(value) + 3
+    length += len(str(length + len(str(length))))
+    return b"%d %s=%s\n" % (length, name, value)
+
+
+END = bytes(2 * tarfile.BLOCKSIZE)
 PACKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "zip": zipped,
     "tar": tarred,
@@ -181,8 +201,16 @@ def test_too_many_entries_and_too_many_bytes_end_it(tmp_path: Path, kind: str) -
 @pytest.mark.parametrize("kind", PACKERS)
 def test_an_archive_cut_at_any_place_ends_with_a_reason(tmp_path: Path, kind: str) -> None:
     data = PACKERS[kind]({f"{n}.png": IMAGE for n in range(3)})
+    whole = 3 * (tarfile.BLOCKSIZE + len(IMAGE)) if kind == "tar" else len(data)
     for length in range(4, len(data) - 1, max(1, len(data) // 40)):
-        assert ended_by(tmp_path, data[:length]) in ("", "damaged-archive", "no-archive")
+        allowed = ("", "damaged-archive") if length > whole else ("damaged-archive", "no-archive")
+        assert ended_by(tmp_path, data[:length]) in allowed
+
+
+def test_a_tar_with_a_broken_header_does_not_pass_for_one_that_ends_there(tmp_path: Path) -> None:
+    data = bytearray(tarred({f"{n}.png": IMAGE for n in range(3)}))
+    data[2 * (tarfile.BLOCKSIZE + len(IMAGE))] ^= 0xFF
+    assert ended_by(tmp_path, bytes(data)) == "damaged-archive"
 
 
 def test_other_files_are_no_archives(tmp_path: Path) -> None:
@@ -202,3 +230,218 @@ def test_a_large_entry_is_refused_by_what_the_archive_says_of_it() -> None:
     refused = refusal_of(Entry("a.png", 6, 6, is_file=True), limits)
     assert refused is not None
     assert refused[0] == "file-too-large"
+
+
+def peak_of(tmp_path: Path, data: bytes, limits: ArchiveLimits = LIMITS) -> tuple[int, str]:
+    """Bytes that unpacking an archive needs at most, and the code it ends with."""
+    (tmp_path / "archive").write_bytes(data)
+    (tmp_path / "out").mkdir(exist_ok=True)
+    del data
+    code = ""
+    tracemalloc.start()
+    try:
+        for _ in unpack(tmp_path / "archive", tmp_path / "out", limits, 0):
+            pass
+    except ArchiveError as error:
+        code = error.code
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return peak, code
+
+
+SPARSE = {
+    b"1.0": record(b"GNU.sparse.major", b"1") + record(b"GNU.sparse.minor", b"0"),
+    b"0.1": record(b"GNU.sparse.map", b"0,1," * 100_000 + b"0"),
+    b"0.0": record(b"GNU.sparse.size", b"5")
+    + (record(b"GNU.sparse.offset", b"0") + record(b"GNU.sparse.numbytes", b"1")) * 10_000,
+}
+
+
+@pytest.mark.parametrize("version", SPARSE)
+def test_where_the_holes_of_a_sparse_file_are_is_not_read(tmp_path: Path, version: bytes) -> None:
+    holes = b"400000\n" + b"0\n1\n" * 400_000
+    data = pax(SPARSE[version]) + tar_entry("holes.png", holes) + tar_entry("a.png", IMAGE) + END
+    assert refusals(tmp_path, data) == {"holes.png": "no-plain-file"}
+    assert peak_of(tmp_path, data)[0] < 4_000_000
+
+
+def test_nor_those_of_an_old_one(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("holes.png")
+    info.type, info.size = tarfile.GNUTYPE_SPARSE, len(IMAGE)
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[482] = 1
+    head[148:156] = b"%06o\0 " % tarfile.calc_chksums(head)[0]  # type: ignore[attr-defined]
+    more = (b"%011o\0" % 1) * 42 + b"\1" + bytes(7)
+    last = more[:504] + bytes(8)
+    data = bytes(head) + more * 4_000 + last + IMAGE + tar_entry("a.png", IMAGE) + END
+    assert refusals(tmp_path, data) == {"holes.png": "no-plain-file"}
+    assert peak_of(tmp_path, data)[0] < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        tar_entry("long", b"a.png\0", tarfile.GNUTYPE_LONGNAME) * 600,
+        tar_entry("long", bytes(900_000), tarfile.GNUTYPE_LONGNAME) * 8,
+        pax(b"2 " * 20_000 + b"="),
+        pax(record(b"comment", b"x")[:-3]),
+        b"".join(
+            pax(record(b"%d" % n, bytes(30_000)), tarfile.XGLTYPE) + tar_entry("a.png", b"")
+            for n in range(40)
+        ),
+    ],
+    ids=["too many", "too long", "records without an end", "half a record", "too many for all"],
+)
+def test_headers_of_a_tar_that_would_fill_the_memory_end_it(tmp_path: Path, headers: bytes) -> None:
+    peak, code = peak_of(tmp_path, headers + tar_entry("a.png", IMAGE) + END)
+    assert (peak < 4_000_000, code) == (True, "damaged-archive")
+
+
+def test_headers_of_many_digits_take_no_time(tmp_path: Path) -> None:
+    digits = pax(record(b"comment", b"1" * 900_000))
+    assert unpacked(tmp_path, digits + tar_entry("a.png", IMAGE) + END)[0].path is not None
+
+
+def test_names_and_sizes_of_headers_count(tmp_path: Path) -> None:
+    named = pax(record(b"path", "b/\u00e9.png".encode()) + record(b"size", b"%d" % len(IMAGE)))
+    for_all = pax(record(b"comment", b"of git"), tarfile.XGLTYPE)
+    found = unpacked(
+        tmp_path, for_all + named + tar_entry("cut", IMAGE) + tar_entry("c.png", IMAGE) + END
+    )
+    assert [one.name for one in found] == ["b/\u00e9.png", "c.png"]
+
+
+@pytest.mark.parametrize("size", [-1, -5_000])
+def test_entries_of_less_than_no_bytes_end_a_tar(tmp_path: Path, size: int) -> None:
+    data = pax(record(b"size", b"%d" % size)) + tar_entry("a.png", IMAGE) + END
+    assert ended_by(tmp_path, data) == "damaged-archive"
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_unpacks_without_a_bound_is_not_unpacked(tmp_path: Path, how: int) -> None:
+    data = zipped({"a.bmp": bytes(8 << 20)}, how)
+    said = bytearray(data)
+    at = said.rindex(b"PK\1\2")
+    said[at + 24 : at + 28] = struct.pack("<L", 1_000)  # less than its packing would be a bomb of
+    (only,) = unpacked(tmp_path, bytes(said))
+    assert only.code == "unsupported-packing"
+    assert peak_of(tmp_path, bytes(said))[0] < 1_000_000
+
+
+def directory_of(count: int) -> bytes:
+    """A zip file of many empty entries, without the records at its end."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for n in range(count):
+            archive.writestr(f"{n}.png", b"")
+    data = stream.getvalue()
+    return data[: data.rindex(b"PK\5\6")]
+
+
+def records_of(entries: int, size: int, start: int, led_to: int) -> bytes:
+    """The zip64 record of a directory, the record that says where it is, and the old record."""
+    here = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, size, start)
+    where = struct.pack("<4sLQL", b"PK\6\7", 0, led_to, 1)
+    old = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 60, 0, 0)
+    return here + where + old
+
+
+def test_entries_of_a_zip_are_counted_whatever_its_records_say(tmp_path: Path) -> None:
+    data = directory_of(3_000)
+    start = data.index(b"PK\1\2")
+    size = len(data) - start
+    limits = ArchiveLimits(entries=500, bytes=1 << 30, entry_bytes=1 << 20, ratio=200)
+    lie = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, 60, 0)
+    for archive in (
+        data + records_of(1, size, start, led_to=len(data)),
+        data[:start] + lie + data[start:] + records_of(1, size, start, led_to=start),
+        data + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, size, start, 0),
+    ):
+        peak, code = peak_of(tmp_path, archive, limits)
+        assert (peak < 1_500_000, code) == (True, "archive-too-long")
+
+
+def test_a_directory_that_is_longer_than_any_may_be_is_not_read(tmp_path: Path) -> None:
+    data = directory_of(1) + bytes(30_000_000)
+    start = data.index(b"PK\1\2")
+    old = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(data) - start, start, 0)
+    peak, code = peak_of(tmp_path, data + old)
+    assert (peak < 1_000_000, code) == (True, "archive-too-long")
+
+
+def with_bytes(data: bytes, where: bytes, at: int, new: bytes) -> bytes:
+    found = bytearray(data)
+    place = data.rindex(where) + at
+    found[place : place + len(new)] = new
+    return bytes(found)
+
+
+GOOD = zipped({"a.png": IMAGE, "b.png": IMAGE[::-1]})
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (
+            with_bytes(with_bytes(GOOD, b"PK\1\2", 9, b"\x08"), b"b.png", 0, b"\xff"),
+            "damaged-archive",
+        ),
+        (with_bytes(GOOD, b"PK\1\2", 6, b"\x5a"), "unsupported-packing"),
+        (tar_entry("a.png", IMAGE)[:-600], "damaged-archive"),
+        (gzip.compress(tarred({"a.png": IMAGE}))[:-100], "damaged-archive"),
+        (pax(record(b"GNU.sparse.size", b"x")) + tar_entry("a.png", IMAGE), "damaged-archive"),
+    ],
+    ids=["a name that is no UTF-8", "version 9", "cut", "cut gz", "no number"],
+)
+def test_whatever_a_parser_says_of_bad_bytes_is_a_reason(
+    tmp_path: Path, data: bytes, code: str
+) -> None:
+    assert ended_by(tmp_path, data) == code
+
+
+@pytest.mark.parametrize(
+    ("where", "at", "new"),
+    [
+        (b"PK\1\2", 42, b"\xff\xff\xff\x7f"),  # it begins behind the end
+        (b"PK\1\2", 20, b"\x09\0\0\0"),  # it is packed to less than it needs
+        (b"PK\3\4", 26, b"\xff\xff"),  # its second header is of another length
+        (b"PK\3\4", 6, b"\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff"),
+    ],
+)
+def test_an_entry_of_a_zip_that_lies_costs_only_itself(
+    tmp_path: Path, where: bytes, at: int, new: bytes
+) -> None:
+    data = zipped({"b.png": IMAGE, "a.png": IMAGE[::-1]})
+    found = unpacked(tmp_path, with_bytes(data, where, at, new))
+    assert [(one.name, one.code) for one in found] == [("b.png", ""), ("a.png", "damaged-entry")]
+
+
+@pytest.mark.parametrize("kind", PACKERS)
+def test_a_full_disk_is_no_fault_of_the_archive(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+
+    def full(path: Path, mode: str = "r", *more: Any, **options: Any) -> Any:
+        if mode == "wb" and path.parent.name == "out":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, mode, *more, **options)
+
+    (tmp_path / "archive").write_bytes(PACKERS[kind]({"a.png": IMAGE}))
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space"):
+        list(unpack(tmp_path / "archive", tmp_path / "out", LIMITS, 0))
+
+
+def test_a_disk_that_cannot_be_read_is_no_fault_of_the_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    (tmp_path / "archive").write_bytes(gzip.compress(tarred({"a.png": IMAGE})))
+    monkeypatch.setattr(gzip.GzipFile, "read", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        list(unpack(tmp_path / "archive", tmp_path / "out", LIMITS, 0))
