@@ -18,7 +18,7 @@ from wakeline_review.domain.votes import HISTORY
 from wakeline_review.resources import Resources
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
 from wakeline_review.usecases import comparing, sorting
-from wakeline_review.usecases.finding import project_of
+from wakeline_review.usecases.finding import project_of, stage_in
 
 jobs = Jobs()
 Lease = JobLease[MongoReviewUnitOfWork, Resources]
@@ -57,7 +57,7 @@ async def merge(lease: Lease) -> None:
         return
     first = gathered[0]
     document = await project_of(reader, first.label.project_id)
-    stage = document.stage(first.stage_name)
+    stage = stage_in(document, first.stage_name)
     weigh = stage.consensus.weigh_people
     history = await reader.reviews.votes(first.label.stage_id, HISTORY) if weigh else []
     people = {review.id: review.label.person_id for review in gathered}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from wakeline_events.base import AssetId, Event, LabelId, PersonId, ProjectId, StageId, TaskId
-from wakeline_events.configuration import ProjectDocument
+from wakeline_events.configuration import ProjectDocument, StagePolicy
 from wakeline_events.labeling import LabelCompleted, TeamConfigured
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.reliability import Vote
@@ -13,10 +13,16 @@ from wakeline_review.domain.records import Review, ReviewLease, Standing
 
 
 class Projects(Protocol):
-    """The latest configuration of every project."""
+    """The latest configuration of every project, with the stages that it has no more."""
 
     async def get(self, project_id: ProjectId) -> ProjectDocument | None: ...
-    def put(self, project_id: ProjectId, version: int, document: ProjectDocument) -> None: ...
+    def put(
+        self,
+        project_id: ProjectId,
+        version: int,
+        document: ProjectDocument,
+        gone: Sequence[StagePolicy],
+    ) -> None: ...
 
 
 class Benchmarks(Protocol):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from wakeline_events.ingest import AssetWithdrawn
 from wakeline_events.labeling import ProjectConfigured, TeamConfigured
 from wakeline_testing.running import published
 
@@ -68,6 +69,47 @@ async def test_a_class_that_labels_use_goes_only_by_force(lab: Lab) -> None:
     forced = await lab.manager.put("/v1/projects/field", json=without, params={"force": True})
     assert forced.status_code == 200
     assert (await lab.manager.get("/v1/projects/field")).json()["ontology_version"] == 3
+
+
+async def test_a_stage_with_labels_or_open_slots_goes_only_by_force(lab: Lab) -> None:
+    await lab.configure()
+    without = document(name="trees")
+    assert (await lab.manager.put("/v1/projects/field", json=without)).status_code == 200
+    assert (await lab.configure()).status_code == 200
+    await lab.ingest([1])
+    queued = await lab.manager.put("/v1/projects/field", json=without)
+    assert (queued.status_code, queued.json()["code"]) == (409, "orphans-labels")
+    assert "open slots (1 queued)" in queued.json()["detail"]
+    await lab.no_waiting()
+    (lease,) = await lab.lease("ann")
+    leased = await lab.manager.put("/v1/projects/field", json=without, params={"dry_run": True})
+    assert "open slots (1 leased)" in leased.json()["detail"]
+    assert (await lab.submit("ann", lease, box("a"))).status_code == 201
+    submitted = await lab.manager.put("/v1/projects/field", json=without)
+    assert "has 1 labels and open slots (1 submitted)" in submitted.json()["detail"]
+    assert "steer field cancel --stage weeds" in submitted.json()["detail"]
+    await lab.ingest([2])
+    await lab.publisher.publish(AssetWithdrawn(asset_id=asset(2).asset_id))
+    await lab.service.settled()
+    withdrawn = await lab.manager.put("/v1/projects/field", json=without)
+    assert "(1 withdrawn, 1 submitted)" in withdrawn.json()["detail"]
+    await lab.service.database["slots"].update_many({}, {"$set": {"state": "done"}})
+    labels = await lab.manager.put("/v1/projects/field", json=without)
+    assert labels.json()["problems"] == ["stage 'weeds' would go, but has 1 labels"]
+    forced = await lab.manager.put("/v1/projects/field", json=without, params={"force": True})
+    assert forced.status_code == 200
+
+
+async def test_what_is_out_of_a_stage_that_is_gone_can_still_be_handed_in(lab: Lab) -> None:
+    await lab.configure()
+    await lab.ingest([1])
+    (lease,) = await lab.lease("ann")
+    without = document(name="trees")
+    forced = await lab.manager.put("/v1/projects/field", json=without, params={"force": True})
+    assert forced.status_code == 200
+    beat = await lab.person("ann").post(f"/v1/leases/{lease['lease_id']}/heartbeat")
+    assert beat.status_code == 200
+    assert (await lab.submit("ann", lease, box("a"))).status_code == 201
 
 
 async def test_a_project_opens_tasks_for_assets_that_were_there_before_it(lab: Lab) -> None:

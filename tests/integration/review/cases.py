@@ -34,6 +34,8 @@ def configured(
     n_labels: int = 1,
     consensus: ConsensusPolicy = CONSENSUS,
     ontology: Ontology = ONTOLOGY,
+    stage: str = "find",
+    version: int = 1,
     **review: Any,
 ) -> ProjectConfigured:
     document = ProjectDocument(
@@ -42,7 +44,7 @@ def configured(
         ontology=ontology,
         stages=(
             StagePolicy(
-                name="find",
+                name=stage,
                 team="vendor",
                 n_labels=n_labels,
                 consensus=consensus,
@@ -50,7 +52,7 @@ def configured(
             ),
         ),
     )
-    return ProjectConfigured(project_id="harbour", version=1, document=document)
+    return ProjectConfigured(project_id="harbour", version=version, document=document)
 
 
 def completed(

@@ -112,6 +112,39 @@ async def test_a_rejection_opens_a_round_until_the_last_one(
     assert [type(e) for e in events] == [LabelRejected, LabelAccepted]
 
 
+async def test_labels_of_a_stage_that_is_gone_are_reviewed_as_it_last_said(
+    scope: Scope, review: RunningService
+) -> None:
+    publisher = Publisher(scope)
+    await publisher.publish(
+        configured(max_rounds=1), completed("a"), completed("b"), configured(version=2)
+    )
+    await review.settled()
+    out = await lease(review)
+    await publisher.publish(
+        configured(version=3, stage="sort"), configured(version=4, stage="sort")
+    )
+    await publisher.publish(
+        completed("c"),
+        *(completed("d", box("1", 10 + 40 * n), slot=n, person=f"p-{n}") for n in range(2)),
+    )
+    await review.settled()
+    assert await review.database["dead"].count_documents({}) == 0
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    beat = await client.post(f"/v1/reviews/leases/{out['lease_id']}/heartbeat")
+    assert beat.status_code == 200
+    assert (await judge(review, out, verdict="reject")).status_code == 200
+    waiting = [await lease(review) for _ in "bcdd"]
+    assert all([(await judge(review, one, verdict="accept")).is_success for one in waiting])
+    strange = await client.post("/v1/reviews/leases", json={"project": "harbour", "stage": "x"})
+    assert (strange.status_code, strange.json()["code"]) == (404, "unknown-stage")
+    assert (await review.database["projects"].find_one({}))["gone"][0]["name"] == "find"
+    await publisher.publish(configured(version=5, share=0), completed("e"))
+    await review.settled()
+    assert (await review.database["reviews"].find_one({"_id": "task-e.0.1"}))["state"] == "merged"
+    assert [s["name"] for s in (await review.database["projects"].find_one({}))["gone"]] == ["sort"]
+
+
 async def test_nobody_reviews_a_label_of_their_own(scope: Scope, review: RunningService) -> None:
     await Publisher(scope).publish(configured(), completed("a", person="p-expert"))
     await review.settled()
@@ -198,6 +231,7 @@ async def test_any_interleaving_gives_one_state(scope: Scope) -> None:
             completed("a", box("1", 10)),
             completed("b"),
             configured(share=0.5, n_labels=2),
+            configured(share=0, version=2, stage="sort"),
             completed("c", counts=False, arm="control"),
             completed("d", box("1", 10)),
             completed("d", box("1", 12), slot=1, person="p-other"),

@@ -197,6 +197,9 @@ class Labels(Protocol):
     ) -> list[Label]:
         """Labels of a project by time, from after this position on."""
 
+    async def count_of_stage(self, project_id: str, stage_id: str) -> int:
+        """How many labels were made at a stage."""
+
     async def count_using(self, project_id: str, word: str) -> int:
         """How many labels use a word of the ontology."""
 

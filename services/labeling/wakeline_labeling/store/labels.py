@@ -48,6 +48,9 @@ class MongoLabels:
         rows = await self._labels.find(wanted, sort=[("submitted_at", 1), ("_id", 1)], limit=limit)
         return records_of(Label, rows)
 
+    async def count_of_stage(self, project_id: str, stage_id: str) -> int:
+        return await self._labels.count({"project_id": project_id, "stage_id": stage_id})
+
     async def count_using(self, project_id: str, word: str) -> int:
         return await self._labels.count({"project_id": project_id, "uses": word})
 

@@ -1,5 +1,6 @@
 """Creates and changes projects: what differs, what it would break, and what follows from it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from wakeline_labeling.domain.changes import Change
 from wakeline_labeling.domain.errors import InvalidProjectError, OrphansLabelsError
 from wakeline_labeling.domain.records import Project
 from wakeline_labeling.ports import UnitOfWork
+
+WANTED = ("held", "queued", "withdrawn", "leased", "submitted")
+"""States of slots from which a label, or its verdict, is still to come."""
 
 
 class Applied(NamedTuple):
@@ -95,7 +99,23 @@ async def _refuse_orphans(uow: UnitOfWork, before: Project, document: ProjectDoc
     kept = {stage.name for stage in document.stages}
     for stage in before.document.stages:
         stage_id = names.stage_id(before.id, stage.name)
-        if stage.name not in kept and (open_slots := await uow.slots.queued(stage_id)):
-            problems.append(f"stage {stage.name!r} would go, but {open_slots} labels wait in it")
+        if stage.name not in kept and (losses := await _left_in(uow, before.id, stage_id)):
+            problems.append(f"stage {stage.name!r} would go, but has {losses}")
     if problems:
         raise OrphansLabelsError(problems)
+
+
+async def _left_in(uow: UnitOfWork, project_id: str, stage_id: str) -> str:
+    """What was made at a stage and what is still wanted there, in words; "" if nothing is."""
+    labels = await uow.labels.count_of_stage(project_id, stage_id)
+    slots = Counter[str]()
+    for row in await uow.slots.tally(stage_id):
+        slots[row["state"]] += row["n"]
+    wanted = [f"{slots[state]} {state}" for state in WANTED if slots[state]]
+    found = [f"{labels} labels"] if labels else []
+    if wanted:
+        found.append(
+            f"open slots ({', '.join(wanted)}): let people finish them, or cancel their tasks with "
+            f"`wakeline tasks steer {project_id} cancel --stage {stage_id.partition('/')[2]}`"
+        )
+    return " and ".join(found)

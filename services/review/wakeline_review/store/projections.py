@@ -1,34 +1,53 @@
 """What review keeps of other services' events: projects, benchmarks, and how people do."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from wakeline_events.base import AssetId, PersonId, ProjectId, StageId
-from wakeline_events.configuration import ProjectDocument
+from wakeline_events.configuration import ProjectDocument, StagePolicy
 from wakeline_events.shapes import AnnotationSet
 from wakeline_review.domain.records import LAST_SCORES, Standing, benchmark_id
 from wakeline_storage import BufferedCollection
 
 
 class MongoProjects:
-    """One row a project, the newest version wins."""
+    """One row a project, the newest version wins; stages that are gone stand beside it."""
 
     def __init__(self, rows: BufferedCollection) -> None:
         self._rows = rows
         self._last: tuple[Any, ProjectDocument] | None = None
 
     async def get(self, project_id: ProjectId) -> ProjectDocument | None:
-        """The latest configuration, or None if none has arrived."""
+        """The latest configuration, or None if none has arrived.
+
+        Stages that the project has no more are in it as they last were: labels of theirs may still
+        wait for a verdict, or come.
+        """
         row = await self._rows.find_one({"_id": project_id})
         if row is None:
             return None
         # The very document that was read last: the labels of a batch are mostly of one project.
         if self._last is None or self._last[0] is not row["document"]:
-            self._last = row["document"], ProjectDocument.model_validate(row["document"])
+            document = ProjectDocument.model_validate(row["document"])
+            gone = tuple(StagePolicy.model_validate(stage) for stage in row.get("gone", ()))
+            document = document.model_copy(update={"stages": document.stages + gone})
+            self._last = row["document"], document
         return self._last[1]
 
-    def put(self, project_id: ProjectId, version: int, document: ProjectDocument) -> None:
+    def put(
+        self,
+        project_id: ProjectId,
+        version: int,
+        document: ProjectDocument,
+        gone: Sequence[StagePolicy],
+    ) -> None:
         """Keep a configuration; its events come in order, so the last one is the newest."""
-        row = {"_id": project_id, "version": version, "document": document.model_dump(mode="json")}
+        row = {
+            "_id": project_id,
+            "version": version,
+            "document": document.model_dump(mode="json"),
+            "gone": [stage.model_dump(mode="json") for stage in gone],
+        }
         self._rows.replace({"_id": project_id}, row, upsert=True)
 
 

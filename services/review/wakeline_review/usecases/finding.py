@@ -63,9 +63,29 @@ async def after_those_that_wait(uow: ReviewUnitOfWork, project_id: ProjectId) ->
 
 
 async def stage_of(uow: ReviewUnitOfWork, review: Review) -> StagePolicy:
-    """The policy of the stage that a label was made in; KeyError if the project lost it."""
+    """The policy of the stage that a label was made in, also if the project has lost it since.
+
+    Raises
+    ------
+    UnknownStageError
+    """
     document = await project_of(uow, review.label.project_id)
-    return document.stage(review.stage_name)
+    return stage_in(document, review.stage_name)
+
+
+def stage_in(document: ProjectDocument, stage_name: str) -> StagePolicy:
+    """The policy of a stage of a project.
+
+    Raises
+    ------
+    UnknownStageError
+    """
+    try:
+        return document.stage(stage_name)
+    except KeyError:
+        raise UnknownStageError(
+            f"project {document.project} has no stage {stage_name}, and had none that is known here"
+        ) from None
 
 
 def policy_for(document: ProjectDocument, stage_name: str, team_id: str | None) -> ReviewPolicy:
@@ -75,10 +95,7 @@ def policy_for(document: ProjectDocument, stage_name: str, team_id: str | None) 
     ------
     UnknownStageError, NotOnTeamError
     """
-    try:
-        policy = document.stage(stage_name).review
-    except KeyError:
-        raise UnknownStageError(f"project {document.project} has no stage {stage_name}") from None
+    policy = stage_in(document, stage_name).review
     if policy.team is not None and team_id != policy.team:
         raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {policy.team}")
     return policy

@@ -6,8 +6,11 @@ from wakeline_review.usecases.finding import after_those_that_wait
 
 
 async def learn_project(uow: ReviewUnitOfWork, event: ProjectConfigured) -> None:
-    """Keep the latest configuration of a project."""
-    uow.projects.put(event.project_id, event.version, event.document)
+    """Keep the latest configuration of a project, and the last policy of each stage it lost."""
+    before = await uow.projects.get(event.project_id)
+    there = {stage.name for stage in event.document.stages}
+    gone = [stage for stage in before.stages if stage.name not in there] if before else []
+    uow.projects.put(event.project_id, event.version, event.document, gone)
     uow.known(f"project:{event.project_id}")
 
 

@@ -10,7 +10,7 @@ from wakeline_review.domain import statistics, triage
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import comparing
-from wakeline_review.usecases.finding import known_project, review_of, stage_of
+from wakeline_review.usecases.finding import known_project, review_of, stage_in, stage_of
 
 
 async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
@@ -22,9 +22,11 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
     ------
     NotYetKnownError
         If the project's configuration has not arrived.
+    UnknownStageError
+        If it has, and no version of it had the stage.
     """
     document = await known_project(uow, event.project_id)
-    stage = document.stage(event.stage_id.split("/")[1])
+    stage = stage_in(document, event.stage_id.split("/")[1])
     review = Review(
         label=event,
         n_labels=triage.labels_of_task(event, stage.n_labels),
