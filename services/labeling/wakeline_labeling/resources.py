@@ -25,6 +25,8 @@ LEASED_PER_SECOND = 5_000
 and nobody labels a tenth of them in three minutes."""
 FRONT_SECONDS = 0.5
 """So long the front of a queue is remembered: a slot that is put first waits no longer."""
+STANDING_SECONDS = 2.0
+"""So long a stage's benchmarks are remembered; whether one still stands is asked once more."""
 BURST_SECONDS = 1.0
 """So much of a limit on requests may be used at once."""
 REMEMBERED_PEOPLE = 10_000
@@ -89,6 +91,7 @@ class LocalDesk:
     chance: random.Random = field(default_factory=random.SystemRandom)
     _lengths: dict[str, tuple[float, int]] = field(default_factory=dict)
     _fronts: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
+    _standing: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
     _due: Recent[float] = field(default_factory=lambda: Recent(REMEMBERED_PEOPLE))
@@ -133,6 +136,16 @@ class LocalDesk:
                 front = await read()
                 self._fronts[queue] = (monotonic(), front)
             return front
+
+    async def standing(
+        self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
+    ) -> list[Waiting]:
+        async with self._counting:
+            good_until, standing = self._standing.get(queue, (0.0, []))
+            if monotonic() >= good_until:
+                standing = await read()
+                self._standing[queue] = (monotonic() + STANDING_SECONDS, standing)
+            return standing
 
     def leased(self, slot: Slot) -> None:
         self._leases.put(names.lease_id(slot.id, slot.fence), slot)

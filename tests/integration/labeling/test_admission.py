@@ -1,5 +1,6 @@
 """Who may work at a stage, and how much at once."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -95,6 +96,75 @@ async def test_a_failed_attempt_is_followed_by_the_next_one(lab: Lab) -> None:
     await lab.service.settled()
     stuck = await ask(lab, "ann")
     assert "ask a manager to set more" in stuck.json()["detail"]
+
+
+async def test_people_take_the_exam_at_the_same_time_each_on_every_benchmark(lab: Lab) -> None:
+    benchmarks = await prepared(lab, assets=6, benchmarks=3, tasks=3)
+    people = [f"p{n}" for n in range(8)]
+    held = await asyncio.gather(*(lab.lease(person, count=3) for person in people))
+    for leases in held:
+        assert {lease["task_id"] for lease in leases} == benchmarks
+    for person, leases in zip(people, held, strict=True):
+        for lease in leases:
+            assert (await lab.submit(person, lease, box("a", 10))).status_code == 201
+    await lab.service.settled()
+    assert {(await exam_of(lab, person))["state"] for person in people} == {"passed"}
+    labels = await lab.service.database["labels"].find({}).to_list()
+    assert len({(label["task_id"], label["person_id"]) for label in labels}) == 24
+    slots = await lab.service.database["slots"].find({"arm": "benchmark"}).to_list()
+    assert {slot["state"] for slot in slots if not slot["people"]} == {"queued"}
+    assert [slot["excluded"] for slot in slots] == [[]] * 27  # no list of everybody grows
+
+
+async def test_a_benchmark_that_was_returned_comes_again_and_one_that_was_skipped_does_not(
+    lab: Lab,
+) -> None:
+    (benchmark,) = await prepared(lab, assets=3, benchmarks=1, tasks=1)
+    ann = lab.person("ann")
+    (lease,) = await lab.lease("ann")
+    await ann.post(f"/v1/leases/{lease['lease_id']}/return", json={})
+    (again,) = await lab.lease("ann")
+    assert (again["task_id"], again["fence"]) == (benchmark, 2)
+    await ann.post(f"/v1/leases/{again['lease_id']}/skip", json={})
+    nothing = await ask(lab, "ann")
+    assert "ask a manager to set more" in nothing.json()["detail"]
+    assert len(await lab.lease("bob")) == 1
+
+
+async def test_requests_of_one_person_at_once_get_no_benchmark_twice(lab: Lab) -> None:
+    await prepared(lab, assets=12, benchmarks=10, tasks=10)
+    answers = await asyncio.gather(*(ask(lab, "ann", count=3, key=f"k{n % 3}") for n in range(6)))
+    leases = {
+        lease["lease_id"]: lease
+        for answer in answers
+        if answer.status_code == 201
+        for lease in answer.json()["leases"]
+    }
+    tasks = [lease["task_id"] for lease in leases.values()]
+    assert len(tasks) == len(set(tasks)) == 9
+
+
+async def test_a_benchmark_that_the_release_before_leased_stands_for_others_when_it_is_in(
+    lab: Lab,
+) -> None:
+    (benchmark,) = await prepared(lab, assets=3, benchmarks=1, tasks=1)
+    (lease,) = await lab.lease("ann")
+    slots = lab.service.database["slots"]
+    (own,) = await slots.find({"lease.person_id": "ann"}).to_list()
+    await slots.delete_one({"_id": own["_id"]})
+    told = {name: own[name] for name in ("state", "fence", "people", "request", "lease")}
+    await slots.update_one({"_id": f"{benchmark}.0"}, {"$set": {**told, "excluded": ["old"]}})
+    path = f"/v1/leases/{benchmark}.0.1/submit"
+    body = {"fence": 1, "annotations": [box("a", 10)]}
+    assert (await lab.person("ann").post(path, json=body)).status_code == 201
+    assert (await ask(lab, "old")).status_code == 404
+    await lab.service.settled()
+    assert (await exam_of(lab, "ann"))["state"] == "passed"
+    (lease,) = await lab.lease("bob")
+    assert lease["task_id"] == benchmark
+    assert (await lab.submit("bob", lease, box("a", 10))).status_code == 201
+    (stands,) = await slots.find({"arm": "benchmark", "state": "queued"}).to_list()
+    assert (stands["number"], stands["excluded"], stands["people"]) == (1, ["ann", "old"], [])
 
 
 async def test_open_leases_are_limited_and_a_repeated_request_is_not(lab: Lab) -> None:

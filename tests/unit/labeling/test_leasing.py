@@ -34,6 +34,8 @@ class FakeSlots:
     before: Slot | None = None
     kept: dict[str, str] = field(default_factory=dict)
     """Slots at the front that are kept for somebody."""
+    had: set[str] = field(default_factory=set)
+    """Tasks of the benchmarks that the person has had."""
 
     async def queued(self, queue: str, limit: int = 0) -> int:
         return self.waiting.get(queue, 0)
@@ -64,6 +66,17 @@ class FakeSlots:
     async def requested(self, request: str) -> Slot | None:
         return self.before
 
+    async def waiting_for(self, claim: Claim) -> Slot | None:
+        return PLAIN
+
+    async def claim_own(self, claim: Claim, own: Slot) -> Slot:
+        found = await self.claim(claim)
+        assert found is not None
+        return found
+
+    async def had_of(self, own_queue: str, person_id: str) -> set[str]:
+        return self.had
+
 
 @dataclass
 class FakeUnitOfWork:
@@ -90,6 +103,8 @@ class FakeDesk:
         self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
     ) -> list[Waiting]:
         return await read()
+
+    standing = front_of
 
     def new_id(self) -> str:
         return "new"
@@ -210,6 +225,17 @@ async def test_benchmarks_are_served_by_their_share_and_weigh_on_the_others() ->
     passed = FakeSlots(both)
     await lease(passed, FakeDesk(benchmark=0.3), benchmark_share=0.2, uniform_share=0.0)
     assert passed.claims[0].probability == pytest.approx(0.8)
+    had = FakeSlots(both, had={"s0", "s1", "s2", "s3"})
+    await lease(had, FakeDesk(benchmark=0.1), benchmark_share=0.2, uniform_share=0.0)
+    assert (had.claims[0].queue.name, had.claims[0].probability) == ("field/weeds", 1.0)
+
+
+async def test_a_benchmark_that_is_nothing_for_a_person_after_all_is_not_drawn_again() -> None:
+    both = {"field/weeds": 10, "field/weeds#benchmark": 2}
+    slots = FakeSlots(both, iter([SeenBeforeError(), SeenBeforeError(), None]))
+    await lease(slots, FakeDesk(benchmark=0.1), benchmark_share=0.2, uniform_share=0.0)
+    assert [claim.slot_id for claim in slots.claims[:2]] == ["s0", "s1"]
+    assert slots.claims[2].queue.name == "field/weeds"
 
 
 async def test_benchmarks_alone_are_no_work() -> None:

@@ -93,7 +93,7 @@ async def lease_next(
     if not isinstance(room, int):
         slots = room
     elif exam is not None:
-        slots = await examining.lease_exam(uow, held.desk, claim, found, labeler, exam, room, key)
+        slots = await examining.lease_exam(uow, held.desk, found, labeler, exam, room, key)
     else:
         slots = await leasing.lease_next(uow, held.desk, claim, found, labeler, room, key)
     views = await leasing.describe(uow, held.desk, held.shelf, found.project, slots)

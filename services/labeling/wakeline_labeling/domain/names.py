@@ -34,6 +34,11 @@ def slot_id(task: str, number: int) -> str:
     return f"{task}.{number}"
 
 
+def task_of(slot: str) -> str:
+    """The id of the task that a slot is of."""
+    return slot.partition(".")[0]
+
+
 def label_id(slot: str, round: int) -> str:
     """The id of the one label that a slot gets in a round."""
     return f"{slot}.{round}"
@@ -74,5 +79,19 @@ def exam_id(stage: str, person_id: str) -> str:
 
 
 def benchmark_queue(stage: str) -> str:
-    """The queue of a stage's benchmark slots."""
+    """The queue of a stage's benchmarks: slots that nobody leases, but gets one like them of."""
     return f"{stage}#benchmark"
+
+
+def own_queue(stage: str, person_id: str) -> str:
+    """The queue of a person's own slots of a stage's benchmarks: only asked what is in it."""
+    return f"{benchmark_queue(stage)}/{person_id}"
+
+
+def own_number(person_id: str) -> int:
+    """The number of a person's own slot of any benchmark, above all that tasks are opened with.
+
+    That two people share one is as likely as a collision of 48 bits; the second of them would
+    not be given the benchmarks that the first one had.
+    """
+    return 2**32 + int.from_bytes(hashlib.sha256(person_id.encode()).digest()[:6])

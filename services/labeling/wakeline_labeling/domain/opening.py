@@ -89,7 +89,7 @@ def benchmark_slot(
     excluded: Collection[str] = (),
     answer: Answer | None = None,
 ) -> Slot:
-    """A slot that scores whoever gets it; when it is submitted the next one is opened."""
+    """The slot that stands for a benchmark in its queue: each person gets one like it."""
     assigned = arms.Assignment("benchmark", 0.0)
     slot = _slot(stage, task, number, terms, assigned, siblings=number + 1, answer=answer)
     return slot.model_copy(
@@ -97,6 +97,47 @@ def benchmark_slot(
             "counts": False,
             "queue": names.benchmark_queue(stage.id),
             "excluded": tuple(sorted(excluded)),
+        }
+    )
+
+
+def own_slot(benchmark: Slot, person_id: str) -> Slot:
+    """A person's own slot of a benchmark, the same whenever it is asked for.
+
+    No list of those who have seen a benchmark is needed: its name says whether somebody has.
+    """
+    number = names.own_number(person_id)
+    return benchmark.model_copy(
+        update={
+            "id": names.slot_id(benchmark.task_id, number),
+            "number": number,
+            "siblings": 1,
+            "queue": names.own_queue(benchmark.stage_id, person_id),
+            "excluded": (),
+            "reserved": None,
+        }
+    )
+
+
+def stands_for_all(slot: Slot) -> bool:
+    """Whether a benchmark's slot is the one in the queue, and not a person's own."""
+    return slot.queue.endswith(names.benchmark_queue(slot.stage_id))
+
+
+def benchmark_after(slot: Slot) -> Slot:
+    """The slot that stands for a benchmark after one that the release before leased to somebody."""
+    number = slot.number + 1
+    return slot.model_copy(
+        update={
+            "id": names.slot_id(slot.task_id, number),
+            "number": number,
+            "siblings": number + 1,
+            "state": "queued",
+            "fence": 0,
+            "people": (),
+            "excluded": tuple(sorted({*slot.excluded, *slot.people})),
+            "drafts": (),
+            "lease": None,
         }
     )
 

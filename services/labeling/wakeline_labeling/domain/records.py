@@ -153,7 +153,8 @@ class Slot(Record):
     project_id: str
     stage_id: str
     queue: str
-    """``stage_id``, or ``stage_id#benchmark``: picked by a share of its own."""
+    """``stage_id``; ``stage_id#benchmark``, of which each person is given their own; or
+    ``stage_id#benchmark/<person>``, those."""
     asset: Asset
     focus_regions: tuple[Region, ...] = ()
     arm: Arm
@@ -189,7 +190,7 @@ class Slot(Record):
 
     @property
     def wanted(self) -> int:
-        """How many labels of its task count; a benchmark's slots are opened one by one."""
+        """How many labels of its task count; each person has a slot of their own of a benchmark."""
         return 1 if self.arm == "benchmark" else max(1, self.siblings - self.paired)
 
 

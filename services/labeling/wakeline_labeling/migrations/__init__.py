@@ -5,6 +5,7 @@ from wakeline_labeling.migrations import (
     m0002_counting,
     m0003_steering,
     m0004_exams,
+    m0005_benchmarks,
 )
 from wakeline_storage import Migration
 
@@ -13,4 +14,5 @@ MIGRATIONS = (
     Migration(2, "queues are counted from an index", m0002_counting.apply),
     Migration(3, "search for tasks, and actions on many", m0003_steering.apply),
     Migration(4, "exams", m0004_exams.apply),
+    Migration(5, "benchmarks that somebody has had", m0005_benchmarks.apply),
 )

@@ -179,6 +179,12 @@ class Desk(Protocol):
         """What is left of a queue's front, to be taken from; read again, by one for all, if it is
         used up or was read too long ago."""
 
+    async def standing(
+        self, queue: str, read: Callable[[], Awaitable[list[Waiting]]]
+    ) -> list[Waiting]:
+        """The slots that stand for benchmarks; read, by one for all, where that was too long
+        ago."""
+
     def leased(self, slot: Slot) -> None:
         """Remember a slot as its lease pinned it: it is the same until the lease ends."""
 

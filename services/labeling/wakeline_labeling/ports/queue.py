@@ -61,6 +61,23 @@ class Slots(Protocol):
     async def claim_all(self, claims: Sequence[Claim]) -> list[Slot | Exception | None]:
         """Lease the slots that claims name, each of them as ``claim_first`` does."""
 
+    async def waiting_for(self, claim: Claim) -> Slot | None:
+        """The slot that a claim names, if it waits and the person may have it."""
+
+    async def claim_own(self, claim: Claim, own: Slot) -> Slot:
+        """Lease a person's own slot of a benchmark, which is made if it is not there: one write.
+
+        Raises
+        ------
+        RequestRepeatedError
+            If the claim's request has leased another slot already.
+        SeenBeforeError
+            If the person has had this slot, or another one of the same task.
+        """
+
+    async def had_of(self, own_queue: str, person_id: str) -> set[str]:
+        """The tasks of the benchmarks that a person has had and may not have again."""
+
     async def requested(self, request: str) -> Slot | None:
         """The slot that a request has leased."""
 

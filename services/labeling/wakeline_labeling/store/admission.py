@@ -44,7 +44,8 @@ class MongoExams:
     async def count_held(self, stage_id: str, person_id: str) -> int:
         held = {
             "state": "leased",
-            "queue": names.benchmark_queue(stage_id),
+            "stage_id": stage_id,
+            "arm": "benchmark",
             "lease.person_id": person_id,
             "$expr": _LIVING,
         }

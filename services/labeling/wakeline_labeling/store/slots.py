@@ -23,6 +23,7 @@ IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 BY_ORDER, BY_DRAW = "queue_order", "queue_draws"
 """How a queue is sorted, and the indexes of ``migrations`` that serve it without a sort. They are
 named to MongoDB, which tries others from time to time: with a million slots that is felt."""
+OWN = "own_benchmarks"
 WITHDRAWN = "withdrawn:"
 """Before the name of the queue of a slot whose image is not to be had. No project is called so."""
 MOST_OPENED = 11
@@ -113,9 +114,34 @@ class MongoSlots:
         """Why a unique index forbids a claim."""
         if "request" in duplicate.get("keyPattern", {}):
             return RequestRepeatedError(claim.request)
+        if "_id" in duplicate.get("keyPattern", {}):
+            return SeenBeforeError(claim.slot_id)  # by their own slot of a benchmark
         task_id = duplicate["keyValue"]["task_id"]
         await self._exclude(task_id, claim.queue.labeler.person_id)
         return SeenBeforeError(task_id)
+
+    async def waiting_for(self, claim: Claim) -> Slot | None:
+        return maybe(Slot, await self._slots.find_one(_named(claim)))
+
+    async def claim_own(self, claim: Claim, own: Slot) -> Slot:
+        theirs = {"$ne": claim.queue.labeler.person_id}
+        here = {"_id": own.id, "state": "queued", "excluded": theirs}
+        # What a return or the end of its time has put back is leased as it is.
+        new = {"$eq": [{"$type": "$fence"}, "missing"]}
+        made = {"$replaceWith": {"$cond": [new, literal(document_of(own)), "$$ROOT"]}}
+        try:
+            row = await self._slots.find_one_and_update(here, [made, *_leased(claim)], upsert=True)
+        except DuplicateKeyError as error:
+            raise await self._refusal(claim, error.details or {}) from error
+        assert row is not None  # an upsert
+        return record_of(Slot, row)
+
+    async def had_of(self, own_queue: str, person_id: str) -> set[str]:
+        # With the arm: only so MongoDB sees that the partial index holds whatever it looks for.
+        theirs = {"arm": "benchmark", "queue": own_queue}
+        had = {"$or": [{"state": {"$ne": "queued"}}, {"excluded": person_id}]}
+        rows = await self._slots.find({**theirs, **had}, {"task_id": 1}, hint=OWN)
+        return {row["task_id"] for row in rows}
 
     async def requested(self, request: str) -> Slot | None:
         # With the type: only so MongoDB sees that the partial index holds whatever it looks for.

@@ -11,14 +11,12 @@ from wakeline_labeling.domain.errors import (
     SuspendedError,
 )
 from wakeline_labeling.domain.exams import Exam
-from wakeline_labeling.domain.queues import Claim, Labeler, Queue
+from wakeline_labeling.domain.queues import Claim, Labeler
 from wakeline_labeling.domain.records import Label, Slot, Stage
 from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, UnitOfWork
+from wakeline_labeling.usecases import benchmarking
 from wakeline_labeling.usecases.finding import stage_by_id
-from wakeline_labeling.usecases.leasing import ClaimNamed, request_name
-
-LOOKED_AT = 64
-"""Benchmark slots among which one is drawn."""
+from wakeline_labeling.usecases.leasing import request_name
 
 
 async def sitting_of(uow: UnitOfWork, stage: Stage, labeler: Labeler) -> Exam | None:
@@ -47,7 +45,6 @@ async def sitting_of(uow: UnitOfWork, stage: Stage, labeler: Labeler) -> Exam | 
 async def lease_exam(
     uow: UnitOfWork,
     desk: Desk,
-    claim_named: ClaimNamed,
     stage: Stage,
     labeler: Labeler,
     exam: Exam,
@@ -72,7 +69,7 @@ async def lease_exam(
     slots: list[Slot] = []
     for number in range(max(wanted, 0)):
         request = request_name(stage, labeler, f"{key}/{number}")
-        slot = await _lease_one(uow, desk, claim_named, stage, labeler, request)
+        slot = await _lease_one(uow, desk, stage, labeler, request)
         if slot is None:
             break
         slots.append(slot)
@@ -130,24 +127,23 @@ async def give_new_attempts(uow: UnitOfWork, stage: Stage, person_id: str) -> Ex
 async def _lease_one(
     uow: UnitOfWork,
     desk: Desk,
-    claim_named: ClaimNamed,
     stage: Stage,
     labeler: Labeler,
     request: str,
 ) -> Slot | None:
-    queue = Queue(names.benchmark_queue(stage.id), labeler)
+    queue = benchmarking.queue_of(stage, labeler)
     lasts = timedelta(minutes=stage.policy.lease_minutes)
-    while found := await uow.slots.candidates(queue, LOOKED_AT):
+    standing = await benchmarking.standing(uow, stage)
+    refused: set[str] = set()
+    while found := await benchmarking.unseen(uow, stage, labeler, standing, refused):
         drawn = found[int(desk.coin() * len(found))]
-        claim = Claim(queue, drawn.slot_id, 1 / len(found), lasts, request)
+        claim = Claim(queue, drawn, 1 / len(found), lasts, request)
         try:
-            slot = await claim_named(claim)
+            return await benchmarking.claim(uow, claim)
         except RequestRepeatedError:
             return await uow.slots.requested(request)
         except SeenBeforeError:
-            continue
-        if slot is not None:
-            return slot
+            refused.add(drawn)
     return None
 
 

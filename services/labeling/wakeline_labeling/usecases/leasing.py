@@ -6,17 +6,18 @@ hint, never a right.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.shapes import Annotation, Predicted
-from wakeline_labeling.domain import arms, names, selection
+from wakeline_labeling.domain import arms, selection
 from wakeline_labeling.domain.errors import NotAMemberError, NoTaskAvailableError
 from wakeline_labeling.domain.queues import Claim, Labeler, Queue
 from wakeline_labeling.domain.records import Lease, Pin, Project, Slot, Stage
 from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, Shelf, UnitOfWork
+from wakeline_labeling.usecases import benchmarking
 
 ATTEMPTS = 50
 """So often a pick that somebody else was quicker at is made again."""
@@ -24,8 +25,6 @@ CROWD = 32
 """Among so many of the first, at most, those pick who were not quick enough for the first."""
 FRONT = 64
 """So many of the first of a long queue are read at once."""
-LOOKED_AT = 64
-"""Benchmark slots among which one is drawn."""
 
 ClaimNamed = Callable[[Claim], Awaitable[Slot | None]]
 """Leases the slot that a claim names, perhaps together with other people's."""
@@ -134,16 +133,20 @@ async def _lease_one(
     labeler: Labeler,
     request: str,
 ) -> Slot | None:
+    refused: set[str] = set()
     for attempt in range(ATTEMPTS):
         crowd = min(2**attempt, CROWD)
-        claim = await _choose(uow, desk, stage, labeler, request, crowd)
+        claim = await _choose(uow, desk, stage, labeler, request, crowd, refused)
         if claim is None:
             break
         try:
+            if claim.queue.name != stage.id:
+                return await benchmarking.claim(uow, claim)
             slot = await (claim_named(claim) if claim.slot_id else uow.slots.claim_first(claim))
         except RequestRepeatedError:
             break
         except SeenBeforeError:
+            refused.add(claim.slot_id or "")
             continue
         if slot is not None:
             if slot.siblings > 1:
@@ -156,25 +159,29 @@ async def _lease_one(
 
 
 async def _choose(
-    uow: UnitOfWork, desk: Desk, stage: Stage, labeler: Labeler, request: str, crowd: int
+    uow: UnitOfWork,
+    desk: Desk,
+    stage: Stage,
+    labeler: Labeler,
+    request: str,
+    crowd: int,
+    refused: Collection[str],
 ) -> Claim | None:
     """The claim that chance and the queue's order say; None if nothing is there to claim."""
     lasts = timedelta(minutes=stage.policy.lease_minutes)
     chosen = await _choose_ordinary(uow, desk, stage, labeler, crowd)
     if chosen is None:
         return None  # benchmarks look like ordinary tasks only among ordinary tasks
-    share = stage.policy.benchmark_share
-    queue = Queue(names.benchmark_queue(stage.id), labeler)
-    if share and await _length(uow, desk, queue.name):
-        found = await uow.slots.candidates(queue, LOOKED_AT)
-        if found and desk.coin() < share:
-            drawn = found[int(desk.coin() * len(found))]
-            return Claim(queue, drawn.slot_id, share / len(found), lasts, request)
-        share = share if found else 0.0
-    else:
-        share = 0.0
+    share, found = stage.policy.benchmark_share, list[str]()
+    queue = benchmarking.queue_of(stage, labeler)
+    if share:
+        standing = await desk.standing(queue.name, lambda: benchmarking.standing(uow, stage))
+        found = await benchmarking.unseen(uow, stage, labeler, standing, refused)
+    if found and desk.coin() < share:
+        drawn = found[int(desk.coin() * len(found))]
+        return Claim(queue, drawn, share / len(found), lasts, request)
     slot_id, probability = chosen
-    ordinary = (1.0 - share) * probability
+    ordinary = (1.0 - share) * probability if found else probability
     return Claim(Queue(stage.id, labeler), slot_id, ordinary, lasts, request)
 
 

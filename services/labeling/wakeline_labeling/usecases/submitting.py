@@ -27,8 +27,6 @@ from wakeline_labeling.usecases import examining
 from wakeline_labeling.usecases.finding import project_of, stage_by_id
 from wakeline_labeling.usecases.holding import put_draft, why_dead
 from wakeline_labeling.usecases.leasing import shown
-from wakeline_labeling.usecases.opening import terms_of
-from wakeline_labeling.usecases.withdrawing import keep_withdrawn
 
 THREAD_ABOVE = 50
 """With more shapes, comparing them takes long enough to be kept off the event loop."""
@@ -157,7 +155,7 @@ async def _submit_one(uow: UnitOfWork, prepared: Prepared, slot: Slot | None) ->
     if prepared.person_id in slot.drafts:
         uow.drafts.delete(slot.id, prepared.person_id)
     if slot.arm == "benchmark":
-        await _open_next_benchmark(uow, slot, label)
+        await _measured(uow, slot, label)
     elif slot.counts and slot.paired:
         uow.slots.unhold(slot.task_id, seen_by=prepared.person_id)
     uow.emit(_completed(label, slot))
@@ -250,26 +248,12 @@ def _completed(label: Label, slot: Slot) -> LabelCompleted:
     )
 
 
-async def _open_next_benchmark(uow: UnitOfWork, slot: Slot, label: Label) -> None:
-    """A benchmark is never used up: the next person gets a slot of their own."""
-    task = await uow.tasks.get(slot.task_id)
+async def _measured(uow: UnitOfWork, slot: Slot, label: Label) -> None:
     stage = await stage_by_id(uow, slot.stage_id)
-    if task is None or stage is None:
-        return
-    await examining.hand_in(uow, stage, label)
-    slots = await uow.slots.of_task(slot.task_id)
-    seen = {person for each in slots for person in each.people}
-    uow.slots.add(
-        opening.benchmark_slot(
-            stage,
-            task,
-            slots[-1].number + 1,
-            await terms_of(uow, stage),
-            excluded=seen,
-            answer=slot.answer,
-        )
-    )
-    await keep_withdrawn(uow, [slot.asset.asset_id])
+    if stage is not None:
+        await examining.hand_in(uow, stage, label)
+    if opening.stands_for_all(slot):  # leased by the release before, which knew no own slots
+        uow.slots.add(opening.benchmark_after(slot))
 
 
 async def _finish_companion(uow: UnitOfWork, slot: Slot) -> None:
