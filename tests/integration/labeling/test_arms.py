@@ -9,6 +9,7 @@ from wakeline_testing.running import published
 
 from .conftest import Lab, asset, box
 from .test_reviewing import accepted, send
+from .test_steering import act
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
@@ -117,6 +118,28 @@ async def test_pairs_that_nobody_has_begun_are_drawn_as_arms_when_more_assets_co
     assert begun <= still <= touched
     assert len(await slots(lab, arm="control", counts=True)) > 3
     assert (await status(lab))["paired"] is False
+
+
+async def test_what_a_manager_said_of_a_task_outlives_its_pair(lab: Lab) -> None:
+    await lab.configure(**PAIRS | {"paired_below": 20})
+    cid = {"name": "Cid", "team_id": "botanists", "roles": ["labeler"]}
+    person = (await lab.manager.post("/v1/people", json=cid)).json()["person_id"]
+    await lab.ingest(range(10))
+    tasks = [row["_id"] async for row in lab.service.database["tasks"].find({})]
+    assert (await act(lab, "prioritise", tasks=tasks, priority=90))["changed"] == 10
+    assert (await act(lab, "reserve", tasks=tasks, person_id=person))["changed"] == 10
+
+    await lab.ingest(range(10, 24))
+
+    assert await slots(lab, paired=True) == []
+    found = await slots(lab, task_id={"$in": tasks})
+    assert {slot["reserved"]["person_id"] for slot in found} == {person}
+    held_out = {slot["task_id"] for slot in found if slot["arm"] == "holdout"}
+    assert 0 < len(held_out) < 10
+    rows = await lab.service.database["tasks"].find({"_id": {"$in": tasks}}).to_list()
+    for each in [*found, *rows]:
+        ahead = each.get("task_id", each["_id"]) in held_out
+        assert each["priority"] == 90 + 100 * ahead
 
 
 async def test_only_the_lowest_groups_stay_presumed_holdout_as_assets_come_one_by_one(

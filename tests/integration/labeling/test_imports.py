@@ -6,10 +6,11 @@ import orjson
 import pytest
 
 from wakeline_events.labeling import LabelCompleted
-from wakeline_events.review import LabelAccepted
+from wakeline_events.review import LabelAccepted, LabelRejected
 from wakeline_testing.running import published
 
 from .conftest import STAGE, Lab, asset, box
+from .test_steering import act
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 LABELS = "/v1/projects/field/stages/weeds/labels/lines"
@@ -132,3 +133,67 @@ async def test_what_people_or_benchmarks_have_is_left_alone(lab: Lab) -> None:
         "invalid-annotations",
         "invalid-item",
     )
+
+
+async def test_a_label_on_its_way_stays_when_its_image_becomes_a_benchmark(lab: Lab) -> None:
+    await lab.configure(predictors=[], benchmark_share=1.0)
+    await lab.ingest(range(2))
+    assert await send(lab, LABELS, line(0, box("a")), source="old", trusted=True) == (1, [])
+    assert await send(lab, BENCHMARKS, line(0, box("t"))) == (1, [])
+    found = (
+        await lab.service.database["slots"].find({"asset.asset_id": asset(0).asset_id}).to_list()
+    )
+    assert sorted((slot["number"], slot["arm"], slot["state"]) for slot in found) == [
+        (0, "holdout", "submitted"),
+        (1, "benchmark", "queued"),
+    ]
+    (lease,) = await lab.lease("ann")
+    assert lease["task_id"] == found[0]["task_id"]
+    assert (await lab.submit("ann", lease, box("mine"))).status_code == 201
+    await lab.service.settled()
+    first, scored = await completed(lab)
+    assert (first.arm, scored.arm) == ("holdout", "benchmark")
+    await accept(lab, first)
+    (task,) = await lab.service.database["tasks"].find({"_id": lease["task_id"]}).to_list()
+    assert (task["state"], task["accepted_label"]) == ("closed", first.label_id)
+
+
+async def test_a_label_on_its_way_stays_when_more_images_displace_its_holdout(lab: Lab) -> None:
+    await lab.configure(predictors=[], holdout_share=0.1)
+    await lab.ingest(range(4))
+    lines = [line(n, box("a")) for n in range(4)]
+    assert await send(lab, LABELS, *lines, source="old", trusted=True) == (4, [])
+    await lab.ingest(range(4, 40))
+    wanted = {"asset.asset_id": {"$in": [asset(n).asset_id for n in range(4)]}}
+    slots = await lab.service.database["slots"].find(wanted).to_list()
+    assert [(slot["state"], slot["round"]) for slot in slots] == [("submitted", 1)] * 4
+
+
+async def test_a_label_that_was_cancelled_on_its_way_is_made_anew(lab: Lab) -> None:
+    await lab.configure(predictors=[])
+    await lab.ingest(range(1))
+    assert await send(lab, LABELS, line(0, box("a")), source="old", trusted=True) == (1, [])
+    tasks = [row["_id"] async for row in lab.service.database["tasks"].find({})]
+    assert (await act(lab, "cancel", tasks=tasks))["changed"] == 1
+    for name in ("a", "b"):
+        sent = await send(lab, LABELS, line(0, box(name)), source="old", trusted=True)
+        assert sent == (0, [(1, "cancelled")])
+    assert (await lab.service.database["tasks"].find_one({}))["state"] == "cancelled"
+    assert (await act(lab, "reopen", tasks=tasks))["changed"] == 1
+    (lease,) = await lab.lease("ann")
+    assert lease["round"] == 2
+    assert (await lab.submit("ann", lease, box("mine"))).status_code == 201
+
+
+async def test_another_label_may_come_for_one_that_review_sent_back(lab: Lab) -> None:
+    await lab.configure(predictors=[])
+    await lab.ingest(range(1))
+    asked = {"source": "old", "trusted": True}
+    assert await send(lab, LABELS, line(0, box("a")), **asked) == (1, [])
+    (first,) = await completed(lab)
+    shared = set(LabelRejected.model_fields) & set(LabelCompleted.model_fields)
+    said = {name: getattr(first, name) for name in shared}
+    await lab.publisher.publish(LabelRejected(**said, reviewer_id="rae"))
+    await lab.service.settled()
+    assert await send(lab, LABELS, line(0, box("b")), **asked) == (1, [])
+    assert [one.round for one in await completed(lab)] == [1, 2]

@@ -177,3 +177,18 @@ async def test_many_tasks_are_steered_step_by_step(lab: Lab) -> None:
     assert [(one["action"], one["reason"]) for one in listed.json()["items"]] == [
         ("cancel", "wrong camera")
     ]
+
+
+async def test_a_benchmark_beside_a_task_is_leased_again_once_that_is_reopened(lab: Lab) -> None:
+    (task,) = (await prepared(lab, count=1, predictors=[])).values()
+    (lease,) = await lab.lease("ann")
+    await lab.submit("ann", lease, box("a"))
+    truth = {"asset_id": asset(0).asset_id, "annotations": [box("t")]}
+    await lab.manager.post("/v1/projects/field/stages/weeds/benchmarks", json={"items": [truth]})
+    for action in ("cancel", "reopen"):
+        assert (await act(lab, action, tasks=[task]))["changed"] == 1
+    rows = await lab.service.database["slots"].find({"task_id": task}, sort=[("_id", 1)]).to_list()
+    assert [(row["arm"], row["state"], row["round"]) for row in rows] == [
+        ("holdout", "queued", 2),
+        ("benchmark", "queued", 1),
+    ]

@@ -17,6 +17,11 @@ def priority_of(project_priority: int, *, holdout: bool) -> int:
     return project_priority + (HOLDOUT_AHEAD if holdout else 0)
 
 
+def plain_priority(priority: int, *, holdout: bool) -> int:
+    """The priority of a task without the step that hold-out tasks are ahead."""
+    return priority - (HOLDOUT_AHEAD if holdout else 0)
+
+
 def rank_of(order: Order, uncertainty: float | None, draw: float, opened_at: datetime) -> float:
     """The place below the priority; the lowest is next.
 

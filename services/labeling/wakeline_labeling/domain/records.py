@@ -12,6 +12,8 @@ from wakeline_events.shapes import AnnotationSet, PredictionSet
 
 SlotState = Literal["held", "queued", "leased", "submitted", "done"]
 """Held: waits for its task's first label. Submitted: waits for its verdict. Done: wants nothing."""
+WAITING: tuple[SlotState, ...] = ("queued", "held")
+"""States of a slot whose current round has no label yet, and no lease that is out."""
 Order = Literal["uncertainty", "random", "fifo"]
 Region = tuple[float, float, float, float]
 """A box ``(x_min, y_min, x_max, y_max)`` in pixels."""
@@ -187,6 +189,11 @@ class Slot(Record):
     rework_of: str | None = None
     """The rejected label that this round replaces."""
     lease: Lease | None = None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it was never leased nor labeled, by an import either: it may be decided anew."""
+        return not self.people and self.state in WAITING and self.round == 1
 
     @property
     def wanted(self) -> int:

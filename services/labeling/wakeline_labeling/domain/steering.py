@@ -94,7 +94,8 @@ def refusal(steering: Steering, task: Task, slots: list[Slot]) -> str | None:
         return "not-leased"
     if steering.kind == "reserve" and free_for(slots, steering.person_id or "") is None:
         return "not-free-for-this-person"
-    if steering.kind == "prioritise" and steering.priority == plain_priority(task):
+    plain = queueing.plain_priority(task.priority, holdout=task.holdout)
+    if steering.kind == "prioritise" and steering.priority == plain:
         return "has-this-priority"
     return None
 
@@ -105,13 +106,3 @@ def free_for(slots: list[Slot], person_id: str) -> Slot | None:
         return None
     free = (slot for slot in slots if slot.state == "queued" and person_id not in slot.excluded)
     return next(free, None)
-
-
-def plain_priority(task: Task) -> int:
-    """The priority of a task without the step that hold-out tasks are ahead."""
-    return task.priority - (queueing.HOLDOUT_AHEAD if task.holdout else 0)
-
-
-def has_label(slot: Slot) -> bool:
-    """Whether the current round of a slot has its label."""
-    return slot.lease is not None and slot.lease.submitted_at is not None

@@ -125,10 +125,13 @@ class Slots(Protocol):
         """Store a new slot."""
 
     def replace_untouched(self, slot: Slot) -> None:
-        """Store a changed slot that nobody has leased yet."""
+        """Store a slot that is decided anew, if it is ``Slot.untouched``."""
+
+    def replace_unleased(self, slot: Slot) -> None:
+        """Store a changed slot that no person ever leased; it may have been labeled elsewhere."""
 
     def remove_untouched(self, slot_id: str) -> None:
-        """Remove a slot, unless somebody has leased it."""
+        """Remove a slot, if it is ``Slot.untouched``."""
 
     def answer(self, task_id: str, answer: Answer) -> None:
         """Note what predictors say of a task, unless a later epoch has spoken."""

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from wakeline_labeling.domain.names import LeaseName, slot_id
 from wakeline_labeling.domain.queueing import UNKNOWN_RANK
 from wakeline_labeling.domain.queues import Claim, Queue, Waiting
-from wakeline_labeling.domain.records import Answer, Order, Reservation, Slot
+from wakeline_labeling.domain.records import WAITING, Answer, Order, Reservation, Slot
 from wakeline_labeling.domain.selection import Candidate, Stratum
 from wakeline_labeling.ports import RequestRepeatedError, SeenBeforeError
 from wakeline_labeling.store.documents import document_of, literal, maybe, record_of, records_of
@@ -28,7 +28,9 @@ WITHDRAWN = "withdrawn:"
 """Before the name of the queue of a slot whose image is not to be had. No project is called so."""
 MOST_OPENED = 11
 """Slots that a task is opened with at most: ten labels, and the second half of a pair."""
-UNTOUCHED = {"people.0": {"$exists": False}}
+UNLEASED = {"people.0": {"$exists": False}}
+UNTOUCHED = {**UNLEASED, "state": {"$in": WAITING}, "round": 1}
+"""What ``Slot.untouched`` says, to MongoDB."""
 
 
 class MongoSlots:
@@ -273,6 +275,9 @@ class MongoSlots:
 
     def replace_untouched(self, slot: Slot) -> None:
         self._slots.replace({"_id": slot.id, **UNTOUCHED}, document_of(slot))
+
+    def replace_unleased(self, slot: Slot) -> None:
+        self._slots.replace({"_id": slot.id, **UNLEASED}, document_of(slot))
 
     def remove_untouched(self, slot_id: str) -> None:
         self._slots.delete({"_id": slot_id, **UNTOUCHED})

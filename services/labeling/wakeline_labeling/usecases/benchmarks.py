@@ -70,8 +70,8 @@ async def check(
 async def put(uow: UnitOfWork, stage: Stage, checked: Sequence[Checked]) -> None:
     """Set trusted labels; setting an equal one again changes nothing.
 
-    What nobody has begun becomes a benchmark task; a lease that is out goes on as it was, and
-    the asset scores people beside it.
+    What nobody has begun becomes a benchmark task; a lease that is out, or an imported label on
+    its way to review, goes on as it was, and the asset scores people beside it.
     """
     ids = [names.benchmark_id(stage.id, item.asset.asset_id) for item in checked]
     before = await uow.benchmarks.many(ids)
@@ -113,7 +113,7 @@ async def _open(
         store_opened(uow, opening.open_task(stage, asset, terms, benchmark=True))
         return
     slots = await uow.slots.of_task(task.id)
-    if task.state == "open" and not any(slot.people for slot in slots):
+    if task.state == "open" and all(slot.untouched for slot in slots):
         again = opening.open_task(
             stage,
             asset,

@@ -111,17 +111,18 @@ async def put(
     for position, (task_id, each) in enumerate(zip(ids, checked, strict=True)):
         task, found = tasks[task_id], slots[task_id]
         before = labels.get(names.label_id(found[0].id, found[0].round))
-        if before is not None and before.digest == each.digest and _is_import(before):
+        same = before is not None and before.digest == each.digest and _is_import(before)
+        if same and task.state != "cancelled":
             continue
         is_benchmark = names.benchmark_id(stage.id, each.asset.asset_id) in trusted
         if refusal := _why_not(task, found, before, source, is_benchmark=is_benchmark):
             refused[position] = refusal
             continue
-        round = before.round + 1 if before is not None else 1
+        round = found[0].round + (before is not None)
         slot = found[0].model_copy(
             update={"state": "submitted", "counts": True, "paired": False, "round": round}
         )
-        uow.slots.replace_untouched(slot)
+        uow.slots.replace_unleased(slot)
         for other in found[1:]:
             uow.slots.remove_untouched(other.id)
         uow.tasks.replace(task.model_copy(update={"paired": False, "state": "open"}))
@@ -142,6 +143,8 @@ def _why_not(
     if is_benchmark:
         detail = "it has a trusted label, which scores people and is never trained on"
         return Refused(asset_id, "is-benchmark", detail)
+    if task.state == "cancelled":
+        return Refused(asset_id, "cancelled", "its task was cancelled: reopen it first")
     if any(slot.people for slot in slots):
         return Refused(asset_id, "people-were-first", "somebody has begun to label it here")
     if before is not None and not _is_import(before):

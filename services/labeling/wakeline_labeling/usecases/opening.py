@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from wakeline_events.base import Asset
 from wakeline_events.labeling import TaskOpened
 from wakeline_geometry.bounds import extent
-from wakeline_labeling.domain import holdout, names, opening
+from wakeline_labeling.domain import holdout, names, opening, queueing
 from wakeline_labeling.domain.opening import Opened, Terms
 from wakeline_labeling.domain.records import Region, Stage, StageState, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
@@ -158,19 +158,23 @@ async def _note_terms(uow: UnitOfWork, stage: Stage, terms: Terms) -> None:
 
 
 async def _open_again(uow: UnitOfWork, stage: Stage, task: Task, terms: Terms) -> None:
-    slots = await uow.slots.of_task(task.id)
-    if task.state != "open" or task.arm == "benchmark" or any(slot.people for slot in slots):
+    """Decide an untouched task anew, but for what a manager said of it."""
+    slots = {slot.id: slot for slot in await uow.slots.of_task(task.id)}
+    touched = not all(slot.untouched for slot in slots.values())
+    if task.state != "open" or task.arm == "benchmark" or touched:
         return
     terms = terms._replace(now=task.opened_at)
-    heard = slots[0].answer if slots[0].answer.epoch >= 0 else None
+    answer = slots[names.slot_id(task.id, 0)].answer
+    heard = answer if answer.epoch >= 0 else None
     again = opening.open_task(stage, task.asset, terms, regions=task.focus_regions, answer=heard)
-    uow.tasks.replace(again.task)
-    kept = {slot.id for slot in again.slots}
+    plain = queueing.plain_priority(task.priority, holdout=task.holdout)
+    said = {"priority": queueing.priority_of(plain, holdout=again.task.holdout)}
+    uow.tasks.replace(again.task.model_copy(update=said))
     for slot in again.slots:
-        if any(slot.id == old.id for old in slots):
-            uow.slots.replace_untouched(slot)
+        old = slots.pop(slot.id, None)
+        if old is None:
+            uow.slots.add(slot.model_copy(update=said))
         else:
-            uow.slots.add(slot)
-    for old in slots:
-        if old.id not in kept:
-            uow.slots.remove_untouched(old.id)
+            uow.slots.replace_untouched(slot.model_copy(update={**said, "reserved": old.reserved}))
+    for slot_id in slots:
+        uow.slots.remove_untouched(slot_id)

@@ -1,7 +1,7 @@
 """Finds tasks for managers, and does with many of them what a manager says."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wakeline_events.labeling import LeaseEnded, TaskClosed, TaskOpened
 from wakeline_labeling.domain import names, queueing, steering
@@ -100,6 +100,7 @@ async def _check(uow: UnitOfWork, wanted: Steering) -> None:
 
 async def _steer(uow: UnitOfWork, action: Action, tasks: Sequence[Task], after: str) -> Action:
     slots = await uow.search.slots_of([task.id for task in tasks])
+    labeled = await _labeled(uow, slots) if action.steering.kind == "reopen" else set()
     changed, unchanged = 0, Counter[str]()
     for task in tasks:
         refusal = steering.refusal(action.steering, task, slots[task.id])
@@ -107,11 +108,25 @@ async def _steer(uow: UnitOfWork, action: Action, tasks: Sequence[Task], after: 
             unchanged[refusal] += 1
             continue
         changed += 1
-        _steer_one(uow, action.steering, task, slots[task.id])
+        _steer_one(uow, action.steering, task, slots[task.id], labeled)
     return action.with_step(changed, dict(unchanged), after)
 
 
-def _steer_one(uow: UnitOfWork, wanted: Steering, task: Task, slots: list[Slot]) -> None:
+async def _labeled(uow: UnitOfWork, slots: Mapping[str, Sequence[Slot]]) -> set[str]:
+    """Slots whose current round has its label, whoever made it."""
+    current = [
+        names.label_id(slot.id, slot.round) for of_task in slots.values() for slot in of_task
+    ]
+    return {label.slot_id for label in (await uow.labels.many(current)).values()}
+
+
+def _steer_one(
+    uow: UnitOfWork,
+    wanted: Steering,
+    task: Task,
+    slots: list[Slot],
+    labeled: set[str],
+) -> None:
     match wanted.kind:
         case "prioritise":
             assert wanted.priority is not None
@@ -136,7 +151,7 @@ def _steer_one(uow: UnitOfWork, wanted: Steering, task: Task, slots: list[Slot])
                 )
             )
         case "reopen":
-            _reopen(uow, task, slots)
+            _reopen(uow, task, slots, labeled)
 
 
 def _end_leases(uow: UnitOfWork, slots: Sequence[Slot], state: str) -> None:
@@ -161,14 +176,14 @@ def _end_leases(uow: UnitOfWork, slots: Sequence[Slot], state: str) -> None:
         )
 
 
-def _reopen(uow: UnitOfWork, task: Task, slots: Sequence[Slot]) -> None:
+def _reopen(uow: UnitOfWork, task: Task, slots: Sequence[Slot], labeled: set[str]) -> None:
     """Queue a cancelled task again; a label that was cancelled with it is made anew."""
     uow.steering.reopen(task.id)
     for slot in slots:
-        if slot.counts:
-            uow.steering.queue_again(slot, "queued", slot.round + steering.has_label(slot))
-        elif not steering.has_label(slot):
-            uow.steering.queue_again(slot, "held", slot.round)
+        companion = not slot.counts and slot.arm != "benchmark"
+        if slot.counts or slot.id not in labeled:
+            state = "held" if companion else "queued"
+            uow.steering.queue_again(slot, state, slot.round + (slot.id in labeled))
     uow.emit(
         TaskOpened(
             asset_id=task.asset.asset_id,
