@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -86,6 +86,11 @@ class HandlerFailedError(Exception):
         return f"{type(self.cause).__name__}: {self.cause}"[:2_000]
 
 
+class TooManyParkedError(Exception):
+    """Of a batch's streams more is parked than is handled together, and a snapshot that one of
+    them may begin with would pass some of that by for ever."""
+
+
 class Processor:
     """Takes in events on behalf of one service."""
 
@@ -128,7 +133,9 @@ class Processor:
         try:
             await self._in_one_transaction(events)
             self._most = min(self._most + self._most // 16 + 1, BATCH)
-        except (HandlerFailedError, PyMongoError) as error:
+        except (HandlerFailedError, TooManyParkedError, PyMongoError) as error:
+            if isinstance(error, TooManyParkedError) and len(events) == 1:
+                return await self._begin(events[0])
             if isinstance(error, PyMongoError):
                 if not _is_a_conflict(error):
                     raise
@@ -140,6 +147,18 @@ class Processor:
             await self._together(events[:middle])
             await self._together(events[middle:])
         return None
+
+    async def _begin(self, snapshot: Envelope) -> None:
+        """More is parked of a stream than is handled together: it begins with the first of that.
+
+        From there it goes on in sequence, as every stream that has begun: here up to the snapshot
+        or for a page, and then with each sweep.
+        """
+        parked = self._stores.open(None).collection("parked")
+        first = await parked.find_one({"stream": snapshot.stream}, sort=[("sequence", 1)])
+        if first is not None:
+            await self._together([replace(from_document(first), snapshot=True)])
+        await self._together([snapshot])
 
     async def _alone(self, event: Envelope) -> None:
         while True:
@@ -179,11 +198,15 @@ class Processor:
         failed = {row["_id"] for row in held if row["reason"] != "early"}
         # A stream whose first event is still here has begun: no snapshot may pass that by.
         at = {row["stream"]: 0 for row in held if row["_id"] in failed} | at
-        waiting_in_line = [from_document(row) for row in held if row["_id"] not in failed]
+        begins = [event for event in events if event.snapshot and event.stream not in at]
+        if len(held) == PARKED_PAGE and any(e.sequence > held[-1]["sequence"] for e in begins):
+            raise TooManyParkedError
         known_rows = {row["_id"] for row in held}
-        split = ordering.split(
-            [*waiting_in_line, *(e for e in events if e.row_id not in known_rows)], at
-        )
+        parked_begins = {event.row_id for event in begins} & known_rows
+        aside = failed | parked_begins
+        waiting_in_line = [from_document(row) for row in held if row["_id"] not in aside]
+        news = (e for e in events if e.row_id not in known_rows or e.row_id in parked_begins)
+        split = ordering.split([*waiting_in_line, *news], at)
         await self._read_ahead(uow, split.fresh)
         for event in split.fresh:
             await self._handle(uow, event)
@@ -192,6 +215,9 @@ class Processor:
         for event in split.early:
             if event.row_id not in known_rows:
                 self._park_early(uow, event)
+        for event in split.duplicates if known_rows else ():
+            if event.row_id in known_rows and event.sequence <= at.get(event.stream, 0):
+                parked.delete({"_id": event.row_id})
         move_on(marks, split.marks, {row["_id"]: int(row["sequence"]) for row in rows})
         await self._drain_waiting(uow)
         return split
@@ -278,7 +304,9 @@ class Processor:
     def _park_early(self, uow: UnitOfWork[Any], event: Envelope) -> None:
         metrics.handled_events_total.labels(event.type, "parked").inc()
         row = event.document() | {"reason": "early", "since": uow.now, "tries": 0}
-        uow.collection("parked").replace({"_id": row["_id"]}, row, upsert=True)
+        row_id = row.pop("_id")
+        # It may be there, beyond the page: then it keeps its age, and what became of it.
+        uow.collection("parked").update({"_id": row_id}, {"$setOnInsert": row}, upsert=True)
 
     async def _set_aside(self, failure: HandlerFailedError) -> None:
         """Put a failed event aside: tried again a few times, then dead, with its cause.
@@ -331,7 +359,8 @@ class Processor:
             {"reason": "failed", "next_try": {"$lte": uow.now}}, sort=[("next_try", 1)], limit=100
         )
         heads = await self._released(uow)
-        newer = await self._each("parked", [*due, *heads], self._retry)
+        newer = await self._each("parked", due, self._retry)
+        newer += await self._each("parked", heads, self._release)
         full = True
         while full:  # what waits again is not due again before uow.now
             waiting = await uow.collection("waiting").find(
@@ -399,32 +428,44 @@ class Processor:
             ]
         )
 
+    async def _release(self, row: dict[str, Any]) -> None:
+        """Handle a parked event whose turn has come and those behind it; if that fails, itself."""
+        try:
+            return await self._in_one_transaction([from_document(row)])
+        except (HandlerFailedError, PyMongoError) as error:
+            if isinstance(error, PyMongoError) and not _is_a_conflict(error):
+                raise
+        await self._retry(row)
+
     async def _retry(self, parked_row: dict[str, Any]) -> None:
-        """Handle a parked event if it is next in line, and what it released with it."""
+        """Handle a parked event if it is next in line."""
         event = from_document(parked_row)
 
-        async def body(session: AsyncClientSession) -> None:
+        async def body(session: AsyncClientSession) -> str | None:
             uow = self._stores.open(session)
             uow.careful = True
             parked, marks = uow.collection("parked"), uow.collection("marks")
             row = await marks.find_one({"_id": event.stream})
             at = int(row["sequence"]) if row else 0
-            if await parked.find_one({"_id": event.row_id}) is None:
-                return
+            if await parked.find_one({"_id": event.row_id}) is None or event.sequence > at + 1:
+                return None
             if event.sequence == at + 1:
                 await self._handle(uow, event)
                 marks.update(
                     {"_id": event.stream}, {"$set": {"sequence": event.sequence}}, upsert=True
                 )
-            if event.sequence <= at + 1:
-                parked.delete({"_id": event.row_id})
+            parked.delete({"_id": event.row_id})
             await self._drain_waiting(uow)
             await uow.write()
+            return "handled" if event.sequence == at + 1 else "duplicate"
 
         try:
-            await self._stores.transactions.run(body)
+            outcome = await self._stores.transactions.run(body)
         except HandlerFailedError as failure:
             await self._set_aside(failure)
+        else:
+            if outcome is not None:
+                metrics.handled_events_total.labels(event.type, outcome).inc()
 
     async def _retry_waiting(self, row: dict[str, Any]) -> None:
         """Try a waiting event again, and all that wait for the same; if that fails, a few."""
