@@ -19,6 +19,7 @@ from wakeline_ingest import usecases
 from wakeline_ingest.domain.errors import (
     ArchiveError,
     AssetDiffersError,
+    CopyLostError,
     FileRefusedError,
     StagedFileError,
     TableError,
@@ -27,7 +28,7 @@ from wakeline_ingest.domain.errors import (
 )
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.uploads import UploadRecord
-from wakeline_ingest.importing import staging
+from wakeline_ingest.importing import references, staging
 from wakeline_ingest.importing.fetching import import_urls
 from wakeline_ingest.importing.reading import arrival_of, place_for_file
 from wakeline_ingest.importing.sync import Sync
@@ -66,7 +67,18 @@ async def group(lease: Lease) -> None:
             placed = True
 
 
+@jobs.on(usecases.REFER_JOB, batch=BATCH, lease=timedelta(seconds=60), attempts=5)
+async def refer(lease: Lease) -> None:
+    """Write references as the records say; nobody else does. A job's id is its asset."""
+    asset_ids = [job.id for job in lease.jobs]
+    while not lease.finished:
+        places = await references.write(lease.resources, lease.read(), asset_ids)
+        with suppress(CopyLostError):
+            await lease.finish(partial(syncing.refer, places=places))
+
+
 @jobs.on_failed(usecases.GROUP_JOB)
+@jobs.on_failed(usecases.REFER_JOB)
 async def try_again_later(job: Job, _: Exception, uow: MongoIngestUnitOfWork) -> None:
     """Never give an asset up: its image is stored, and would wait for a group for ever."""
     uow.collection("jobs").delete({"_id": job.row_id})

@@ -111,7 +111,7 @@ class UnknownImportError(Exception):
 
 
 class CopyLostError(Exception):
-    """Another sync has gained or lost a copy of these bytes meanwhile: look again."""
+    """A sync has lost a copy of these bytes meanwhile: look again."""
 
     code: ClassVar[str] = "copy-lost"
 

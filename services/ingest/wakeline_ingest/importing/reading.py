@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -43,8 +43,8 @@ async def checked_and_stored(
     image: SentFile,
     declared: Declared,
     now: datetime,
-    reference: bytes | None = None,
-    parts: Mapping[str, SentFile] | None = None,
+    *,
+    by_reference: bool = False,
 ) -> usecases.Arrival:
     """Check an image and put what belongs to it in place.
 
@@ -54,9 +54,9 @@ async def checked_and_stored(
         If it cannot become an asset.
     """
     async with resources.checking:
-        found = await asyncio.to_thread(check, image, parts or {}, "stored", resources.policy)
+        found = await asyncio.to_thread(check, image, {}, "stored", resources.policy)
     return await usecases.store_bytes(
-        resources.depot, dataset_id, image, parts or {}, declared, found, now, reference
+        resources.depot, dataset_id, image, {}, declared, found, now, by_reference
     )
 
 

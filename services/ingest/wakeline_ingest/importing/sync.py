@@ -4,22 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from wakeline_blobs import BlobChangedError, BlobInfo, BlobMissingError, Reference, SourceBucket
-from wakeline_events.base import AssetId
+from wakeline_blobs import BlobChangedError, BlobInfo, BlobMissingError, SourceBucket
 from wakeline_ingest.domain.errors import FileRefusedError
 from wakeline_ingest.domain.imports import ImportRecord
-from wakeline_ingest.domain.records import Declared, asset_id_of, reference_key
+from wakeline_ingest.domain.records import Declared, asset_id_of
 from wakeline_ingest.domain.sources import (
     Known,
     Listed,
-    Place,
     SourceRecord,
     group_of,
     has_changed,
     is_image_key,
     may_end,
     name_of,
-    object_id_of,
 )
 from wakeline_ingest.importing.reading import checked_and_stored, hashed, place_for_file
 from wakeline_ingest.ports import SentFile
@@ -33,7 +30,6 @@ CHUNK = 100
 """Objects between two checkpoints: what a process that dies has to read again at most."""
 MOST_CHARACTERS = 400
 """Of a file name."""
-JSON = "application/json"
 READS = 8
 """Objects that are fetched at the same time."""
 
@@ -86,7 +82,6 @@ class Sync:
         known = await self._lease.read().sources.known(self._source, [one.key for one in chunk])
         fresh = [one for one in chunk if has_changed(one, known.get(one.key))]
         found = await asyncio.gather(*(self._met(one, known.get(one.key)) for one in fresh))
-        found = await self._with_places(found)
         read = {one.key for one in fresh}
         same = [one.key for one in chunk if one.key not in read]
 
@@ -125,10 +120,7 @@ class Sync:
         dataset_id = self._source.dataset_id
         asset_id = asset_id_of(dataset_id, image.digest)
         there = await self._lease.read().assets.get(asset_id)
-        place = self._place(listed)
         if there is not None:
-            if there.by_reference:
-                await self._point(asset_id, place)
             return Arrival(there, None)
         name = name_of(self._source, listed.key)[-MOST_CHARACTERS:]
         declared = Declared(name, group_of(self._source, listed.key))
@@ -138,7 +130,7 @@ class Sync:
             image,
             declared,
             self._lease.read().now,
-            None if self._source.copy else _reference(place, asset_id),
+            by_reference=not self._source.copy,
         )
 
     async def _look_for(self, missed: Sequence[Known]) -> None:
@@ -149,7 +141,6 @@ class Sync:
             for one, found in zip(missed, there, strict=True)
             if not found
         ]
-        gone = await self._with_places(gone)
 
         async def store(uow: MongoIngestUnitOfWork) -> None:
             counts = await syncing.lose(uow, self._source, self._import_id, gone)
@@ -161,56 +152,6 @@ class Sync:
     async def _is_there(self, key: str) -> bool:
         async with self._reading:
             return await self._resources.blobs.exists(self._bucket, key)
-
-    async def _with_places(self, found: Sequence[Met]) -> list[Met]:
-        """Say of assets that are left where else they are to be had, and point to there."""
-        here = {
-            each.arrival.asset.asset_id: self._place(each.listed)
-            for each in found
-            if each.arrival is not None
-        }
-        moving = [object_id_of(self._source.row_id, each.listed.key) for each in found]
-        placed = []
-        for each in found:
-            place = None
-            if each.was is not None and not _stays(each):
-                place = here.get(each.was)
-                place = place or await self._lease.read().sources.elsewhere(each.was, moving)
-                if place is not None:
-                    await self._point(each.was, place)
-            placed.append(replace(each, elsewhere=place))
-        return placed
-
-    def _place(self, listed: Listed) -> Place:
-        object_id = object_id_of(self._source.row_id, listed.key)
-        return Place(object_id, self._source.bucket, listed.key, listed.etag, listed.size)
-
-    async def _point(self, asset_id: AssetId, place: Place) -> None:
-        """Let an asset's reference lead to a place, whatever it led to before."""
-        await self._resources.depot.put(_reference_key(asset_id), _reference(place, asset_id), JSON)
-
-
-def _stays(met: Met) -> bool:
-    return met.arrival is not None and met.arrival.asset.asset_id == met.was
-
-
-def _reference_key(asset_id: AssetId) -> str:
-    dataset_id, _, digest = asset_id.rpartition(":")
-    return reference_key(dataset_id, digest)
-
-
-def _reference(place: Place, asset_id: AssetId) -> bytes:
-    return (
-        Reference(
-            bucket=place.bucket,
-            key=place.key,
-            etag=place.etag,
-            digest=asset_id.rpartition(":")[2],
-            bytes=place.size,
-        )
-        .model_dump_json()
-        .encode()
-    )
 
 
 def _listed(info: BlobInfo) -> Listed:

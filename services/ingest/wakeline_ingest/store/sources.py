@@ -76,16 +76,18 @@ class MongoSources:
         )
         return [_known(row) for row in rows]
 
-    async def elsewhere(self, asset_id: AssetId, but: Sequence[str]) -> Place | None:
-        """Another object than these with the bytes of an asset."""
-        row = await self._objects.find_one(
-            {"asset_id": asset_id, "state": "asset", "_id": {"$nin": list(but)}}, sort=[("_id", 1)]
+    async def places(self, asset_id: AssetId, limit: int) -> list[Place]:
+        """Where the bytes of an asset are, as far as syncs know."""
+        rows = await self._objects.find(
+            {"asset_id": asset_id, "state": "asset"}, sort=[("_id", 1)], limit=limit
         )
-        if row is None:
-            return None
-        source = await self._sources.find_one({"_id": row["source"]}, {"bucket": 1})
-        assert source is not None  # sources stay
-        return Place(row["_id"], source["bucket"], row["key"], row["etag"], row["size"])
+        names = {row["source"] for row in rows}
+        sources = await self._sources.find({"_id": {"$in": sorted(names)}}, {"bucket": 1})
+        buckets = {source["_id"]: source["bucket"] for source in sources}
+        return [
+            Place(row["_id"], buckets[row["source"]], row["key"], row["etag"], row["size"])
+            for row in rows
+        ]
 
     async def holds(self, place: Place, asset_id: AssetId) -> bool:
         """Whether an asset's bytes are still in this place, as far as syncs know."""

@@ -3,6 +3,7 @@
 from wakeline_ingest.usecases.placing import Plan, Prints, place, plan_groups
 from wakeline_ingest.usecases.receiving import (
     GROUP_JOB,
+    REFER_JOB,
     Arrival,
     again,
     content_type,
@@ -15,6 +16,7 @@ from wakeline_ingest.usecases.receiving import (
 
 __all__ = [
     "GROUP_JOB",
+    "REFER_JOB",
     "Arrival",
     "Plan",
     "Prints",

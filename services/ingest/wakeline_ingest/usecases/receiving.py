@@ -23,6 +23,7 @@ from wakeline_ingest.domain.records import (
 from wakeline_ingest.ports import Depot, IngestUnitOfWork, Preview, Refusal, SentFile
 
 GROUP_JOB = "group"
+REFER_JOB = "refer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ async def store_bytes(
     declared: Declared,
     checked: Checked,
     now: datetime,
-    reference: bytes | None = None,
+    by_reference: bool = False,
 ) -> Arrival:
     """Put the bytes where they stay, before anything says that they are there.
 
@@ -77,15 +78,14 @@ async def store_bytes(
 
     Parameters
     ----------
-    reference : says where the image's bytes stay, where they are not to be copied
+    by_reference : whether the image's bytes stay where they are, and are not to be copied
     """
     facts, digest = checked.facts, image.digest
-    if reference is None:
+    if by_reference:
+        key = records.reference_key(dataset_id, digest)
+    else:
         key = records.image_key(dataset_id, digest)
         await depot.put_file(key, image.path, content_type(facts.format))
-    else:
-        key = records.reference_key(dataset_id, digest)
-        await depot.put(key, reference, "application/json")
     stored: dict[str, StoredPart] = {}
     for name, sent in parts.items():
         part = StoredPart(records.part_key(dataset_id, digest, name, sent.digest), sent.digest)

@@ -1,7 +1,7 @@
 """Sources: what a sync makes of the objects that a listing, and then their bytes, showed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wakeline_events.base import AssetId, DatasetId
@@ -20,10 +20,9 @@ from wakeline_ingest.domain.sources import (
     Place,
     SourceRecord,
     name_of,
-    object_id_of,
 )
 from wakeline_ingest.ports import IngestUnitOfWork
-from wakeline_ingest.usecases.receiving import GROUP_JOB, Arrival, require_known
+from wakeline_ingest.usecases.receiving import GROUP_JOB, REFER_JOB, Arrival, require_known
 
 SYNC_JOB = "sync"
 
@@ -39,8 +38,6 @@ class Met:
     code: str | None = None
     message: str | None = None
     """Why it cannot be an asset."""
-    elsewhere: Place | None = None
-    """Where the asset that it was is to be had now; its reference says so already."""
 
     @property
     def was(self) -> AssetId | None:
@@ -104,47 +101,36 @@ async def begin_sync(
 async def register(
     uow: IngestUnitOfWork, source: SourceRecord, import_id: str, found: Sequence[Met]
 ) -> Counter[Outcome]:
-    """Write down what became of objects that were read.
-
-    Raises
-    ------
-    CopyLostError
-        If another sync has gained or lost a copy of one of these assets meanwhile.
-    """
+    """Write down what became of objects that were read."""
     arrivals = [each.arrival for each in found if each.arrival is not None]
     there = await uow.assets.several(arrival.asset.asset_id for arrival in arrivals)
     counts: Counter[Outcome] = Counter()
-    left: list[tuple[Met, AssetId | None]] = []
+    left: list[tuple[AssetId, AssetId | None]] = []
     for each in found:
         line = _registered(uow, source, each, there)
         if each.arrival is not None:
             there.setdefault(each.arrival.asset.asset_id, each.arrival.asset)
         if each.was is not None and each.was != line.asset_id:
-            left.append((each, line.asset_id))
+            left.append((each.was, line.asset_id))
         counts[line.outcome] += 1
         if line.outcome != "unchanged":
             uow.imports.report(import_id, line)
-    for each, successor in left:  # once it is written where the others lie
-        await _left(uow, source, each, successor)
+    for asset_id, successor in left:  # once it is written where the others lie
+        await _left(uow, asset_id, successor)
     return counts
 
 
 async def lose(
     uow: IngestUnitOfWork, source: SourceRecord, import_id: str, missing: Sequence[Met]
 ) -> Counter[Outcome]:
-    """Write down that objects are there no more.
-
-    Raises
-    ------
-    CopyLostError
-        As for ``register``.
-    """
+    """Write down that objects are there no more."""
     counts: Counter[Outcome] = Counter()
     for each in missing:
         uow.sources.lost(source, each.listed.key)
+    for each in missing:
         if each.was is None:
             continue  # it had been refused
-        moved = await _left(uow, source, each, None)
+        moved = await _left(uow, each.was, None)
         outcome: Outcome = "moved" if moved else "gone"
         counts[outcome] += 1
         name = name_of(source, each.listed.key)
@@ -164,36 +150,28 @@ def _registered(
     if asset.asset_id not in there:
         assert met.arrival.preview is not None  # it was new when it was read, and none leaves
         uow.assets.add(asset, met.arrival.preview)
-        uow.enqueue(GROUP_JOB, asset.asset_id, {})
+        uow.enqueue(REFER_JOB if asset.by_reference else GROUP_JOB, asset.asset_id, {})
         return Line(name, "changed" if met.was else "new", asset.asset_id, met.was)
-    there[asset.asset_id] = _stay(uow, there[asset.asset_id])
+    known = there[asset.asset_id]
+    if known.by_reference:
+        _touch(uow, known)
+        if met.was == known.asset_id or known.presence != "here":
+            uow.enqueue(REFER_JOB, known.asset_id, {})
     if met.was == asset.asset_id:
         return Line(name, "unchanged", asset.asset_id)
     return Line(name, "changed" if met.was else "duplicate", asset.asset_id, met.was)
 
 
-async def _left(
-    uow: IngestUnitOfWork, source: SourceRecord, met: Met, successor: AssetId | None
-) -> bool:
+async def _left(uow: IngestUnitOfWork, asset_id: AssetId, successor: AssetId | None) -> bool:
     """An object is not the asset any more that it was; say whether that is still to be had."""
-    assert met.was is not None
-    asset = await uow.assets.get(met.was)
+    asset = await uow.assets.get(asset_id)
     assert asset is not None  # nothing ever leaves a dataset
     if not asset.by_reference:
         return True
-    if met.elsewhere is None:
-        own = object_id_of(source.row_id, met.listed.key)
-        if await uow.sources.elsewhere(met.was, [own]):
-            raise CopyLostError(f"another copy of {met.was} has come")
-        _leave(uow, asset, successor)
-        return False
-    if not await uow.sources.holds(met.elsewhere, met.was):
-        raise CopyLostError(f"another copy of {met.was} has gone")
-    _stay(uow, asset)
-    return True
-
-
-def _leave(uow: IngestUnitOfWork, asset: AssetRecord, successor: AssetId | None) -> None:
+    if await uow.sources.places(asset_id, 1):
+        _touch(uow, asset)
+        uow.enqueue(REFER_JOB, asset_id, {})
+        return True
     left = replace(
         asset,
         presence="superseded" if successor else "gone",
@@ -204,15 +182,37 @@ def _leave(uow: IngestUnitOfWork, asset: AssetRecord, successor: AssetId | None)
     known = (asset.presence, asset.superseded_by) == (left.presence, left.superseded_by)
     if asset.state == "ingested" and not known:  # else nobody has heard of it: `place` says both
         uow.emit(records.withdrawn(left))
+    return False
 
 
-def _stay(uow: IngestUnitOfWork, asset: AssetRecord) -> AssetRecord:
-    """Always a write: of two syncs that each lose a copy, one then sees what the other did."""
-    here = replace(asset, presence="here", absent_since=None, superseded_by=None)
-    uow.assets.put_presence(here)
-    if asset.state == "ingested" and asset.presence != "here":
-        uow.emit(AssetRestored(asset_id=asset.asset_id))
-    return here
+def _touch(uow: IngestUnitOfWork, asset: AssetRecord) -> None:
+    """Write to an asset whose copies change: of two syncs, one then sees what the other did."""
+    uow.assets.put_presence(asset)
+
+
+async def refer(uow: IngestUnitOfWork, places: Mapping[AssetId, Place | None]) -> None:
+    """Go on with assets whose references lead to these places now (None: to nowhere).
+
+    Nothing is told of an image before it can be read: one that is new waits for its group until
+    now, and one that was withdrawn is back now.
+
+    Raises
+    ------
+    CopyLostError
+        If a withdrawn one has gone from its place again.
+    """
+    for asset in (await uow.assets.several(places)).values():
+        if asset.state == "received":
+            uow.enqueue(GROUP_JOB, asset.asset_id, {})
+        place = places[asset.asset_id]
+        if asset.presence == "here" or place is None:
+            continue  # who takes a place away, or brings one, asks for this again
+        if not await uow.sources.holds(place, asset.asset_id):
+            raise CopyLostError(f"a copy of {asset.asset_id} has gone")
+        here = replace(asset, presence="here", absent_since=None, superseded_by=None)
+        uow.assets.put_presence(here)
+        if asset.state == "ingested":
+            uow.emit(AssetRestored(asset_id=asset.asset_id))
 
 
 def end_sync(uow: IngestUnitOfWork, source_row: str, import_id: str) -> None:

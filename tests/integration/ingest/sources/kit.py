@@ -1,10 +1,11 @@
 """Syncs a source until its end."""
 
+import hashlib
 from typing import Any
 
 import httpx
 
-from tests.integration.ingest.images import everything
+from tests.integration.ingest.images import everything, picture
 from wakeline_ingest.settings import Settings
 from wakeline_testing import Scope
 from wakeline_testing.running import RunningService, settings_of
@@ -39,3 +40,9 @@ async def asset_named(client: httpx.AsyncClient, name: str) -> dict[str, Any]:
     items = (await client.get(f"{SET}/assets")).json()["items"]
     (found,) = [item for item in items if item["file_name"] == name]
     return dict(found)
+
+
+async def image_of(client: httpx.AsyncClient, seed: int) -> httpx.Response:
+    """What ingest sends of the image of this seed."""
+    digest = hashlib.sha256(picture(seed)).hexdigest()
+    return await client.get(f"/v1/assets/fields%3A{digest}/image")
