@@ -3,7 +3,7 @@
 The commands are those that the store really sends, recorded and explained by MongoDB.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -46,12 +46,21 @@ class Recorder(monitoring.CommandListener):
 @asynccontextmanager
 async def recorded(lab: Lab) -> AsyncIterator[tuple[MongoSlots, Recorder]]:
     """The queue's store on a connection whose commands are recorded."""
+    async with recording(lab) as (collection, recorder):
+        yield MongoSlots(collection("slots")), recorder
+
+
+@asynccontextmanager
+async def recording(
+    lab: Lab,
+) -> AsyncIterator[tuple[Callable[[str], BufferedCollection], Recorder]]:
+    """Collections by name, on a connection whose commands are recorded."""
     recorder = Recorder()
     mongo = lab.service.process.runtime.service.settings.mongo
     async with AsyncMongoClient[dict[str, Any]](
         mongo.dsn.get_secret_value(), event_listeners=[recorder], tz_aware=True
     ) as client:
-        yield MongoSlots(BufferedCollection(client[mongo.database]["slots"], None)), recorder
+        yield lambda name: BufferedCollection(client[mongo.database][name], None), recorder
 
 
 async def queue_of(lab: Lab, queued: int) -> None:

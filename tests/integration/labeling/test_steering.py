@@ -6,9 +6,13 @@ import httpx
 import pytest
 
 from wakeline_events.labeling import LeaseEnded, TaskClosed, TaskOpened
+from wakeline_labeling.domain.ontology import class_word
+from wakeline_labeling.domain.steering import TaskFilter
+from wakeline_labeling.store.search import MongoTaskSearch
 from wakeline_testing.running import published
 
 from .conftest import STAGE, Lab, asset, box
+from .test_queue_order import explain, recording
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
@@ -22,6 +26,7 @@ async def found(lab: Lab, **query: Any) -> list[str]:
         answer = await lab.manager.get(TASKS, params={"limit": 2, **query, **cursor})
         assert answer.status_code == 200, answer.text
         page = answer.json()
+        assert len(page["items"]) <= 2
         assets += [task["asset_id"] for task in page["items"]]
         if page["next"] is None:
             return sorted(assets)
@@ -36,6 +41,31 @@ async def act(lab: Lab, action: str, **body: Any) -> dict[str, Any]:
     await lab.service.settled()
     told = await lab.manager.get(f"{TASKS}/actions/{answer.json()['action_id']}")
     return dict(told.json())
+
+
+async def many_rows(lab: Lab, count: int) -> None:
+    """Tasks, each with a label and a lease that is out: four of them of somebody rare."""
+    await lab.configure()
+    await lab.ingest(range(1))
+    await lab.no_waiting()
+    (lease,) = await lab.lease("ann")
+    await lab.submit("ann", lease, box("a"))
+    database = lab.service.database
+    task, slot, label = [await database[name].find_one({}) for name in ("tasks", "slots", "labels")]
+    for name in ("tasks", "slots", "labels"):
+        await database[name].delete_many({})
+    rare = range(count // 8, count, count // 4)
+    tasks, slots, labels = [], [], []
+    for n in range(count):
+        task_id, who = f"{n:024x}", "rare" if n in rare else "busy"
+        tasks.append(task | {"_id": task_id})
+        slot |= {"state": "leased", "people": [who], "request": f"r{n}"}
+        held = slot["lease"] | {"person_id": who}
+        slots.append(slot | {"_id": f"{task_id}.0", "task_id": task_id, "lease": held})
+        said = {"person_id": who, "team_id": who, "uses": [class_word(who)]}
+        labels.append(label | {"_id": f"{task_id}.0.1", "task_id": task_id, **said})
+    for name, rows in (("tasks", tasks), ("slots", slots), ("labels", labels)):
+        await database[name].insert_many(rows)
 
 
 async def prepared(lab: Lab, count: int = 5, **stage: Any) -> dict[str, str]:
@@ -71,22 +101,60 @@ async def test_tasks_are_found_by_who_labeled_them_what_they_hold_and_how_they_s
     assert len(tasks) == 5
 
 
-async def test_no_search_sorts_in_memory(lab: Lab) -> None:
-    await prepared(lab)
-    database = lab.service.database
-    for collection, query in (
-        ("tasks", {"project_id": "field", "_id": {"$gt": "a"}}),
-        ("tasks", {"project_id": "field", "stage_id": STAGE, "state": "open", "_id": {"$gt": "a"}}),
-        ("labels", {"project_id": "field", "person_id": "ann", "_id": {"$gt": "a"}}),
-        ("labels", {"project_id": "field", "uses": "weed", "_id": {"$gt": "a"}}),
-        ("labels", {"project_id": "field", "team_id": "botanists", "_id": {"$gt": "a"}}),
+async def test_everything_that_a_search_says_must_hold(lab: Lab) -> None:
+    await prepared(lab, count=8, n_labels=2, predictors=[])
+    for lease in await lab.lease("ann", count=8):
+        await lab.submit("ann", lease, box("a"))
+    held = {lease["asset"]["asset_id"] for lease in await lab.lease("bob", count=8)}
+    assert len(held) == 3  # the others are hold-out
+    (one, *_) = sorted(held)
+    for says in (
+        {"person": "bob"},
+        {"team": "zoologists"},
+        {"class_name": "crop"},
+        {"held_by": "ann"},
+        {"agreement_below": 0.5},
+        {"priority_from": 500},
+        {"opened_before": "2020-01-01T00:00:00Z"},
+        {"opened_after": "2120-01-01T00:00:00Z"},
+        {"stage": "other"},
+        {"state": "closed"},
     ):
-        plan = await database.command(
-            "explain", {"find": collection, "filter": query, "sort": {"_id": 1}, "limit": 100}
-        )
-        winning = str(plan["queryPlanner"]["winningPlan"])
-        assert "'SORT'" not in winning, (collection, query)
-        assert "COLLSCAN" not in winning, (collection, query)
+        assert await found(lab, asset=one, **says) == [], says
+        if "held_by" not in says:
+            assert await found(lab, held_by="bob", **says) == [], says
+    fits = {"person": "ann", "team": "botanists", "class_name": "weed", "state": "open"}
+    assert await found(lab, asset=one, held_by="bob", **fits) == [one]
+    assert await found(lab, held_by="bob", **fits) == sorted(held)
+
+
+async def test_no_search_looks_at_more_than_it_needs(lab: Lab) -> None:
+    """Also of a team or a class that few labels have, and of somebody who holds little."""
+    await many_rows(lab, 2_000)
+    few = TaskFilter()
+    asked = {
+        "all": (few, 10),
+        "state": (few.model_copy(update={"stage_id": STAGE, "state": "open"}), 10),
+        "person": (few.model_copy(update={"person_id": "rare"}), 4),
+        "team": (few.model_copy(update={"team_id": "rare"}), 4),
+        "class": (few.model_copy(update={"class_name": "rare"}), 4),
+        "holder": (few.model_copy(update={"held_by": "rare"}), 4),
+        "busy holder": (few.model_copy(update={"held_by": "busy"}), 10),
+    }
+    async with recording(lab) as (collection, recorder):
+        search = MongoTaskSearch(*map(collection, ("tasks", "labels", "slots")))
+        for name, (wanted, most) in asked.items():
+            recorder.commands.clear()
+            pages, after = [], ""
+            while after is not None and len(pages) < 2:
+                page, after = await search.page("field", wanted, after, 10)
+                pages.append(page)
+            assert [len(page) for page in pages] == ([10, 10] if most == 10 else [most]), name
+            for command in recorder.commands:
+                seen, keys, documents = await explain(lab, command)
+                assert seen.isdisjoint({"SORT", "COLLSCAN"}), (name, seen)
+                assert documents <= most, (name, documents)
+                assert keys <= 2 * most, (name, keys)
 
 
 async def test_a_prioritised_task_comes_first(lab: Lab) -> None:

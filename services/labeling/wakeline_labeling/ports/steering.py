@@ -1,6 +1,6 @@
 """What managers look at and change, as use cases see it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from wakeline_labeling.domain.records import Slot, Task
@@ -14,6 +14,11 @@ class TaskSearch(Protocol):
         self, project_id: str, wanted: TaskFilter, after: str, limit: int
     ) -> tuple[list[Task], str | None]:
         """Tasks by id, from after this one on, and after which the next page begins."""
+
+    async def those(
+        self, project_id: str, wanted: TaskFilter, task_ids: Collection[str]
+    ) -> list[Task]:
+        """Those of some tasks that are asked for, by id."""
 
     async def slots_of(self, task_ids: Sequence[str]) -> dict[str, list[Slot]]:
         """The slots of tasks, by number."""

@@ -7,10 +7,14 @@ from wakeline_labeling.domain.ontology import class_word
 from wakeline_labeling.domain.records import Slot, Task
 from wakeline_labeling.domain.steering import Action, TaskFilter
 from wakeline_labeling.store.documents import document_of, literal, maybe, records_of
-from wakeline_storage import BufferedCollection
+from wakeline_storage import BufferedCollection, Document
 
+BY_ID = [("_id", 1)]
+LEASES = "leases_of_person"
+"""The index of living leases. Named to MongoDB, as the rule is in ``store.slots``."""
 RANGES = 100
-"""Tasks whose slots one query looks for."""
+"""Tasks whose slots or labels one query looks for."""
+_TASK = {"task_id": 1}
 LOOKED_AT = 5
 """Labels looked at for each task that a page may have: a task has a few."""
 
@@ -28,51 +32,60 @@ class MongoTaskSearch:
     async def page(
         self, project_id: str, wanted: TaskFilter, after: str, limit: int
     ) -> tuple[list[Task], str | None]:
+        most = limit
         if wanted.held_by is not None:
-            held = {"state": "leased", "lease.person_id": wanted.held_by}
-            # By the index of living leases: those of everybody are few.
-            rows = await self._slots.find(held, {"task_id": 1}, sort=[("lease.expires_at", 1)])
-            return await self._among(project_id, wanted, {row["task_id"] for row in rows}, after)
-        if wanted.asks_for_labels:
-            return await self._by_labels(project_id, wanted, after, limit)
-        query = {**_of_tasks(project_id, wanted), "_id": {"$gt": after}}
-        found = records_of(Task, await self._tasks.find(query, sort=[("_id", 1)], limit=limit))
-        return found, found[-1].id if len(found) == limit else None
+            # In the order of the ids of slots, and below of labels: they begin with their task's.
+            held = {**_held(project_id, wanted), "_id": {"$gt": f"{after}/"}}
+            rows = await self._slots.find(held, _TASK, sort=BY_ID, limit=most, hint=LEASES)
+        elif wanted.asks_for_labels:
+            most *= LOOKED_AT
+            made = {**_of_labels(project_id, wanted), "_id": {"$gt": f"{after}/"}}
+            rows = await self._labels.find(made, _TASK, sort=BY_ID, limit=most)
+        else:
+            query = {**_of_tasks(project_id, wanted), "_id": {"$gt": after}}
+            found = records_of(Task, await self._tasks.find(query, sort=BY_ID, limit=limit))
+            return found, found[-1].id if len(found) == limit else None
+        ids = list(dict.fromkeys(row["task_id"] for row in rows))
+        more = len(rows) == most or len(ids) > limit
+        ids = ids[:limit]
+        found = await self._among(project_id, wanted, ids)
+        if wanted.held_by is not None:
+            found = await self._labeled(wanted, found)
+        return found, ids[-1] if more else None
+
+    async def those(
+        self, project_id: str, wanted: TaskFilter, task_ids: Collection[str]
+    ) -> list[Task]:
+        found = await self._labeled(wanted, await self._among(project_id, wanted, task_ids))
+        if wanted.held_by is None:
+            return found
+        of_these = {"task_id": {"$in": [task.id for task in found]}}
+        rows = await self._slots.find({**_held(project_id, wanted), **of_these}, _TASK, hint=LEASES)
+        held = {row["task_id"] for row in rows}
+        return [task for task in found if task.id in held]
 
     async def slots_of(self, task_ids: Sequence[str]) -> dict[str, list[Slot]]:
         found: dict[str, list[Slot]] = {task_id: [] for task_id in task_ids}
-        for first in range(0, len(task_ids), RANGES):
-            ranges = [{"_id": _of_task(t)} for t in task_ids[first : first + RANGES]]
-            for slot in records_of(Slot, await self._slots.find({"$or": ranges})):
-                found[slot.task_id].append(slot)
+        for slot in records_of(Slot, await _all_of(self._slots, task_ids)):
+            found[slot.task_id].append(slot)
         for slots in found.values():
             slots.sort(key=lambda slot: slot.number)
         return found
 
-    async def _by_labels(
-        self, project_id: str, wanted: TaskFilter, after: str, limit: int
-    ) -> tuple[list[Task], str | None]:
-        """Walk the labels in the order of their ids, which begin with their task's."""
-        query: dict[str, Any] = {"project_id": project_id, "_id": {"$gt": f"{after}/"}}
-        query |= {"person_id": wanted.person_id} if wanted.person_id else {}
-        query |= {"team_id": wanted.team_id} if wanted.team_id else {}
-        if wanted.class_name:
-            query["uses"] = class_word(wanted.class_name)
-        rows = await self._labels.find(
-            query, {"task_id": 1}, sort=[("_id", 1)], limit=limit * LOOKED_AT
-        )
-        ids = list(dict.fromkeys(row["task_id"] for row in rows))
-        more = len(rows) == limit * LOOKED_AT or len(ids) > limit
-        ids = ids[:limit]
-        found, _ = await self._among(project_id, wanted, ids, after)
-        return found, ids[-1] if more else None
-
     async def _among(
-        self, project_id: str, wanted: TaskFilter, ids: Collection[str], after: str
-    ) -> tuple[list[Task], str | None]:
-        there = sorted(task_id for task_id in ids if task_id > after)
-        query = {**_of_tasks(project_id, wanted), "_id": {"$in": there}}
-        return records_of(Task, await self._tasks.find(query, sort=[("_id", 1)])), None
+        self, project_id: str, wanted: TaskFilter, task_ids: Collection[str]
+    ) -> list[Task]:
+        """Those of the tasks for which holds what tasks themselves say."""
+        query = {**_of_tasks(project_id, wanted), "_id": {"$in": sorted(task_ids)}}
+        return records_of(Task, await self._tasks.find(query, sort=BY_ID))
+
+    async def _labeled(self, wanted: TaskFilter, tasks: list[Task]) -> list[Task]:
+        """Those of the tasks that have a label like that, if one is asked for."""
+        if not wanted.asks_for_labels:
+            return tasks
+        rows = await _all_of(self._labels, [task.id for task in tasks])
+        made = {row["task_id"] for row in rows if _fits(row, wanted)}
+        return [task for task in tasks if task.id in made]
 
 
 class MongoActions:
@@ -136,6 +149,35 @@ class MongoSteering:
         )
 
 
+async def _all_of(rows: BufferedCollection, task_ids: Sequence[str]) -> list[Document]:
+    """The slots or the labels of tasks."""
+    found = []
+    for first in range(0, len(task_ids), RANGES):
+        ranges = [{"_id": _of_task(t)} for t in task_ids[first : first + RANGES]]
+        found += await rows.find({"$or": ranges})
+    return found
+
+
+def _held(project_id: str, wanted: TaskFilter) -> dict[str, Any]:
+    return {"project_id": project_id, "state": "leased", "lease.person_id": wanted.held_by}
+
+
+def _of_labels(project_id: str, wanted: TaskFilter) -> dict[str, Any]:
+    query: dict[str, Any] = {"project_id": project_id}
+    query |= {"person_id": wanted.person_id} if wanted.person_id else {}
+    query |= {"team_id": wanted.team_id} if wanted.team_id else {}
+    query |= {"uses": class_word(wanted.class_name)} if wanted.class_name else {}
+    return query
+
+
+def _fits(label: Document, wanted: TaskFilter) -> bool:
+    return (
+        wanted.person_id in (None, label["person_id"])
+        and wanted.team_id in (None, label["team_id"])
+        and (wanted.class_name is None or class_word(wanted.class_name) in label["uses"])
+    )
+
+
 def _of_tasks(project_id: str, wanted: TaskFilter) -> dict[str, Any]:
     query: dict[str, Any] = {"project_id": project_id}
     query |= {"stage_id": wanted.stage_id} if wanted.stage_id else {}
@@ -152,5 +194,6 @@ def _of_tasks(project_id: str, wanted: TaskFilter) -> dict[str, Any]:
 
 
 def _of_task(task_id: str) -> dict[str, str]:
-    # "/" follows "." in ASCII: every slot of the task and nothing else, by the index on _id.
+    # "/" follows "." in ASCII: all slots or labels of the task and nothing else, by the index on
+    # _id.
     return {"$gte": f"{task_id}.", "$lt": f"{task_id}/"}

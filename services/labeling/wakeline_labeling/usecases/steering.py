@@ -27,10 +27,8 @@ async def search(
         return await uow.search.page(project.id, wanted, after, limit)
     stages = [names.stage_id(project.id, stage.name) for stage in project.document.stages]
     ids = [names.task_id(stage, wanted.asset_id) for stage in stages]
-    there = await uow.tasks.many(ids)
-    tasks = [there[task_id] for task_id in sorted(there) if task_id > after]
-    kept = [task for task in tasks if wanted.state in (None, task.state)]
-    return [task for task in kept if wanted.stage_id in (None, task.stage_id)], None
+    found = await uow.search.those(project.id, wanted, [each for each in ids if each > after])
+    return found[:limit], found[limit - 1].id if len(found) > limit else None
 
 
 async def ask(
