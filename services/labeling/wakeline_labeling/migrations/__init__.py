@@ -6,7 +6,7 @@ from wakeline_labeling.migrations import (
     m0003_steering,
     m0004_exams,
     m0005_benchmarks,
-    m0005_holders_and_teams,
+    m0006_holders_and_teams,
 )
 from wakeline_storage import Migration
 
@@ -15,6 +15,6 @@ MIGRATIONS = (
     Migration(2, "queues are counted from an index", m0002_counting.apply),
     Migration(3, "search for tasks, and actions on many", m0003_steering.apply),
     Migration(4, "exams", m0004_exams.apply),
-    Migration(5, "search by holder and by team", m0005_holders_and_teams.apply),
     Migration(5, "benchmarks that somebody has had", m0005_benchmarks.apply),
+    Migration(6, "search by holder and by team", m0006_holders_and_teams.apply),
 )
