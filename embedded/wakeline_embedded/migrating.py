@@ -29,5 +29,5 @@ async def migrate_service(service: str, dsn: str) -> list[str]:
     """
     migrations: Sequence[Migration] = import_module(f"wakeline_{service}.migrations").MIGRATIONS
     settings = MongoSettings(dsn=SecretStr(dsn), database=database_of(service))
-    async with connect(settings) as client:
+    async with connect(settings, answer_within=None) as client:
         return await migrate(client[settings.database], migrations, create_indexes)

@@ -17,7 +17,7 @@ from wakeline_process.checking import check
 from wakeline_process.processes import Kind, run
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
-from wakeline_storage import DatabaseIsNewerError, migrate
+from wakeline_storage import DatabaseIsNewerError, NoPrimaryError, migrate
 from wakeline_telemetry import configure_logging, tracing
 
 USAGE = "usage: python -m wakeline_<service> serve | consume | relay | run | all | migrate | check"
@@ -55,7 +55,7 @@ def main(build: Callable[[], Service[Any, Any]]) -> None:
 
 async def migrate_database(service: Service[Any, Any]) -> None:
     """Bring the service's database to this release's version."""
-    async with open_runtime(service) as runtime:
+    async with open_runtime(service, answer_within=None) as runtime:
         await _until_mongo_answers(runtime)
         for name in await migrate(runtime.database, service.migrations, create_indexes):
             print(f"{service.name}: {name}")
@@ -68,7 +68,7 @@ async def _until_mongo_answers(runtime: Runtime) -> None:
             return await runtime.check_mongo()
         except OperationFailure:
             raise  # it answers, and says no
-        except (PyMongoError, RuntimeError) as error:
+        except (PyMongoError, NoPrimaryError) as error:
             if time.monotonic() > until:
                 raise
             log.warning("waiting for MongoDB", cause=f"{type(error).__name__}: {error}"[:300])

@@ -21,6 +21,11 @@ GAUGES = {
     "waiting": (metrics.waiting_events, metrics.waiting_oldest_seconds),
 }
 
+WAITS_SINCE = {
+    # Until its first try it may have been asked for ahead of its time; later ones are delays of it.
+    "$cond": [{"$gt": ["$attempt", 0]}, "$created_at", {"$max": ["$created_at", "$not_before"]}]
+}
+
 
 async def measure(runtime: Runtime, readiness: Readiness, stop: asyncio.Event) -> None:
     """Look again and again until told to stop; without the store only the checks are looked at."""
@@ -36,6 +41,8 @@ async def measure(runtime: Runtime, readiness: Readiness, stop: asyncio.Event) -
                 count.set(await runtime.database[name].estimated_document_count())
                 oldest.set(await _oldest(runtime, name, now))
             await _count_jobs(runtime, now)
+            if runtime.service.gauges is not None:
+                await runtime.service.gauges(runtime.stores.open(None))
         except PyMongoError as error:
             log.warning("gauges wait", cause=type(error).__name__)
         try:
@@ -54,7 +61,7 @@ async def _count_jobs(runtime: Runtime, now: datetime) -> None:
     by = {
         "_id": {"kind": "$kind", "state": "$state"},
         "n": {"$sum": 1},
-        "oldest": {"$min": "$created_at"},
+        "oldest": {"$min": WAITS_SINCE},
     }
     counted = await (await runtime.database["jobs"].aggregate([{"$group": by}])).to_list()
     # A kind and state without jobs has no row to say 0.

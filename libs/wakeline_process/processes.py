@@ -40,6 +40,7 @@ from wakeline_process.republishing import NoStateError
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_process.service import Service
 from wakeline_process.standing import Standings
+from wakeline_process.watching import watch_client
 from wakeline_storage import DatabaseIsNewerError, version_of
 
 log = structlog.get_logger()
@@ -101,6 +102,7 @@ async def open_process(service: Service[Any, Any], kind: Kind) -> AsyncIterator[
         process.app.state.runtime = runtime
         standings = process.app.state.standings = Standings(service)
         process.parts.append(lambda stop: measure(runtime, readiness_of(checks), stop))
+        process.parts.append(lambda stop: watch_client(runtime, stop))
         if kind.does(Kind.RELAY) and service.name in PRODUCERS:
             # As one process of all kinds it is the only one that writes to its outbox; another one
             # of them is heard after a second.

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pymongo import AsyncMongoClient
@@ -12,7 +12,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_messaging import Scope, Stores, UnitOfWork
 from wakeline_process.service import Service
-from wakeline_storage import Transactions, connect
+from wakeline_storage import ANSWER_WITHIN, Transactions, connect, require_primary
 
 T = TypeVar("T")
 
@@ -44,16 +44,16 @@ class Runtime:
         return self.client[self.service.settings.mongo.database]
 
     async def check_mongo(self) -> None:
-        """Raises unless the primary answers: a secondary cannot take a write."""
-        hello = await self.client.admin.command("hello")
-        if not hello.get("isWritablePrimary"):
-            raise RuntimeError("MongoDB has no primary")
+        """Raises unless the primary answers."""
+        await require_primary(self.client)
 
 
 @asynccontextmanager
-async def open_runtime(service: Service[Any, Any]) -> AsyncIterator[Runtime]:
-    """Open a service's connections, and close them at the end."""
-    client: Mongo = connect(service.settings.mongo)
+async def open_runtime(
+    service: Service[Any, Any], answer_within: timedelta | None = ANSWER_WITHIN
+) -> AsyncIterator[Runtime]:
+    """Open a service's connections, and close them at the end; limits are those of `connect`."""
+    client: Mongo = connect(service.settings.mongo, answer_within)
     database = client[service.settings.mongo.database]
     bell = asyncio.Event()
     try:

@@ -101,6 +101,8 @@ class Service(Generic[U, R]):
     jobs: Jobs | None = None
     states: Mapping[str, "StatePage[U]"] = field(default_factory=dict)
     """Event type -> what says it again of the state as it is now, a page at a time."""
+    gauges: Callable[[U], Awaitable[None]] | None = None
+    """Sets what else is measured of the service's state, every few seconds, in every process."""
     checks: Callable[[R], Mapping[str, Callable[[], Awaitable[object]]]] | None = None
     """What has to answer for this service to be ready, beside MongoDB and Kafka."""
     rights: Callable[[R], Mapping[str, Callable[[], Awaitable[Sequence[str]]]]] | None = None

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import pymongo.lock
@@ -49,12 +50,23 @@ class MongoSettings(BaseModel):
         return options
 
 
-def connect(settings: MongoSettings) -> AsyncMongoClient[dict[str, Any]]:
+ANSWER_WITHIN = timedelta(seconds=20)
+
+
+def connect(
+    settings: MongoSettings, answer_within: timedelta | None = ANSWER_WITHIN
+) -> AsyncMongoClient[dict[str, Any]]:
     """A client that waits for the majority's journal and gives up early instead of hanging.
 
     The time limits are short on purpose: a store that is away is reported and tried again by
     those who can wait, while an HTTP caller gets a 503 in seconds.
+
+    Parameters
+    ----------
+    answer_within
+        How long one command may take; None: as long as it needs, as to build an index.
     """
+    limit = None if answer_within is None else int(answer_within.total_seconds() * 1_000)
     return AsyncMongoClient(
         settings.dsn.get_secret_value(),
         tz_aware=True,
@@ -65,7 +77,23 @@ def connect(settings: MongoSettings) -> AsyncMongoClient[dict[str, Any]]:
         retryReads=True,
         serverSelectionTimeoutMS=3_000,
         connectTimeoutMS=3_000,
-        socketTimeoutMS=20_000,
+        socketTimeoutMS=limit,
         maxPoolSize=settings.pool_size,
         **settings.credentials(),
     )
+
+
+class NoPrimaryError(Exception):
+    """A server answers, and takes no write."""
+
+
+async def require_primary(client: AsyncMongoClient[dict[str, Any]]) -> None:
+    """Check that the primary answers: a secondary cannot take a write.
+
+    Raises
+    ------
+    NoPrimaryError, pymongo.errors.PyMongoError
+    """
+    hello = await client.admin.command("hello")
+    if not hello.get("isWritablePrimary"):
+        raise NoPrimaryError("MongoDB has no primary")

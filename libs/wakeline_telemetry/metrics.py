@@ -58,7 +58,7 @@ relayed_events_total = Counter("wakeline_relayed_events_total", "Outbox rows sen
 jobs = Gauge("wakeline_jobs", "Jobs by kind and state.", ["kind", "state"])
 job_oldest_seconds = Gauge(
     "wakeline_job_oldest_seconds",
-    "Time since the oldest job of a kind and state was asked for.",
+    "Time since the oldest job of a kind and state was to be done.",
     ["kind", "state"],
 )
 job_failures_total = Counter(

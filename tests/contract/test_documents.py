@@ -30,7 +30,7 @@ from wakeline_trainer.contract import Exit, Parameters, RunSettings, S3Settings
 from wakeline_training.domain import artefacts
 
 DOCS = ROOT / "docs"
-MEASURING = ("wakeline_telemetry", "wakeline_prediction")
+MEASURING = ("wakeline_telemetry", "wakeline_prediction", "wakeline_lineage")
 """The packages that declare metrics, each in its module of that name."""
 PAGES = [ROOT / "README.md", ROOT / "THIRD_PARTY.md", *sorted(DOCS.rglob("*.md"))]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)", re.DOTALL)

@@ -8,6 +8,7 @@ from wakeline_lineage.migrations import MIGRATIONS
 from wakeline_lineage.resources import Resources, open_resources
 from wakeline_lineage.settings import Settings
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
+from wakeline_lineage.usecases import notifying
 from wakeline_process import Service
 
 
@@ -24,5 +25,6 @@ def service(settings: Settings | None = None) -> Service[MongoLineageUnitOfWork,
         problems=STATUS,
         handlers=handlers,
         jobs=jobs,
+        gauges=notifying.measure,
         checks=lambda resources: {"blobs": lambda: resources.blobs.check("datasets")},
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 from standardwebhooks import Webhook as Oracle
 
@@ -19,6 +20,7 @@ from wakeline_embedded.ports import free_port
 from wakeline_lineage.handlers import handlers
 from wakeline_lineage.migrations import MIGRATIONS
 from wakeline_lineage.settings import Settings, WebhookSettings
+from wakeline_lineage.usecases import notifying
 from wakeline_lineage.usecases.delivering import PAGE
 from wakeline_lineage.wiring import service
 from wakeline_messaging import Processor
@@ -256,6 +258,11 @@ async def test_a_receiver_that_takes_nothing_is_switched_off_and_goes_on_where_i
         assert shown["last_error"].startswith("switched off, as nothing was taken since 20")
         assert shown["failures"] > 1
         assert shown["lag"] == 3
+        await notifying.measure(process.stores.open(None))
+        series = {"webhook": webhook["id"]}
+        held = REGISTRY.get_sample_value("wakeline_webhook_held_seconds", series)
+        assert held is not None
+        assert held >= 2
         await receiver.start()
         try:
             await asked(process, "PATCH", f"/{webhook['id']}", {"enabled": True})
@@ -265,6 +272,8 @@ async def test_a_receiver_that_takes_nothing_is_switched_off_and_goes_on_where_i
         while (shown := (await asked(process, "GET", f"/{webhook['id']}"))[1])["lag"]:
             await asyncio.sleep(0.1)
         assert (shown["enabled"], shown["last_error"]) == (True, None)
+        await notifying.measure(process.stores.open(None))
+        assert REGISTRY.get_sample_value("wakeline_webhook_held_seconds", series) == 0
 
 
 @pytest.mark.timeout(120)

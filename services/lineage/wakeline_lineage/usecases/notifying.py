@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from wakeline_events.registry import BY_TYPE
+from wakeline_lineage import metrics
 from wakeline_lineage.domain import webhooks
 from wakeline_lineage.domain.errors import (
     TooManyWebhooksError,
@@ -153,6 +154,15 @@ async def found(uow: LineageUnitOfWork, webhook_id: str) -> Webhook:
     if webhook is None:
         raise UnknownWebhookError(f"there is no webhook {webhook_id}")
     return webhook
+
+
+async def measure(uow: LineageUnitOfWork) -> None:
+    """Set for how long each receiver has held up what is next, also once it is given up for it."""
+    metrics.webhook_held_seconds.clear()
+    for webhook in await uow.webhooks.all():
+        since = webhook.held_since
+        held = (uow.now - since).total_seconds() if since is not None else 0.0
+        metrics.webhook_held_seconds.labels(webhook.id).set(max(0.0, held))
 
 
 def wanted_by(webhook: Webhook) -> Wanted:
