@@ -5,10 +5,12 @@ from wakeline_process.commands import (
     RECORDS,
     Command,
     IdempotencyKeyReusedError,
+    StreamedCommand,
     command,
     reader,
     resources,
     shared,
+    streamed_command,
 )
 from wakeline_process.entry import main
 from wakeline_process.gathering import Gathering, gathered_writes
@@ -42,6 +44,7 @@ __all__ = [
     "Refusal",
     "Service",
     "ServiceSettings",
+    "StreamedCommand",
     "TooManyRefusedError",
     "command",
     "gathered_writes",
@@ -50,4 +53,5 @@ __all__ = [
     "resources",
     "service_config",
     "shared",
+    "streamed_command",
 ]

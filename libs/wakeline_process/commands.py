@@ -68,12 +68,12 @@ class Command(Generic[U]):
         IdempotencyKeyReusedError
             As `run`, before anything is written.
         """
-        if self.record is None:
-            return await body(uow)
-        row = await uow.collection(RECORDS).find_one({"_id": self.record})
-        if row is not None:
-            return self._remembered(row, answer)
+        before = await self.answered(uow, answer)
+        if before is not None:
+            return before
         result = await body(uow)
+        if self.record is None:
+            return result
         uow.collection(RECORDS).insert(
             {
                 "_id": self.record,
@@ -84,7 +84,19 @@ class Command(Generic[U]):
         )
         return result
 
-    def _remembered(self, row: dict[str, Any], answer: type[T]) -> T:
+    async def answered(self, uow: U, answer: type[T]) -> T | None:
+        """Return what the key was answered before; None if it is new, or there is none.
+
+        Raises
+        ------
+        IdempotencyKeyReusedError
+            As `run`.
+        """
+        if self.record is None:
+            return None
+        row = await uow.collection(RECORDS).find_one({"_id": self.record})
+        if row is None:
+            return None
         if row["request"] != self._request:
             raise IdempotencyKeyReusedError(
                 "this Idempotency-Key came before with another request: use a new key"
@@ -92,15 +104,37 @@ class Command(Generic[U]):
         return answer.model_validate_json(row["answer"])
 
 
-async def command(request: Request, key: IdempotencyKey = None) -> Command[Any]:
-    """Dependency of a route that changes something."""
+class StreamedCommand(Generic[U]):
+    """The command of a route that reads its body as a stream: whole once it knows the body."""
+
+    def __init__(self, stores: Stores, asked: str, record: str | None) -> None:
+        self._stores = stores
+        self._asked = asked
+        self._record = record
+
+    def of(self, body: bytes) -> Command[U]:
+        """The command of a request with this body; any bytes that say what it is, a digest say."""
+        digest = hashlib.sha256(self._asked.encode() + body).hexdigest()
+        return Command(self._stores, digest, self._record)
+
+    def without_key(self) -> Command[U]:
+        """The same caller's command, of which no answer is kept."""
+        return Command(self._stores, "", None)
+
+
+async def streamed_command(request: Request, key: IdempotencyKey = None) -> StreamedCommand[Any]:
+    """Dependency of a route that changes something and stands under ``@body_limit(None)``."""
     runtime: Runtime = request.app.state.runtime
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-    if not request.headers.get("content-type", "").startswith("multipart/"):
-        digest.update(await request.body())
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n"
     principal = request.scope["wakeline.principal"]
     record = f"{principal.person_id}:{key}" if key else None
-    return Command(runtime.stores, digest.hexdigest(), record)
+    return StreamedCommand(runtime.stores, asked, record)
+
+
+async def command(request: Request, key: IdempotencyKey = None) -> Command[Any]:
+    """Dependency of a route that changes something."""
+    streamed = await streamed_command(request, key)
+    return streamed.of(await request.body())
 
 
 async def reader(request: Request) -> Any:

@@ -53,6 +53,8 @@ class Line(NamedTuple):
     number: int
     """From 1, blank lines counted."""
     content: bytes
+    digest: bytes
+    """SHA-256 of this line and all before it."""
 
 
 class Refusal(NamedTuple):
@@ -70,6 +72,8 @@ class Report(NamedTuple):
     """The last line that was taken in or refused."""
     stored: int
     refused: int
+    digest: bytes | None = None
+    """Of the lines so far; None if a release moved on that did not keep it."""
 
 
 Judge = Callable[[Sequence[Line]], Awaitable[Sequence[T | Refusal]]]
@@ -103,7 +107,8 @@ class LineImport(Generic[U]):
         Raises
         ------
         IdempotencyKeyReusedError
-            If the key came before with another path or query.
+            If the key came before with another path or query, or if the lines that are stored are
+            not the first ones of this request.
         BacklogError
             If too much waits to be sent; what is stored by then stays, and its ``through`` says
             how far that is.
@@ -112,30 +117,36 @@ class LineImport(Generic[U]):
         begun = await self._begun()
         committing: asyncio.Task[Report] | None = None
         report = begun
-        parts = 0
+        parts, last = 0, (begun.through, begun.digest)
         try:
-            async for part in _parts(self._body, begun.through):
+            async for part in _parts(_behind(_lines(self._body), begun)):
                 judged = await _judged(part, judge)
                 if committing is not None:
                     report = await committing
-                committing = asyncio.create_task(self._commit(part, judged, store))
+                committing = asyncio.create_task(self._commit(last, part, judged, store))
+                last = (part[-1].number, part[-1].digest)
                 parts += 1
                 if parts % _LOOK_EVERY == 0:
                     await self._look(report)
         finally:
             if committing is not None:
                 report = await committing
+        if report.through > last[0]:  # another request of the key has stored more than came here
+            raise _reused()
         return StreamingResponse(self._told(report), media_type=MEDIA_TYPE)
 
     async def _begun(self) -> Report:
         row = await self._runtime.database["line_imports"].find_one({"_id": self._name})
+        return self._report(row)
+
+    def _report(self, row: dict[str, Any] | None) -> Report:
         if row is None:
             return Report(0, 0, 0)
         if row["request"] != self._request:
-            raise IdempotencyKeyReusedError(
-                "this Idempotency-Key came before with another request: use a new key"
-            )
-        return _report(row)
+            raise _reused()
+        known = row.get("digest", {})
+        digest = known.get("sha256") if known.get("through") == row["through"] else None
+        return Report(row["through"], row["stored"], row["refused"], digest)
 
     async def _look(self, report: Report) -> None:
         try:
@@ -145,14 +156,19 @@ class LineImport(Generic[U]):
             raise
 
     async def _commit(
-        self, part: Sequence[Line], judged: Sequence[T | Refusal], store: Store[U, T]
+        self,
+        behind: tuple[int, bytes | None],
+        part: Sequence[Line],
+        judged: Sequence[T | Refusal],
+        store: Store[U, T],
     ) -> Report:
         async def transaction(session: AsyncClientSession) -> Report:
             uow: Any = self._runtime.stores.open(session)
             imports = uow.collection("line_imports")
             row = await imports.find_one({"_id": self._name})
-            before = _report(row) if row else Report(0, 0, 0)
+            before = self._report(row)
             # Another request of the same key may have been here in the meantime.
+            _refuse_others([behind, *((line.number, line.digest) for line in part)], before)
             fresh = [
                 (line, one)
                 for line, one in zip(part, judged, strict=True)
@@ -166,8 +182,9 @@ class LineImport(Generic[U]):
                 max(before.through, part[-1].number),
                 before.stored + len(fresh) - len(refused),
                 before.refused + len(refused),
+                part[-1].digest if fresh else before.digest,
             )
-            document = {"request": self._request, **after._asdict(), "at": uow.now}
+            document = {"request": self._request, **_document(after), "at": uow.now}
             if row is None:
                 imports.insert({"_id": self._name, **document})
             else:
@@ -227,12 +244,41 @@ async def _judged(part: Sequence[Line], judge: Judge[T]) -> list[T | Refusal]:
     return [next(found) if len(line.content) <= LINE_BYTES else too_long for line in part]
 
 
-async def _parts(body: AsyncIterator[bytes], after: int) -> AsyncIterator[list[Line]]:
-    """The lines behind the first ``after`` ones, in parts."""
+def _reused() -> IdempotencyKeyReusedError:
+    return IdempotencyKeyReusedError(
+        "this Idempotency-Key came before with another request: use a new key"
+    )
+
+
+def _refuse_others(lines: Sequence[tuple[int, bytes | None]], stored: Report) -> None:
+    """Check that what is stored up to somewhere in these lines are the same ones.
+
+    ``lines`` is number and digest of each. What is stored behind them is for the next look.
+    """
+    if stored.digest is None or stored.through > lines[-1][0]:
+        return
+    if (stored.through, stored.digest) not in lines:
+        raise _reused()
+
+
+async def _behind(lines: AsyncIterator[Line], stored: Report) -> AsyncIterator[Line]:
+    """The lines behind those that are stored, which have to be the same."""
+    number = 0
+    async for line in lines:
+        number = line.number
+        if number > stored.through:
+            yield line
+        else:
+            _refuse_others([(number, line.digest)], stored)
+    if number < stored.through:
+        raise _reused()
+
+
+async def _parts(lines: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
     part: list[Line] = []
     size = 0
-    async for line in _lines(body):
-        if line.number <= after or not line.content.strip():
+    async for line in lines:
+        if not line.content.strip():
             continue
         part.append(line)
         size += len(line.content)
@@ -246,16 +292,20 @@ async def _parts(body: AsyncIterator[bytes], after: int) -> AsyncIterator[list[L
 async def _lines(body: AsyncIterator[bytes]) -> AsyncIterator[Line]:
     """Lines as they come; of one that is too long only its beginning is kept."""
     number, held, size = 1, [b""], 0
+    so_far = hashlib.sha256()
     async for chunk in body:
         *whole, rest = chunk.split(b"\n")
         for piece in whole:
-            yield Line(number, _joined(held, piece))
+            so_far.update(piece + b"\n")
+            yield Line(number, _joined(held, piece), so_far.digest())
             number, held, size = number + 1, [], 0
+        so_far.update(rest)
         if size <= LINE_BYTES:
             held.append(rest)
             size += len(rest)
     if size:
-        yield Line(number, _joined(held, b""))
+        so_far.update(b"\n")
+        yield Line(number, _joined(held, b""), so_far.digest())
 
 
 def _joined(held: list[bytes], piece: bytes) -> bytes:
@@ -272,5 +322,6 @@ def _told_of(line: Line, refusal: Refusal) -> dict[str, Any]:
     }
 
 
-def _report(row: dict[str, Any]) -> Report:
-    return Report(row["through"], row["stored"], row["refused"])
+def _document(report: Report) -> dict[str, Any]:
+    # With the line that it is of: the release before moves on without it during an upgrade.
+    return report._asdict() | {"digest": {"through": report.through, "sha256": report.digest}}

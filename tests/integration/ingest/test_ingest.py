@@ -183,6 +183,38 @@ async def test_a_repeated_request_gets_its_first_answer(
     assert not second.json()["duplicate"]
 
 
+async def test_one_key_with_another_file_or_field_is_refused(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    headers = {"Idempotency-Key": "night-3"}
+    assert (await send(client, encoded(COINS), group="1", headers=headers)).status_code == 201
+    for image, more in (
+        (CAT, {"group": "1"}),
+        (COINS, {"group": "2"}),
+        (COINS, {"group": "1", "name": "b.png"}),
+        (COINS, {"group": "1", "parts": {"band.nir": encoded(COINS)}}),
+    ):
+        reused = await send(client, encoded(image), headers=headers, **more)
+        assert (reused.status_code, reused.json()["code"]) == (422, "idempotency-key-reused")
+    assert (await client.get(SET)).json()["received"] == 1
+
+
+async def test_a_body_that_is_no_form_is_not_read(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(1_000):
+            read += 1
+            yield bytes(1_000)
+
+    answer = await client.post(ASSETS, content=endless(), headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-upload")
+    assert read < 10, "nobody limits the memory that it would take"
+
+
 async def test_an_asset_never_changes(ingest: RunningService, client: httpx.AsyncClient) -> None:
     nir, other = encoded(COINS), encoded(255 - COINS)
     await send(client, encoded(COINS), parts={"band.nir": nir}, group="scene-1")

@@ -327,6 +327,23 @@ async def test_an_archive_that_is_none_or_too_long_fails_with_its_reason(
     assert await staged(ingest) == []
 
 
+async def test_one_key_with_another_import_is_refused_and_the_same_one_is_taken_once(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    client.headers["Idempotency-Key"] = "night-3"
+    first, second = zip_of({"a.png": picture(1)}), zip_of({"b.png": picture(2)})
+    where = await imported(client, first)
+    assert await imported(client, first) == where
+    for data, more in ((second, {}), (first, {"group_from_folder": "true"})):
+        answer = await client.post(
+            f"{SET}/imports", data={"kind": "archive"} | more, files={"file": ("file", data)}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
+    await ingest.settled()
+    assert await staged(ingest) == [], "what is not imported is not kept"
+    assert len((await client.get(f"{SET}/imports")).json()["items"]) == 1
+
+
 async def test_strange_import_forms_are_refused(
     ingest: RunningService, client: httpx.AsyncClient
 ) -> None:

@@ -120,6 +120,49 @@ async def test_an_import_that_broke_off_goes_on_where_it_was(
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
+async def test_a_key_that_comes_again_with_other_lines_is_refused(
+    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await others.publish(configured({"name": "external"}, kinds=("box",)))
+    await prediction.settled()
+    monkeypatch.setattr(lines, "PART_LINES", 3)
+    engineer = prediction.client("engineer")
+    night = [line(f"a{n}") for n in range(8)]
+    await send(engineer, b"\n".join(night), "night-3")
+    others_lines = [line(f"b{n}") for n in range(20)]
+    for other in (others_lines, [*night[:7], others_lines[0]], night[:7], []):
+        answer = await engineer.post(
+            URL, params=ASKED, content=b"\n".join(other), headers={"Idempotency-Key": "night-3"}
+        )
+        assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
+    assert await prediction.database["uploads"].count_documents({}) == 8
+    ended = b"\n".join([*night, line("late"), b""])  # the same, with more behind it
+    summary, _ = await send(engineer, ended, "night-3")
+    assert summary == {"lines": 9, "stored": 9, "refused": 0}
+    row = {"$inc": {"through": -1}}  # the release before moves this alone
+    await prediction.database["line_imports"].update_one({"_id": "p-test:night-3"}, row)
+    assert (await send(engineer, ended, "night-3"))[0]["lines"] == 9
+
+
+async def test_two_requests_of_one_key_with_other_lines_are_not_mixed(
+    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await others.publish(configured({"name": "external"}, kinds=("box",)))
+    await prediction.settled()
+    monkeypatch.setattr(lines, "PART_LINES", 5)
+    engineer = prediction.client("engineer")
+
+    async def ask(letter: str, count: int) -> int:
+        body = b"\n".join(line(f"{letter}{n}") for n in range(count))
+        headers = {"Idempotency-Key": "k"}
+        return (await engineer.post(URL, params=ASKED, content=body, headers=headers)).status_code
+
+    told = await asyncio.gather(ask("a", 60), ask("b", 60), ask("c", 3))
+    assert sorted(told) == [200, 422, 422]
+    stored = await prediction.database["uploads"].distinct("asset_id")
+    assert len({name.removeprefix("pictures:")[0] for name in stored}) == 1
+
+
 async def test_two_requests_of_one_key_store_each_line_once(
     prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

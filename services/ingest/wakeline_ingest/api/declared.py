@@ -25,7 +25,14 @@ from wakeline_http import (
 from wakeline_ingest import usecases
 from wakeline_ingest.api.import_models import ImportOut
 from wakeline_ingest.api.models import DatasetName, Digest, Out
-from wakeline_ingest.api.routes import IngestCommand, IngestReader, IngestResources, Sender, Viewer
+from wakeline_ingest.api.routes import (
+    IngestCommand,
+    IngestReader,
+    IngestResources,
+    Sender,
+    StreamedIngestCommand,
+    Viewer,
+)
 from wakeline_ingest.api.uploads import Form, received_form
 from wakeline_ingest.domain.errors import (
     AssetDiffersError,
@@ -266,7 +273,7 @@ async def begin_import(
     request: Request,
     sender: Annotated[Principal, Depends(require(Permission.INGEST_ASSETS))],
     room: NotBehind,
-    command: IngestCommand,
+    streamed: StreamedIngestCommand,
     uow: IngestReader,
     resources: IngestResources,
 ) -> ImportOut:
@@ -275,6 +282,9 @@ async def begin_import(
     limit = resources.max_file_bytes
     async with received_form(request, resources.upload_folder, limit) as form:
         upload = _upload_of(dataset_id, form, uow.now, resources)
+        command = streamed.of(form.digest)
+        if (before := await command.answered(uow, ImportOut)) is not None:
+            return before  # before its bytes are stored once more
 
         async def stage(uow: MongoIngestUnitOfWork) -> DeclaredOut:
             uow.uploads.put(upload)

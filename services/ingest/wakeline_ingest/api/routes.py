@@ -60,10 +60,12 @@ from wakeline_process import (
     BacklogError,
     Command,
     NotBehind,
+    StreamedCommand,
     command,
     reader,
     resources,
     shared,
+    streamed_command,
 )
 
 router = Router(prefix="/v1", tags=["ingest"])
@@ -71,6 +73,7 @@ router = Router(prefix="/v1", tags=["ingest"])
 Sender = Annotated[Principal, Depends(require(Permission.INGEST_ASSETS))]
 Viewer = Annotated[Principal, Depends(require(Permission.READ_ASSETS))]
 IngestCommand = Annotated[Command[MongoIngestUnitOfWork], Depends(command)]
+StreamedIngestCommand = Annotated[StreamedCommand[MongoIngestUnitOfWork], Depends(streamed_command)]
 IngestReader = Annotated[MongoIngestUnitOfWork, Depends(reader)]
 Sharing = Annotated[Together, Depends(shared(Together))]
 IngestResources = Annotated[Resources, Depends(resources)]
@@ -138,7 +141,7 @@ async def upload_asset(
     request: Request,
     _: Sender,
     room: NotBehind,
-    command: IngestCommand,
+    command: StreamedIngestCommand,
     uow: IngestReader,
     resources: IngestResources,
     together: Sharing,
@@ -151,7 +154,7 @@ async def upload_asset(
         except FileRefusedError as error:
             await _write_refusal(command.without_key(), dataset_id, form, error)
             raise
-    return await together.arrivals.ask(Entry(command, arrival, copy_context()))
+    return await together.arrivals.ask(Entry(command.of(form.digest), arrival, copy_context()))
 
 
 async def _arrival(

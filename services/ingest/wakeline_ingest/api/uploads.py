@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import orjson
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
@@ -27,6 +28,12 @@ class Form:
 
     files: dict[str, SentFile] = field(default_factory=dict)
     fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of all that it says, whatever the order of its parts."""
+        files = sorted((part, sent.name, sent.digest) for part, sent in self.files.items())
+        return hashlib.sha256(orjson.dumps([files, sorted(self.fields.items())])).digest()
 
 
 @asynccontextmanager
