@@ -1,7 +1,6 @@
 """Big files: in parts, straight to the object store, by URLs of minutes."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,6 @@ from wakeline_sdk.uploads import digest, size_of
 
 BIG = 50_000_000
 """Bytes; above that a file goes to the object store by itself."""
-PAGE = 20
-"""Parts whose URLs are asked for at once: they live for minutes."""
 ROUNDS = 5
 PIECE = 1024 * 1024
 LONGEST_PAUSE = 2.0
@@ -58,13 +55,21 @@ class AsyncSending:
         return await self._ended(where, upload)
 
     async def _send_parts(self, where: str, file: Path, part_bytes: int) -> None:
-        async for part in self._transport.pages("ingest", f"{where}/parts", {"limit": PAGE}):
-            if part["stored"]:
-                continue
-            offset, length = (part["number"] - 1) * part_bytes, part["bytes"]
-            await self._transport.put_aside(
-                part["url"], partial(pieces, file, offset, length), length
-            )
+        # One URL at a time: it lives for minutes, and on a slow link a part takes as long.
+        asked: dict[str, Any] = {"limit": 1}
+        attempt = 1
+        while True:
+            page = await self._transport.json("ingest", "GET", f"{where}/parts", params=asked)
+            for part in page["items"]:
+                offset, length = (part["number"] - 1) * part_bytes, part["bytes"]
+                sent = part["stored"] or await self._transport.put_aside(
+                    part["url"], pieces(file, offset, length), length, attempt
+                )
+                attempt = 1 if sent else attempt + 1
+            if attempt == 1:
+                if page["next"] is None:
+                    return
+                asked["cursor"] = page["next"]
 
     async def _ended(self, where: str, upload: DeclaredUpload) -> DeclaredUpload:
         seconds = 0.1

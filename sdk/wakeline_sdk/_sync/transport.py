@@ -17,10 +17,11 @@ from wakeline_sdk.files import Incoming
 from wakeline_sdk.lines import segments
 from wakeline_sdk.models import ExportedFile, LinesReport, RefusedLine
 
-Body = Callable[[], Iterator[bytes]]
-"""The bytes of a request, from their beginning with each call."""
+Body = Iterator[bytes]
 ATTEMPTS = 6
 RETRYABLE = frozenset({429, 502, 503, 504})
+RETRYABLE_ASIDE = RETRYABLE | {403, 408, 500}
+"""Of an object store, by another URL."""
 
 
 class Transport:
@@ -107,27 +108,34 @@ class Transport:
         """The bytes of a resource, all in memory: images, never whole datasets."""
         return (self._send("GET", self._at(service, path), params=params)).content
 
-    def put_aside(self, url: str, body: Body, length: int) -> None:
-        """Put bytes to a URL of the object store, which gets no token; ``body`` for each try.
+    def put_aside(self, url: str, body: Body, length: int, attempt: int) -> bool:
+        """Put bytes to a URL of the object store, which gets no token.
+
+        Returns
+        -------
+        False, after a while, where another try may do better: by a new URL, since one that is
+        some minutes old is refused.
 
         Raises
         ------
         UnreachableError
-            If the store does not answer, or refuses: the URL may be too old, say.
+            If the store refuses for good, or the last ``attempt`` failed too; the first one is 1.
         """
-        headers = {"Content-Length": str(length)}
-        for attempt in range(1, self._attempts + 1):
-            try:
-                answer = self._bare.put(url, content=body(), headers=headers)
-                if answer.is_success:
-                    return
-                said = f"{answer.status_code} {answer.text[:200]}"
-            except httpx.TransportError as error:
-                said = _said(error)
-            if attempt < self._attempts:
-                pause(_backoff(attempt))
-        where = url.partition("?")[0]  # the rest is a right to write
-        raise UnreachableError(f"the object store takes nothing at {where}: {said}")
+        last = attempt >= self._attempts
+        try:
+            headers = {"Content-Length": str(length)}
+            answer = self._bare.put(url, content=body, headers=headers)
+            if answer.is_success:
+                return True
+            said = f"{answer.status_code} {answer.text[:200]}"
+            last = last or answer.status_code not in RETRYABLE_ASIDE
+        except httpx.TransportError as error:
+            said = _said(error)
+        if last:
+            where = url.partition("?")[0]  # the rest is a right to write
+            raise UnreachableError(f"the object store takes nothing at {where}: {said}")
+        pause(_backoff(attempt))
+        return False
 
     @contextmanager
     def lines(self, service: str, path: str) -> Iterator[Iterator[str]]:

@@ -22,6 +22,7 @@ from wakeline_sdk import (
 )
 from wakeline_sdk._async import transport as async_transport
 from wakeline_sdk._sync import transport
+from wakeline_sdk._sync.sending import Sending
 from wakeline_sdk.shapes import Box
 
 Answer = tuple[int, Any, dict[str, str]] | None
@@ -181,6 +182,88 @@ def test_a_refusal_is_not_repeated(status: int) -> None:
     ):
         client.datasets.get("d")
     assert len(server.requests) == 1
+
+
+class Depot:
+    """Takes the parts of one big file, by URLs that are good for the next request to the store."""
+
+    def __init__(self, refuses: Answer = None) -> None:
+        self.stored: dict[int, bytes] = {}
+        self.puts = 0
+        self.refuses = refuses
+        self.server = ""
+
+    def __call__(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        where, _, query = path.partition("?")
+        asked = dict(each.split("=") for each in query.split("&") if each)
+        if method == "PUT":
+            self.puts += 1
+            if self.refuses is not None:
+                return self.refuses
+            if self.puts - 1 != int(asked["at"]):
+                return 403, {"code": "AccessDenied", "message": "Request has expired"}, {}
+            if self.puts == 4:
+                return None  # a connection that breaks
+            self.stored[int(where[-1])] = body
+            return 200, {}, {}
+        if where.endswith("/parts"):
+            first, limit = int(asked.get("cursor", 1)), int(asked["limit"])
+            last = min(PARTS, first + limit - 1)
+            parts = [
+                {
+                    "number": n,
+                    "bytes": 4,
+                    "stored": n in self.stored,
+                    "url": f"{self.server}/{n}?at={self.puts}",
+                }
+                for n in range(first, last + 1)
+            ]
+            return 200, {"items": parts, "next": str(last + 1) if last < PARTS else None}, {}
+        if where.endswith("/complete"):
+            missing = len(self.stored) < PARTS
+            return (422, {"code": "upload-incomplete"}, {}) if missing else (202, UPLOAD, {})
+        return 201, UPLOAD | {"state": "open"}, {}
+
+
+PARTS = 8
+UPLOAD = {
+    "upload_id": "u",
+    "dataset_id": "d",
+    "purpose": "archive",
+    "state": "done",
+    "bytes": 4 * PARTS,
+    "digest": "0" * 64,
+    "part_bytes": 4,
+    "parts": PARTS,
+    "expires_at": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    file = tmp_path / "big.zip"
+    file.write_bytes(b"".join(f"{n:04}".encode() for n in range(PARTS)))
+    return file
+
+
+def test_a_big_file_arrives_though_urls_are_refused_a_little_later(big: Path) -> None:
+    depot = Depot()
+    with serving(depot) as server, Client(server.url, "t") as client:
+        depot.server = server.url
+        sent = Sending(client._transport).send("d", big, {"purpose": "archive"})
+    assert sent.state == "done"
+    assert b"".join(depot.stored[n] for n in range(1, PARTS + 1)) == big.read_bytes()
+    assert depot.puts <= PARTS + 2
+
+
+def test_a_store_that_refuses_for_good_is_not_asked_again(big: Path) -> None:
+    for status, puts in ((404, 1), (400, 1), (403, 3)):
+        depot = Depot(refuses=(status, {"code": "no"}, {}))
+        with serving(depot) as server, Client(server.url, "t", attempts=3) as client:
+            depot.server = server.url
+            with pytest.raises(UnreachableError, match=f"takes nothing at .*: {status}"):
+                Sending(client._transport).send("d", big, {"purpose": "archive"})
+        assert depot.puts == puts
 
 
 def test_an_error_lists_what_is_wrong_and_keeps_the_code() -> None:

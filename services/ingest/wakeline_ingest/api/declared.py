@@ -197,7 +197,7 @@ async def list_parts(
     uploading.refuse_ended(upload)
     first = decode_cursor(cursor, int)[0] + 1 if cursor else 1
     numbers = range(first, min(upload.parts, first + limit - 1) + 1)
-    missing = set(await staging.missing_parts(resources, upload))
+    missing = set(await staging.missing_parts(resources, upload, numbers))
     items = [
         PartOut(
             number=number,

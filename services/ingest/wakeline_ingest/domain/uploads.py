@@ -67,13 +67,13 @@ def size_of_part(upload: UploadRecord, number: int) -> int:
     return upload.bytes - upload.part_bytes * (upload.parts - 1)
 
 
-def missing(upload: UploadRecord, stored: Mapping[str, int]) -> list[int]:
-    """Return the numbers of parts that are not there in their full size.
+def missing(upload: UploadRecord, stored: Mapping[str, int], numbers: range) -> list[int]:
+    """Return which of these parts are not there in their full size.
 
     ``stored`` is the size in bytes of each key.
     """
     return [
         number
-        for number in range(1, upload.parts + 1)
+        for number in numbers
         if stored.get(part_key(upload, number)) != size_of_part(upload, number)
     ]

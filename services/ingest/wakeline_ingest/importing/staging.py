@@ -11,10 +11,18 @@ from wakeline_ingest.ports import SentFile
 from wakeline_ingest.resources import Resources
 
 
-async def missing_parts(resources: Resources, upload: UploadRecord) -> list[int]:
-    """Return the numbers of parts that are not there in their full size."""
-    listed = resources.blobs.list(BUCKET, upload.prefix)
-    return missing(upload, {info.key: info.size async for info in listed})
+async def missing_parts(
+    resources: Resources, upload: UploadRecord, numbers: range | None = None
+) -> list[int]:
+    """Return which of these parts, or of all, are not there in their full size."""
+    wanted = numbers if numbers is not None else range(1, upload.parts + 1)
+    stored: dict[str, int] = {}
+    before = part_key(upload, wanted.start - 1)
+    async for info in resources.blobs.list(BUCKET, upload.prefix, after=before):
+        if info.key >= part_key(upload, wanted.stop):
+            break  # a client asks for one part after another: not for all of them each time
+        stored[info.key] = info.size
+    return missing(upload, stored, wanted)
 
 
 async def fetch(resources: Resources, upload: UploadRecord, path: Path) -> SentFile:
