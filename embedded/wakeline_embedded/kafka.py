@@ -12,8 +12,25 @@ from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 
 
-def program(data: Path, port: int, log: Path, *, bind: str = HOST, known_as: str = HOST) -> Program:
-    """The embedded broker on a data folder; clients are told to find it at ``known_as``."""
+DURABLE = "group-5"
+"""What was sent leaves the outbox, which is all that has it: it must be on the disk by then."""
+
+
+def program(
+    data: Path,
+    port: int,
+    log: Path,
+    *,
+    bind: str = HOST,
+    known_as: str = HOST,
+    fsync: str = DURABLE,
+) -> Program:
+    """The embedded broker on a data folder; clients are told to find it at ``known_as``.
+
+    Parameters
+    ----------
+    fsync : when a record counts as written, as ``python -m wakeline_embedded.broker`` takes it
+    """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Program(
         name="broker",
@@ -21,6 +38,7 @@ def program(data: Path, port: int, log: Path, *, bind: str = HOST, known_as: str
             *(sys.executable, "-m", "wakeline_embedded.broker"),
             *("--port", str(port), "--data", str(data)),
             *("--host", bind, "--advertised-host", known_as),
+            *("--fsync", fsync),
         ),
         log=log,
         port=port,

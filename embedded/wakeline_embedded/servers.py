@@ -40,9 +40,13 @@ class ObjectStore:
 
 
 async def start_kafka(folder: Path, port: int | None = None) -> KafkaServer:
-    """Start the broker with its data and its log under ``folder``, on any port unless given."""
+    """Start the broker with its data and its log under ``folder``, on any port unless given.
+
+    Its records outlive its process, and not the machine.
+    """
     port = port or ports.free_port()
-    child = await program.start(kafka.program(folder / "broker", port, folder / "broker.log"))
+    started = kafka.program(folder / "broker", port, folder / "broker.log", fsync="never")
+    child = await program.start(started)
     return KafkaServer(f"{HOST}:{port}", child)
 
 
