@@ -11,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient
 from wakeline_embedded.ports import HOST
 from wakeline_embedded.program import Program
 
-
 DURABLE = "group-5"
 """What was sent leaves the outbox, which is all that has it: it must be on the disk by then."""
 
