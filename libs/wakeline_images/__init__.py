@@ -2,6 +2,7 @@
 
 from wakeline_images.errors import RefusalCode, UnreadableImageError
 from wakeline_images.facts import ImageFacts, check_extension, inspect
+from wakeline_images.limits import MAX_PIXELS
 from wakeline_images.orientation import (
     Orientation,
     stored_size,
@@ -12,7 +13,6 @@ from wakeline_images.orientation import (
     upright_points,
     upright_size,
 )
-from wakeline_images.pillow import MAX_PIXELS
 from wakeline_images.reading import Decoded, decode, read_image
 from wakeline_images.stacks import read_stack, scale_to_unit, stack_bands
 from wakeline_images.thumbnails import thumbnail, to_eight_bit

@@ -6,14 +6,9 @@ from pathlib import PurePath
 from wakeline_images import tiff
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import EXTENSIONS, Format, Source, format_of
+from wakeline_images.limits import MAX_PIXELS
 from wakeline_images.orientation import Orientation, upright_size
-from wakeline_images.pillow import (
-    MAX_PIXELS,
-    check_size,
-    opened_image,
-    png_depth,
-    stored_orientation,
-)
+from wakeline_images.pillow import opened_image, png_depth, stored_orientation
 
 _GREY_MODES = ("1", "L", "LA")
 _GREY_PNGS = (0, 4)
@@ -60,8 +55,7 @@ def inspect(source: Source, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         layout = tiff.layout_of(source, max_pixels)
         width, height = upright_size(layout.width, layout.height, layout.orientation)
         return ImageFacts(kind, width, height, layout.channels, layout.bits, layout.orientation)
-    with opened_image(source, kind) as image:
-        check_size(*image.size, max_pixels)
+    with opened_image(source, kind, max_pixels) as image:
         orientation = stored_orientation(image)
         width, height = upright_size(*image.size, orientation)
         channels = 1 if image.mode in _GREY_MODES else 3

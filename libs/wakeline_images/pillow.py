@@ -1,10 +1,11 @@
 """Everything but TIFF, through Pillow: opened lazily, checked first, errors translated."""
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 import imagecodecs
 import numpy as np
@@ -14,10 +15,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Format, Source, is_cut, opened
+from wakeline_images.limits import Beginning, check_ballast, check_size
 from wakeline_images.orientation import Orientation, orientation_from
-
-MAX_PIXELS = 100_000_000
-"""Default limit of one image, in pixels."""
 
 _ORIENTATION_TAG = 0x0112
 _PNG_HEAD_BYTES = 26
@@ -28,22 +27,23 @@ _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
 Image.MAX_IMAGE_PIXELS = None
 
 
-def check_size(width: int, height: int, max_pixels: int) -> None:
-    """Refuse a header that promises more pixels than are allowed, before any is decoded."""
-    if width * height > max_pixels:
-        raise UnreadableImageError(
-            "image-too-large",
-            f"The image is {width} x {height} = {width * height / 1e6:.0f} megapixels; "
-            f"{max_pixels / 1e6:g} are allowed: cut it into tiles.",
-        )
-
-
 @contextmanager
-def opened_image(source: Source, kind: Format) -> Iterator[Image.Image]:
-    """Open an image without decoding it; what goes wrong meanwhile becomes a refusal."""
+def opened_image(source: Source, kind: Format, max_pixels: int) -> Iterator[Image.Image]:
+    """Open an image without decoding it; what goes wrong meanwhile becomes a refusal.
+
+    Raises
+    ------
+    UnreadableImageError
+        Also if it has more pixels than are allowed, or far more beside them.
+    """
     try:
-        with opened(source) as stream, Image.open(stream, formats=[kind]) as image:
-            yield image
+        with opened(source) as stream:
+            check_ballast(stream, kind, max_pixels)
+            beginning = Beginning(stream, kind)
+            with Image.open(cast(IO[bytes], beginning), formats=[kind]) as image:
+                check_size(*image.size, max_pixels)
+                beginning.pixels_follow()
+                yield image
     except UnreadableImageError:
         raise
     except (UnidentifiedImageError, *_BROKEN) as error:
@@ -87,8 +87,7 @@ def stored_pixels(
     -------
     uint8 or uint16, shape (H, W, 1) or (H, W, 3), not yet turned upright; and the orientation
     """
-    with opened_image(source, kind) as image:
-        check_size(*image.size, max_pixels)
+    with opened_image(source, kind, max_pixels) as image:
         if enough is not None:
             _shrink(image, enough)
         deep = _deep_png(source) if kind == "PNG" else None
@@ -121,10 +120,17 @@ def _deep_png(source: Source) -> NDArray[Any] | None:
     depth, colour = png_depth(source)
     if depth != 16 or colour == 0:
         return None
-    data = source if isinstance(source, bytes) else source.read_bytes()
     try:
-        pixels = imagecodecs.png_decode(data)
+        pixels = imagecodecs.png_decode(_mapped(source))
     except imagecodecs.PngError as error:
         raise ValueError(str(error)) from error
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     return np.asarray(pixels[..., :1] if pixels.shape[2] < 3 else pixels[..., :3])
+
+
+def _mapped(source: Source) -> bytes | mmap.mmap:
+    """Return a source's bytes, of which those of a file take no memory of this process."""
+    if isinstance(source, bytes):
+        return source
+    with source.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

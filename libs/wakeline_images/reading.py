@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from wakeline_images import pillow, tiff
 from wakeline_images.formats import Format, Source, format_of
+from wakeline_images.limits import MAX_PIXELS
 from wakeline_images.orientation import Orientation, upright_pixels
-from wakeline_images.pillow import MAX_PIXELS
 
 GREY = ("grey",)
 COLOUR = ("red", "green", "blue")

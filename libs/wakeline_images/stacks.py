@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Source
-from wakeline_images.pillow import MAX_PIXELS
+from wakeline_images.limits import MAX_PIXELS
 from wakeline_images.reading import Decoded, decode
 
 

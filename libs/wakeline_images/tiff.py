@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Source, opened, size_of
+from wakeline_images.limits import check_size
 from wakeline_images.orientation import Orientation, orientation_from
-from wakeline_images.pillow import check_size
 
 MAX_BANDS = 32
 MAX_BITS = 16

@@ -14,7 +14,7 @@ class UploadSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     max_bytes: Annotated[int, Field(ge=1)] = 16 << 30
-    """Of one file."""
+    """Of one archive, list or table."""
     part_bytes: Annotated[int, Field(ge=1, le=5 << 30)] = 64 << 20
     """Of each part but the last: what is sent again after an interruption."""
     lifetime: timedelta = timedelta(days=1)
@@ -58,7 +58,7 @@ class Settings(ServiceSettings):
     max_pixels: Annotated[int, Field(ge=1)] = 100_000_000
     """Images of more pixels are refused by their header, before anything is decoded."""
     max_file_bytes: Annotated[int, Field(ge=1)] = 1 << 30
-    """Of each file of an upload."""
+    """Of each image, band and mask, however it comes, and of a file that comes with a request."""
     refuse_wrong_extensions: bool = True
     """Refuse a file whose name says another image format than its bytes."""
     checks_at_once: Annotated[int, Field(ge=1, le=64)] = 2

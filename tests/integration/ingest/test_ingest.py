@@ -313,6 +313,10 @@ async def test_an_image_above_the_limit_is_refused_by_its_header(scope: Scope) -
         assert (await send(client, encoded(CAT[:200]))).json()["code"] == "image-too-large"
         long = await send(client, bytes(500_000))
         assert (long.status_code, long.json()["code"]) == (413, "file-too-large")
+        wanted = {"file_name": "a.png", "bytes": 400_001, "digest": "0" * 64}
+        for purpose, answer in (("image", 413), ("archive", 201)):
+            declared = await client.post(f"{SET}/uploads", json={**wanted, "purpose": purpose})
+            assert declared.status_code == answer, declared.text
 
 
 @pytest.mark.parametrize("companions", ["stored", "upright"])

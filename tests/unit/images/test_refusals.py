@@ -5,6 +5,7 @@ import io
 import struct
 import tracemalloc
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,11 @@ def encoded(kind: str, **options: Any) -> bytes:
     return stream.getvalue()
 
 
-def png_that_promises(width: int, height: int) -> bytes:
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-        )
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
+
+def png_that_promises(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = zlib.compress(bytes(1000))
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
@@ -92,9 +92,10 @@ def test_cut_tiffs_are_refused_however_they_are_packed(compression: str | None) 
     assert code_of(whole[:-5000]) in ("truncated-image", "damaged-image")
 
 
-def test_cut_png_of_16_bits_is_refused() -> None:
+def test_cut_png_of_16_bits_is_refused(tmp_path: Path) -> None:
     whole = imagecodecs.png_encode(NOISE.astype(np.uint16) * 257)
-    assert code_of(whole[: len(whole) // 2]) == "truncated-image"
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    assert code_of(whole[: len(whole) // 2]) == code_of(tmp_path / "cut") == "truncated-image"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
@@ -163,3 +164,105 @@ def test_name_that_contradicts_the_bytes_is_refused() -> None:
 @pytest.mark.parametrize("name", ["a.png", "A.PNG", "a", "a.dat", "scan.v2"])
 def test_name_that_contradicts_nothing_passes(name: str) -> None:
     check_extension(name, inspect(encoded("PNG")))
+
+
+def png_with(size: int, place: str) -> bytes:
+    """A good PNG that holds some bytes more."""
+    whole = encoded("PNG")
+    start, end = whole.index(b"IDAT") - 4, len(whole) - 12
+    packed = struct.unpack_from(">I", whole, start)[0]
+    body, rest = whole[start + 8 : start + 8 + packed], whole[start + 12 + packed :]
+    match place:
+        case "a text":
+            return whole[:start] + chunk(b"tEXt", b"a\0" + bytes(size)) + whole[start:]
+        case "a private chunk":
+            return whole[:start] + chunk(b"prVt", bytes(size)) + whole[start:]
+        case "a private chunk behind":
+            return whole[:end] + chunk(b"prVt", bytes(size)) + whole[end:]
+        case "a frame behind":
+            return whole[:end] + chunk(b"fdAT", bytes(size)) + whole[end:]
+        case "pixels behind":
+            return whole[:end] + chunk(b"IDAT", bytes(size)) + whole[end:]
+        case "pixels without an end":
+            return whole[:start] + chunk(b"IDAT", body + bytes(size)) + rest
+    raise AssertionError(place)
+
+
+def jpeg_with(size: int, _: str) -> bytes:
+    whole, segment = encoded("JPEG"), b"\xff\xe5\xff\xff" + bytes(65_533)
+    return whole[:2] + segment * (size // len(segment)) + whole[2:]
+
+
+def gif_with(size: int, _: str) -> bytes:
+    whole, block = encoded("GIF"), b"\xff" + bytes(255)
+    start = 13 + (3 << ((whole[10] & 7) + 1))  # behind the colours of all frames
+    return whole[:start] + b"\x21\xfe" + block * (size // 256) + b"\0" + whole[start:]
+
+
+def bmp_with(size: int, _: str) -> bytes:
+    whole = encoded("BMP")
+    header = struct.pack("<I", 40 + size) + whole[18:54] + bytes(size)
+    return whole[:10] + struct.pack("<I", 54 + size) + header + whole[54:]
+
+
+def webp_with(size: int, _: str) -> bytes:
+    return encoded("WEBP", exif=bytes(size))
+
+
+BALLAST: list[tuple[Callable[[int, str], bytes], str, int]] = [
+    (png_with, "a text", 900_000),
+    (png_with, "a private chunk", 8 << 20),
+    (png_with, "a private chunk behind", 8 << 20),
+    (png_with, "a frame behind", 0),
+    (png_with, "pixels behind", 40_000),
+    (png_with, "pixels without an end", 0),
+    (jpeg_with, "segments", 8 << 20),
+    (gif_with, "a comment", 8 << 20),
+    (bmp_with, "a header", 84),
+    (webp_with, "EXIF", 8 << 20),
+]
+"""Where something may lie beside an image's pixels, and how much of it is read, if any is."""
+
+
+@pytest.mark.parametrize(("made", "place", "_"), BALLAST)
+def test_a_file_that_holds_far_more_than_its_pixels_is_refused_before_it_is_read(
+    made: Callable[[int, str], bytes], place: str, _: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(made(24 << 20, place))
+    tracemalloc.start()
+    code = code_of(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (code, peak < 40 << 20) == ("image-too-large", True), peak
+    with pytest.raises(UnreadableImageError):
+        inspect(path)
+
+
+@pytest.mark.parametrize(("made", "place", "little"), [each for each in BALLAST if each[2]])
+def test_a_little_more_is_read(made: Callable[[int, str], bytes], place: str, little: int) -> None:
+    assert read_image(made(little, place)).shape[:2] == (200, 300)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+@pytest.mark.parametrize("size", [(1, 30_000), (3_000, 70)])
+def test_pixels_that_do_not_pack_are_no_ballast(mode: str, size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(5).bytes(size[0] * size[1] * 4)
+    image = Image.frombytes(mode, size, noise[: len(Image.new(mode, size).tobytes())])
+    stream = io.BytesIO()
+    image.save(stream, "PNG", compress_level=0)
+    assert read_image(stream.getvalue()).shape[:2] == size[::-1]
+    if mode in ("RGB", "RGBA") and max(size) < 16_384:
+        stream = io.BytesIO()
+        image.save(stream, "WEBP", lossless=True, exact=True)
+        assert read_image(stream.getvalue()).shape[:2] == size[::-1]
+
+
+def test_a_deep_png_on_disk_is_not_taken_into_memory_beside_its_pixels(tmp_path: Path) -> None:
+    noise = np.random.default_rng(5).integers(0, 65_535, (700, 700, 3), np.uint16)
+    (tmp_path / "deep").write_bytes(imagecodecs.png_encode(noise))
+    tracemalloc.start()
+    assert (read_image(tmp_path / "deep") == noise).all()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.9 * noise.nbytes

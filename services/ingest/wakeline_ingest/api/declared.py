@@ -162,7 +162,8 @@ async def declare_upload(
         options={"group_from_folder": wanted.group_from_folder},
         part_bytes=limits.part_bytes,
         lifetime=limits.lifetime,
-        most_bytes=limits.max_bytes,
+        # a decoder takes some images whole into memory, so they have the limit of other images
+        most_bytes=resources.max_file_bytes if wanted.purpose == "image" else limits.max_bytes,
     )
 
     async def declare(uow: MongoIngestUnitOfWork) -> DeclaredOut:
