@@ -6,7 +6,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
 from wakeline_messaging.envelope import MalformedRecordError, from_document
-from wakeline_messaging.processing import Stores
+from wakeline_messaging.processing import Stores, another_try
 from wakeline_messaging.unit_of_work import UnitOfWork
 
 Trouble = Literal["dead", "waiting", "parked"]
@@ -75,7 +75,8 @@ class TroubledEvents:
             row |= {"reason": "failed", "tries": 0, "next_try": uow.now}
             # An event that had waited is past its mark: it only has to be looked at again.
             home = "waiting" if row.get("waited") else "parked"
-            uow.collection(home).replace({"_id": row_id}, row | {"name": "operator"}, upsert=True)
+            row |= {"name": another_try(row_id)} if home == "waiting" else {}
+            uow.collection(home).replace({"_id": row_id}, row, upsert=True)
             uow.collection("dead").delete({"_id": row_id})
             await uow.write()
 

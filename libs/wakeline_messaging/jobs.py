@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
@@ -26,7 +26,9 @@ U = TypeVar("U", bound=UnitOfWork[Any])
 R = TypeVar("R")
 CRASHES = 20
 """A job whose lease was lost this often is given up: it is taken to kill whoever runs it. Attempts
-that end in an error are counted by its kind's own, much lower limit."""
+that end in an error are counted apart, by its kind's own limit."""
+_LOST = {"$ifNull": ["$lost", 0]}
+"""An earlier release did not count them apart: its rows go on as if all had ended in an error."""
 SUSPECT = 3
 """From this attempt on a job runs alone, so that it cannot drag others down with it."""
 IN_ORDER = [("priority", -1), ("created_at", 1)]
@@ -61,6 +63,8 @@ class Job:
     payload: dict[str, Any]
     attempt: int
     """1 for the first; only the current attempt may finish."""
+    lost: int
+    """Of the attempts before, those that ended without a word; the others ended in an error."""
     asked: int
     interrupted: bool
     """The attempt before ended without a word: its process died, or was out of touch too long."""
@@ -114,11 +118,13 @@ class JobLease(Generic[U, R]):
         """Say that the work outlived the process that had it before: its end counts nothing."""
         if not self.job.interrupted:
             return
-        before = replace(self.job, attempt=self.job.attempt - 1, interrupted=False)
+        job = self.job
+        before = replace(job, attempt=job.attempt - 1, lost=job.lost - 1, interrupted=False)
 
         async def count_back(uow: U) -> None:
             row = {"_id": before.row_id, "owner": self.owner}
-            uow.collection("jobs").update(row, {"$set": {"attempt": before.attempt}})
+            counts = {"attempt": before.attempt, "lost": before.lost}
+            uow.collection("jobs").update(row, {"$set": counts})
 
         await self._run(count_back, finish=False)
         self.jobs = [before]
@@ -228,10 +234,14 @@ class JobRunner:
 
     async def _look(self, stop: asyncio.Event) -> None:
         """Look for work on behalf of all who have none: one read, where each would write."""
+        renewed = False
         while not stop.is_set():
             await _pause(stop, IDLE)
             idle = {name for name, workers in self._idle.items() if workers}
             try:
+                if not renewed:
+                    await self._renew()
+                    renewed = True
                 while idle and (row := await self._rows.find_one(_ripe(*idle), {"kind": 1})):
                     self._due[row["kind"]].set()
                     idle.remove(row["kind"])
@@ -239,6 +249,22 @@ class JobRunner:
                 log.warning("jobs wait", cause=f"{type(error).__name__}: {error}")
         for due in self._due.values():
             due.set()
+
+    async def _renew(self) -> None:
+        """Go on with what must happen some day, and an earlier release took for a killer.
+
+        It gave such a job up after as many errors as make one that kills its runner.
+        """
+        for_ever = [kind.name for kind in self._jobs.kinds.values() if kind.attempts > CRASHES]
+        mistaken = {
+            "kind": {"$in": for_ever},
+            "state": "failed",
+            "failed_at": {"$gt": datetime(1970, 1, 1, tzinfo=UTC)},  # for its index
+            "error": {"$regex": f"^{JobKillsRunnerError.__name__}"},
+            "lost": {"$exists": False},
+        }
+        anew = {"state": "queued", "attempt": 0, "owner": None, "not_before": "$$NOW"}
+        await self._rows.update_many(mistaken, [{"$set": anew}, {"$unset": "failed_at"}])
 
     async def _work(self, kind: Kind, stop: asyncio.Event) -> None:
         due = self._due[kind.name]
@@ -251,7 +277,7 @@ class JobRunner:
                     await due.wait()
                     self._idle[kind.name] -= 1
                     continue
-                if lease.jobs[0].attempt > CRASHES:
+                if lease.jobs[0].lost >= CRASHES:
                     await self._give_up(kind, lease)
                     continue
                 await self._until_done(kind, lease, stop)
@@ -270,6 +296,13 @@ class JobRunner:
                     "owner": owner,
                     "attempt": {"$add": ["$attempt", 1]},
                     "interrupted": {"$eq": ["$state", "running"]},
+                    "lost": {
+                        "$cond": [
+                            {"$eq": ["$state", "running"]},
+                            {"$add": [_LOST, 1]},
+                            {"$min": [_LOST, "$attempt"]},  # none of one that begins anew
+                        ]
+                    },
                     # A running job is due again when its lease is over.
                     "not_before": {"$add": ["$$NOW", milliseconds]},
                 }
@@ -295,6 +328,7 @@ class JobRunner:
                 kind=kind.name,
                 payload=row["payload"],
                 attempt=row["attempt"],
+                lost=row["lost"],
                 asked=row["asked"],
                 interrupted=row["interrupted"],
                 trace=row.get("trace"),
@@ -381,14 +415,20 @@ class JobRunner:
 
     async def _give_up(self, kind: Kind, lease: JobLease[Any, Any]) -> None:
         for job in lease.jobs:
-            cause = JobKillsRunnerError(f"its process ended {job.attempt - 1} times without a word")
+            row = await self._rows.find_one({"_id": job.row_id}, {"error": 1})
+            before = (row or {}).get("error") or ""
+            why = f"its process ended {job.lost} times without a word"
+            if before and not before.startswith(JobKillsRunnerError.__name__):
+                why += f"; the last error before was {before}"
+            cause = JobKillsRunnerError(why)
             log.error("job given up", kind=kind.name, job=job.id, cause=str(cause))
             await self._again_or_never(kind, lease, job, cause)
 
     async def _again_or_never(
         self, kind: Kind, lease: JobLease[Any, Any], job: Job, cause: Exception
     ) -> None:
-        again = job.attempt < kind.attempts and not isinstance(cause, JobHopelessError)
+        errors = job.attempt - job.lost
+        again = errors < kind.attempts and not isinstance(cause, JobHopelessError)
 
         async def body(session: AsyncClientSession) -> None:
             uow = self._stores.open(session)
@@ -396,7 +436,7 @@ class JobRunner:
             held = {"_id": job.row_id, "owner": lease.owner, "attempt": job.attempt}
             why = f"{type(cause).__name__}: {cause}"[:2_000]
             if again:
-                later = uow.now + timedelta(seconds=min(60, 2**job.attempt))
+                later = uow.now + timedelta(seconds=min(60, 2 ** min(job.attempt, 6)))
                 change = {"state": "queued", "owner": None, "not_before": later, "error": why}
                 rows.update(held, {"$set": change})
             elif await rows.find_one(held) is not None:

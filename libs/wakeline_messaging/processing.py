@@ -312,17 +312,19 @@ class Processor:
         """Put a failed event aside: tried again a few times, then dead, with its cause.
 
         Later events of its key wait behind it, because its mark does not move; the row of a dead
-        event therefore stays in ``parked`` as well, until the operator has decided.
+        event therefore stays in ``parked`` as well, until the operator has decided. One that had
+        waited is past its mark, and tried again where it waits.
         """
         event = failure.event
         log.error("handler failed", type=event.type, row=event.row_id, exc_info=failure.cause)
+        home = "waiting" if failure.waited else "parked"
 
         async def body(session: AsyncClientSession) -> bool:
             uow = self._stores.open(session)
-            parked = uow.collection("parked")
-            row = await parked.find_one({"_id": event.row_id})
-            tries = 1 + (row["tries"] if row else 0)
-            died = failure.waited or tries > len(RETRY_AFTER)
+            kept = uow.collection(home)
+            row = await kept.find_one({"_id": event.row_id})
+            tries = 1 + (row.get("tries", 0) if row else 0)
+            died = tries > len(RETRY_AFTER)
             document = event.document() | {
                 "reason": "dead" if died else "failed",
                 "cause": failure.why,
@@ -334,15 +336,16 @@ class Processor:
                 uow.collection("dead").replace({"_id": event.row_id}, document, upsert=True)
             else:
                 document["next_try"] = uow.now + timedelta(seconds=RETRY_AFTER[tries - 1])
-            if failure.waited:
-                uow.collection("waiting").delete({"_id": event.row_id})
+            if failure.waited and died:
+                kept.delete({"_id": event.row_id})
             else:
-                parked.replace({"_id": event.row_id}, document, upsert=True)
+                name = {"name": another_try(event.row_id)} if failure.waited else {}
+                kept.replace({"_id": event.row_id}, document | name, upsert=True)
             await uow.write()
             return died
 
         died = await self._stores.transactions.run(body)
-        outcome = "dead" if died else "parked"
+        outcome = "dead" if died else home
         metrics.handled_events_total.labels(event.type, outcome).inc()
 
     async def sweep(self) -> None:
@@ -500,6 +503,11 @@ class Processor:
             await uow.write()
 
         await self._stores.transactions.run(body)
+
+
+def another_try(row_id: str) -> str:
+    """What an event waits for that is in ``waiting`` only to be tried again: its own time."""
+    return f"another try of {row_id}"
 
 
 def _is_the_stores(cause: Exception) -> bool:

@@ -115,7 +115,8 @@ async def test_a_job_that_kills_whoever_runs_it_is_given_up_with_its_cause(scope
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
         await ask(runtime, *WORDS)
         rows = runtime.database["jobs"]
-        await rows.update_one({"_id": "work:bee"}, {"$set": {"attempt": CRASHES}})
+        died = {"attempt": CRASHES + 1, "lost": CRASHES, "error": "ValueError: no such colour"}
+        await rows.update_one({"_id": "work:bee"}, {"$set": died})
         runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
         running = asyncio.create_task(runner.run(stop))
         with suppress(TimeoutError):
@@ -125,10 +126,112 @@ async def test_a_job_that_kills_whoever_runs_it_is_given_up_with_its_cause(scope
         stop.set()
         await running
         assert sorted(done) == ["ant", "cat", "dog"]
-        assert given_up == [("bee", f"its process ended {CRASHES} times without a word")]
+        ((name, why),) = given_up
+        assert name == "bee"
+        assert why.startswith(f"its process ended {CRASHES} times without a word")
+        assert why.endswith("ValueError: no such colour")
         row = await rows.find_one({"_id": "work:bee"})
         assert row is not None
-        assert row["error"].startswith("JobKillsRunnerError")
+        assert row["error"] == f"JobKillsRunnerError: {why}"
+
+
+async def test_attempts_that_end_in_an_error_and_lost_ones_are_counted_apart(
+    scope: Scope,
+) -> None:
+    jobs = Jobs()
+    jobs.on("work")(finish)
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, "ant")
+        rows = runtime.database["jobs"]
+        runner = JobRunner(runtime.database, jobs, runtime.stores, None)
+
+        async def lease() -> Job:
+            held = await runner.lease(jobs.kinds["work"])
+            assert held is not None
+            return held.job
+
+        for lost in range(3):  # and none of these is a failure of its own
+            job = await lease()
+            assert (job.attempt, job.lost) == (lost + 1, lost)
+            await as_if_the_runner_died(runtime)
+        await rows.update_one({}, {"$set": {"state": "queued"}})  # it ended in an error
+        job = await lease()
+        assert (job.attempt, job.lost) == (4, 2)
+        await rows.update_one({}, {"$set": {"state": "queued", "attempt": 0}})
+        await as_if_the_runner_died(runtime)
+        job = await lease()
+        assert (job.attempt, job.lost) == (1, 0)
+
+
+@pytest.mark.parametrize(("attempts", "lost", "left"), [(2, 5, "queued"), (1, 5, "failed")])
+async def test_a_job_may_fail_as_often_as_its_kind_allows_however_often_it_was_lost(
+    scope: Scope, attempts: int, lost: int, left: str
+) -> None:
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, "ant")
+        before = {"attempt": lost, "lost": lost}
+        await runtime.database["jobs"].update_one({}, {"$set": before})
+        row = await failed_once(runtime, attempts)
+        assert (row["state"], row["error"]) == (left, "ValueError: no such colour")
+
+
+async def test_what_must_happen_some_day_is_not_given_up_however_often_it_fails(
+    scope: Scope,
+) -> None:
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, "ant")
+        # As an earlier release left it, which did not count the lost ones apart.
+        await runtime.database["jobs"].update_one({}, {"$set": {"attempt": 3 * CRASHES}})
+        row = await failed_once(runtime, 1_000_000)
+        assert (row["state"], row["error"]) == ("queued", "ValueError: no such colour")
+
+
+async def test_what_an_earlier_release_took_for_a_killer_goes_on_if_it_must_happen_some_day(
+    scope: Scope,
+) -> None:
+    jobs = Jobs()
+    jobs.on("work", attempts=1_000_000)(finish)
+    jobs.on("play")(finish)
+    mistaken = {
+        "state": "failed", "attempt": 21, "failed_at": datetime.now(UTC), "owner": None,
+        "error": "JobKillsRunnerError: its process ended 20 times without a word",
+    }  # fmt: skip
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        await ask(runtime, *WORDS)
+        rows = runtime.database["jobs"]
+        await rows.update_many({}, {"$set": mistaken})
+        await rows.update_one({"_id": "work:ant"}, {"$set": {"kind": "play"}})
+        await rows.update_one({"_id": "work:bee"}, {"$set": {"lost": CRASHES}})
+        await rows.update_one({"_id": "work:cat"}, {"$set": {"error": "JobHopelessError: no"}})
+        runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
+        running = asyncio.create_task(runner.run(stop))
+        async with asyncio.timeout(20):
+            while await rows.find_one({"_id": "work:dog"}) is not None:
+                await asyncio.sleep(0.05)
+        stop.set()
+        await running
+        left = {row["_id"]: row["state"] async for row in rows.find()}
+        assert left == dict.fromkeys(("work:ant", "work:bee", "work:cat"), "failed")
+
+
+async def failed_once(runtime: Runtime, attempts: int) -> dict[str, Any]:
+    """The row of the one job after one more attempt that ended in an error."""
+    jobs = Jobs()
+
+    @jobs.on("work", attempts=attempts)
+    async def work(_: JobLease[UnitOfWork[None], None]) -> None:
+        raise ValueError("no such colour")
+
+    runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
+    running = asyncio.create_task(runner.run(stop))
+    ended = {"error": {"$exists": True}}
+    async with asyncio.timeout(20):
+        while (row := await runtime.database["jobs"].find_one(ended)) is None:
+            await asyncio.sleep(0.05)
+    stop.set()
+    await running
+    found: dict[str, Any] = row
+    return found
 
 
 async def given_up(runtime: Runtime, *ids: str) -> None:

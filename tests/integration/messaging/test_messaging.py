@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -148,6 +148,7 @@ async def test_a_sweep_writes_once_for_all_that_wait_for_one_thing(
 async def test_a_bad_event_among_those_that_wait_dies_alone(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(processing, "RETRY_AFTER", ())
     monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
     monkeypatch.setattr(processing, "FEW", 3)
     publisher = Publisher(scope)
@@ -161,6 +162,48 @@ async def test_a_bad_event_among_those_that_wait_dies_alone(
         assert await runtime.database["waiting"].count_documents({}) == 0
         assert await runtime.database["dead"].count_documents({}) == 2
         assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 18
+
+
+@pytest.mark.parametrize("known", ["in a batch", "in a sweep"])
+async def test_an_event_that_had_waited_is_tried_as_often_as_any_other(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    monkeypatch.setattr(processing, "RETRY_AFTER", (0.0, 3600.0, 0.0, 0.0))
+    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    publisher = Publisher(scope)
+    bad, after = (publisher.envelope(rejected("a", name)) for name in (POISON, "after"))
+    async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
+        processor = Processor(handlers, runtime.stores)
+        await processor.process([bad, after])
+        waiting, dead = runtime.database["waiting"], runtime.database["dead"]
+        since = (await waiting.find_one({"_id": bad.row_id}))["since"]
+        if known == "in a batch":
+            await processor.process([publisher.envelope(ingested("a"))])
+        else:
+            await runtime.database["assets"].insert_one({"_id": "a"})
+            await processor.sweep()
+        await processor.sweep()
+        await processor.sweep()
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 1
+        (left,) = await waiting.find().to_list()
+        assert (left["_id"], left["tries"], left["since"]) == (bad.row_id, 2, since)
+        assert "cannot be understood" in left["cause"]
+        again = publisher.envelope(ingested("a"))  # what it waited for is said once more
+        await processor.process([again])
+        for tries in (3, 4, 5):
+            assert await dead.count_documents({}) == 0, tries
+            due = datetime(2000, 1, 1, tzinfo=UTC)
+            await waiting.update_many({}, {"$set": {"next_try": due}})
+            await processor.sweep()
+        (given_up,) = await dead.find().to_list()
+        assert (given_up["_id"], given_up["tries"], given_up["since"]) == (bad.row_id, 5, since)
+        assert await waiting.count_documents({}) == 0
+        mended = rejected("a", "fine").model_dump_json().encode()
+        await dead.update_one({}, {"$set": {"data": mended}})
+        await TroubledEvents(runtime.database, runtime.stores).retry(bad.row_id)
+        await processor.sweep()
+        assert await waiting.count_documents({}) == await dead.count_documents({}) == 0
+        assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 2
 
 
 async def test_a_lost_event_shows_as_a_gap_and_holds_back_its_own_key_only(scope: Scope) -> None:
