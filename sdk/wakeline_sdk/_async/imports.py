@@ -8,7 +8,7 @@ from typing import Any, Literal
 from wakeline_sdk._async.pause import pause
 from wakeline_sdk._async.sending import BIG, AsyncSending
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import Import, ImportLine, Outcome, Source
+from wakeline_sdk.models import DeclaredUpload, Import, ImportLine, Outcome, Source
 from wakeline_sdk.paths import path
 from wakeline_sdk.uploads import size_of
 
@@ -122,6 +122,8 @@ class AsyncImports:
         ------
         InvalidRequestError
             If the platform does not take such a file.
+        ConflictError
+            If a big file is on its way already, begun otherwise: `discard` it to begin anew.
         """
         if size_of(file) > BIG:
             declared = {
@@ -145,6 +147,18 @@ class AsyncImports:
         """End an import where it is; what it has brought stays."""
         where = path("/v1/datasets/{}/imports/{}/cancel", dataset_id, import_id)
         return Import.model_validate(await self._transport.json("ingest", "POST", where))
+
+    async def discard(self, dataset_id: str, upload_id: str) -> DeclaredUpload:
+        """Give up a big file, an image too, that is not all there; its name stands in the error.
+
+        Raises
+        ------
+        ConflictError
+            If all of it has come.
+        """
+        where = path("/v1/datasets/{}/uploads/{}", dataset_id, upload_id)
+        answer = await self._transport.json("ingest", "DELETE", where)
+        return DeclaredUpload.model_validate(answer)
 
     async def wait(self, begun: Import, progress: Callable[[Import], None] | None = None) -> Import:
         """Wait for the end of an import; ``progress`` is called with each look at it."""

@@ -95,7 +95,8 @@ class Datasets:
         InvalidRequestError
             If the file is no image that can be labeled; the code and the message say why.
         ConflictError
-            If the image is there already with another group, parent, bands or masks.
+            If the image is there already with another group, parent, bands or masks; or if it is
+            a big file on its way, begun otherwise: ``imports.discard`` lets it begin anew.
         """
         if len(upload.files) == 1 and size_of(upload.image) > BIG:
             return self._upload_big(dataset_id, upload)

@@ -32,7 +32,8 @@ class Sending:
         InvalidRequestError
             If it is refused; the code and the message say why.
         ConflictError
-            If the image is there already with another group or parent.
+            If the image is there already with another group or parent, or if the file is on its
+            way already and was declared otherwise.
         UnreachableError
             If the object store does not answer this machine.
         """

@@ -12,6 +12,7 @@ from wakeline_sdk.cli.showing import Columns, when
 from wakeline_sdk.models import Import, Outcome
 
 SourceId = Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")]
+UploadId = Annotated[str, typer.Argument(metavar="UPLOAD", help="As the refusal names it.")]
 ImportId = Annotated[str, typer.Argument(metavar="IMPORT", help="As `imports list` names it.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for the end.")]
 
@@ -38,6 +39,7 @@ def register(app: typer.Typer) -> None:
     command(imports, "list")(list_imports)
     command(imports, "show")(show)
     command(imports, "cancel")(cancel)
+    command(imports, "discard")(discard)
 
 
 def add(
@@ -182,6 +184,11 @@ def show(
 def cancel(session: Session, dataset: DatasetId, import_id: ImportId) -> None:
     """End an import where it is; what it has brought stays."""
     session.display.one(session.client.imports.cancel(dataset, import_id))
+
+
+def discard(session: Session, dataset: DatasetId, upload: UploadId) -> None:
+    """Give up a big file that is not all there, so that it can be sent anew, otherwise."""
+    session.display.one(session.client.imports.discard(dataset, upload))
 
 
 def follow(session: Session, begun: list[Import], no_wait: bool) -> None:

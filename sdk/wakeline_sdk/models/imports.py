@@ -68,7 +68,7 @@ class DeclaredUpload(Wire):
     upload_id: str
     dataset_id: str
     purpose: str
-    state: Literal["open", "checking", "done", "refused", "expired"]
+    state: Literal["open", "checking", "done", "refused", "expired", "cancelled"]
     bytes: int
     digest: str
     part_bytes: int

@@ -182,6 +182,10 @@ class Uploads(Protocol):
     """Declared uploads."""
 
     async def get(self, upload_id: str) -> UploadRecord | None: ...
+    async def latest(self, name: str) -> UploadRecord | None:
+        """The last upload of the file of this name."""
+        ...
+
     def put(self, upload: UploadRecord) -> None: ...
 
 

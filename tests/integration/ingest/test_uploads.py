@@ -119,17 +119,89 @@ async def test_an_upload_that_was_cut_off_goes_on_with_the_parts_that_are_missin
     ingest: RunningService, client: httpx.AsyncClient
 ) -> None:
     upload_id = await begin(client, IMAGE)
+    begun = (await client.get(f"{UPLOADS}/{upload_id}")).json()
     await send(client, upload_id, IMAGE, leave=(2, 5))
     early = await client.post(f"{UPLOADS}/{upload_id}/complete")
     assert (early.status_code, early.json()["code"]) == (422, "upload-incomplete")
     assert "2, 5" in early.json()["detail"]
-    assert await begin(client, IMAGE) == upload_id
+    again = (await client.post(UPLOADS, json=declared(IMAGE, name="renamed.png"))).json()
+    shown = (await client.get(f"{UPLOADS}/{upload_id}")).json()
+    assert again["upload_id"] == upload_id
+    assert again["expires_at"] == shown["expires_at"] > begun["expires_at"]
     parts = await everything(client, f"{UPLOADS}/{upload_id}/parts")
     assert [part["number"] for part in parts if not part["stored"]] == [2, 5]
     await send(client, upload_id, IMAGE)
     assert (await completed(client, ingest, upload_id))["state"] == "done"
     late = await client.get(f"{UPLOADS}/{upload_id}/parts")
     assert (late.status_code, late.json()["code"]) == (409, "upload-ended")
+
+
+async def test_a_file_that_is_declared_otherwise_while_it_is_on_its_way_is_refused(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    said = {"group": "scene-1", "metadata": {"camera": 3}}
+    upload_id = await begin(client, IMAGE, **said)
+    parent = f"fields:{'0' * 64}"
+    for more, what in (
+        ({}, "group, metadata"),
+        (said | {"group": "scene-2"}, "group"),
+        (said | {"bytes": 5_000}, "bytes"),
+        (said | {"metadata": {"camera": 4}, "group": None}, "group, metadata"),
+        (said | {"group_from_folder": True}, "group_from_folder"),
+    ):
+        differs = await client.post(UPLOADS, json=declared(IMAGE) | more)
+        assert (differs.status_code, differs.json()["code"]) == (409, "upload-differs")
+        assert f"{upload_id}, with another {what}: declare it as before" in differs.json()["detail"]
+    assert (await client.post(UPLOADS, json=declared(IMAGE, parent=parent))).status_code == 422
+    assert await begin(client, IMAGE, **said) == upload_id
+
+
+async def test_an_upload_is_given_up_and_the_file_sent_anew(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    data = zip_of({"p1/a.png": picture(1)})
+    wrong = await begin(client, data, name="photos.zip", purpose="archive")
+    await send(client, wrong, data)
+    for _ in range(2):
+        gone = await client.delete(f"{UPLOADS}/{wrong}")
+        assert (gone.status_code, gone.json()["state"]) == (200, "cancelled")
+    late = await client.post(f"{UPLOADS}/{wrong}/complete")
+    assert (late.status_code, late.json()["code"]) == (409, "upload-ended")
+    right = await begin(client, data, name="photos.zip", purpose="archive", group_from_folder=True)
+    await send(client, right, data)
+    await ingest.database["jobs"].update_one(
+        {"_id": f"collect:{wrong}"}, [{"$set": {"not_before": "$$NOW"}}]
+    )
+    await ingest.settled()
+    assert {key.split("/")[1] for key in await staged(ingest)} == {right}
+    done = await completed(client, ingest, right)
+    assert done["state"] == "done"
+    late = await client.delete(f"{UPLOADS}/{right}")
+    assert (late.status_code, late.json()["code"]) == (409, "upload-ended")
+    (asset,) = (await client.get(f"{SET}/assets")).json()["items"]
+    assert asset["group"] == "p1"
+
+
+async def test_what_clears_up_late_leaves_a_file_alone_that_is_sent_anew(
+    ingest: RunningService, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, anew, cleared = jobs.staging.clear, "", asyncio.Event()
+
+    async def late(resources: Any, upload_id: str) -> None:
+        nonlocal anew
+        if not anew:
+            anew = await begin(client, IMAGE)
+            await send(client, anew, IMAGE)
+        await real(resources, upload_id)
+        cleared.set()
+
+    monkeypatch.setattr(jobs.staging, "clear", late)
+    bad = await begin(client, IMAGE)
+    await send(client, bad, IMAGE[:-1] + b"x")
+    assert (await completed(client, ingest, bad))["code"] == "digest-differs"
+    await asyncio.wait_for(cleared.wait(), 30)
+    assert (await completed(client, ingest, anew))["state"] == "done"
+    assert await staged(ingest) == []
 
 
 async def test_what_is_not_the_declared_file_or_no_image_is_refused_and_deleted(
@@ -147,7 +219,7 @@ async def test_what_is_not_the_declared_file_or_no_image_is_refused_and_deleted(
     report = (await client.get(f"{SET}/refusals")).json()["items"]
     assert [(r["file_name"], r["code"]) for r in report] == [("page.png", "not-an-image")]
     assert await staged(ingest) == []
-    assert await begin(client, IMAGE) == other  # declared again, it may be sent again
+    assert await begin(client, IMAGE) == f"{other}-000001"  # declared again, it may be sent again
     long = await client.post(UPLOADS, json=declared(IMAGE, bytes=200_001))
     assert (long.status_code, long.json()["code"]) == (413, "file-too-large")
     for path in ("", "/parts"):

@@ -1,16 +1,26 @@
 """Many images at once, as an engineer brings them: sources, archives, big files."""
 
 import gc
+import re
 import weakref
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.integration.ingest.images import bucket_of, picture
-from wakeline_sdk import Client, InvalidRequestError, NotFoundError
+from wakeline_sdk import (
+    Client,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    UnreachableError,
+)
 from wakeline_sdk._async import datasets as asynchronous
+from wakeline_sdk._async import imports as async_importing
+from wakeline_sdk._async import sending
 from wakeline_sdk._sync import datasets as synchronous
 from wakeline_sdk._sync import imports as importing
 from wakeline_sdk.uploads import Upload
@@ -140,6 +150,33 @@ async def test_big_files_go_to_the_store_by_themselves(
         return client.imports.wait(begun).counts
 
     assert await platform.sync(send, "engineer", "p-e") == {"duplicate": 1}
+
+
+async def test_a_big_file_that_was_begun_otherwise_is_given_up_and_sent_anew(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_importing, "BIG", 100)
+    file = tmp_path / "photos.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("p1/a.png", picture(30))
+    await platform.done("datasets", "create", "anew")
+
+    async def cut_off(*_: Any) -> None:
+        raise UnreachableError("the line is dead")
+
+    async with platform.client("engineer", "p-e") as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(sending.AsyncSending, "_send_parts", cut_off)
+            with pytest.raises(UnreachableError):
+                await client.imports.begin("anew", "archive", file)
+        with pytest.raises(ConflictError, match="upload-differs") as refused:
+            await client.imports.begin("anew", "archive", file, group_from_folder=True)
+        (upload_id,) = re.findall("upload ([0-9a-f]{32})", refused.value.detail)
+        await platform.done("imports", "discard", "anew", upload_id)
+        begun = await client.imports.begin("anew", "archive", file, group_from_folder=True)
+        assert (await client.imports.wait(begun)).counts == {"new": 1}
+        await platform.settled()
+        assert [asset.group async for asset in client.datasets.assets("anew")] == ["p1"]
 
 
 async def test_an_upload_holds_a_few_files_in_memory_however_many_there_are(

@@ -42,6 +42,7 @@ from wakeline_ingest.domain.errors import (
     UnknownDatasetError,
     UnknownParentError,
     UnknownUploadError,
+    UploadDiffersError,
     UploadEndedError,
     UploadIncompleteError,
 )
@@ -140,7 +141,12 @@ class PartOut(Out):
     "/uploads",
     status_code=201,
     responses=problems(
-        UnknownDatasetError, UnknownParentError, AssetDiffersError, FileTooLargeError, BacklogError
+        UnknownDatasetError,
+        UnknownParentError,
+        AssetDiffersError,
+        UploadDiffersError,
+        FileTooLargeError,
+        BacklogError,
     ),
 )
 async def declare_upload(
@@ -178,6 +184,21 @@ async def get_upload(
 ) -> DeclaredOut:
     """Show a declared upload and how far it is."""
     return DeclaredOut.of(await uploading.find_upload(uow, dataset_id, upload_id))
+
+
+@router.delete(
+    "/uploads/{upload_id}",
+    responses=problems(UnknownDatasetError, UnknownUploadError, UploadEndedError),
+)
+async def cancel_upload(
+    dataset_id: DatasetName, upload_id: str, _: Sender, command: IngestCommand
+) -> DeclaredOut:
+    """Give an upload up that is not complete; its parts are deleted an hour later."""
+
+    async def cancel(uow: MongoIngestUnitOfWork) -> DeclaredOut:
+        return DeclaredOut.of(await uploading.cancel_upload(uow, dataset_id, upload_id))
+
+    return await command.run(cancel, DeclaredOut)
 
 
 @router.get(

@@ -15,6 +15,7 @@ from wakeline_ingest.domain.errors import (
     UnknownParentError,
     UnknownSourceError,
     UnknownUploadError,
+    UploadDiffersError,
     UploadEndedError,
     UploadIncompleteError,
 )
@@ -30,6 +31,7 @@ STATUS: dict[type[Exception], int] = {
     UnknownSourceError: 404,
     UnknownImportError: 404,
     UnknownUploadError: 404,
+    UploadDiffersError: 409,
     UploadEndedError: 409,
     UploadIncompleteError: 422,
     SourceRefusedError: 422,

@@ -144,7 +144,28 @@ class UploadEndedError(Exception):
     code: ClassVar[str] = "upload-ended"
 
     def __init__(self, upload_id: str, state: str) -> None:
-        super().__init__(f"the upload {upload_id} is {state}: declare the file again")
+        late = state in ("checking", "done")
+        what = "all of it has come" if late else "declare the file again"
+        super().__init__(f"the upload {upload_id} is {state}: {what}")
+
+
+class UploadDiffersError(Exception):
+    """A file is on its way already, and was declared otherwise."""
+
+    code: ClassVar[str] = "upload-differs"
+
+    def __init__(
+        self, upload_id: str, state: str, import_id: str | None, what: Sequence[str]
+    ) -> None:
+        advice = {
+            "open": "declare it as before to go on, or delete that upload and declare it anew",
+            "checking": "wait until it is checked",
+            "done": f"wait for the end of the import {import_id}, or cancel it",
+        }
+        super().__init__(
+            f"this file is on its way as the upload {upload_id}, with another "
+            f"{', '.join(what)}: {advice[state]}"
+        )
 
 
 class StagedFileError(Exception):

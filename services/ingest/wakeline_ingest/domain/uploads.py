@@ -11,7 +11,7 @@ from wakeline_ingest.domain.records import Declared
 
 Purpose = Literal["image", "archive", "urls", "metadata"]
 """What becomes of the file: an asset, or an import of this kind."""
-UploadState = Literal["open", "checking", "done", "refused", "expired"]
+UploadState = Literal["open", "checking", "done", "refused", "expired", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,8 @@ class UploadRecord:
     """A file that was declared, and how far it is."""
 
     upload_id: str
+    """`name_of` the file, and behind it how often it was declared anew: what is left of an upload
+    that has ended is cleared away later, and must be none of the next one's."""
     dataset_id: DatasetId
     purpose: Purpose
     state: UploadState
@@ -50,9 +52,25 @@ class UploadRecord:
         return f"staging/{self.upload_id}/"
 
 
-def upload_id_of(dataset_id: DatasetId, purpose: Purpose, digest: str) -> str:
-    """Return the name of an upload: the same file declared again is the same upload."""
+def name_of(dataset_id: DatasetId, purpose: Purpose, digest: str) -> str:
+    """Return how the ids of a file's uploads begin; the first one's is this."""
     return hashlib.sha256(f"{dataset_id}:{purpose}:{digest}".encode()).hexdigest()[:32]
+
+
+def next_id(upload_id: str) -> str:
+    """Return the id of the file's next upload; ids are in the order of their uploads."""
+    name, _, number = upload_id.partition("-")
+    return f"{name}-{int(number or 0) + 1:06}"
+
+
+def differences(there: UploadRecord, wanted: UploadRecord) -> list[str]:
+    """Name what two declarations of a file do not have in common; its name may be another."""
+    pairs: dict[str, tuple[Any, Any]] = {"bytes": (there.bytes, wanted.bytes)}
+    for name in ("group", "parent", "metadata"):
+        pairs[name] = (getattr(there.declared, name), getattr(wanted.declared, name))
+    for name in there.options.keys() | wanted.options.keys():
+        pairs[name] = (there.options.get(name), wanted.options.get(name))
+    return sorted(name for name, (one, other) in pairs.items() if one != other)
 
 
 def part_key(upload: UploadRecord, number: int) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from pymongo import DESCENDING
+
 from wakeline_ingest.domain.records import Declared
 from wakeline_ingest.domain.uploads import UploadRecord
 from wakeline_storage import BufferedCollection
@@ -17,6 +19,12 @@ class MongoUploads:
     async def get(self, upload_id: str) -> UploadRecord | None:
         """The upload of this name."""
         row = await self._uploads.find_one({"_id": upload_id})
+        return _upload(row) if row else None
+
+    async def latest(self, name: str) -> UploadRecord | None:
+        """The last upload of the file of this name."""
+        of_file = {"_id": {"$gte": name, "$lt": f"{name}~"}}
+        row = await self._uploads.find_one(of_file, sort=[("_id", DESCENDING)])
         return _upload(row) if row else None
 
     def put(self, upload: UploadRecord) -> None:

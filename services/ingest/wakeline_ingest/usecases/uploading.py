@@ -8,11 +8,18 @@ from wakeline_events.base import DatasetId
 from wakeline_ingest.domain.errors import (
     FileTooLargeError,
     UnknownUploadError,
+    UploadDiffersError,
     UploadEndedError,
 )
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared, asset_id_of, refuse_difference
-from wakeline_ingest.domain.uploads import Purpose, UploadRecord, upload_id_of
+from wakeline_ingest.domain.uploads import (
+    Purpose,
+    UploadRecord,
+    differences,
+    name_of,
+    next_id,
+)
 from wakeline_ingest.ports import IngestUnitOfWork
 from wakeline_ingest.usecases.importing import ended, find_import
 from wakeline_ingest.usecases.receiving import Arrival, receive, require_known
@@ -20,7 +27,7 @@ from wakeline_ingest.usecases.receiving import Arrival, receive, require_known
 UPLOAD_JOB = "upload"
 COLLECT_JOB = "collect"
 GRACE = timedelta(hours=1)
-"""After the end of an upload's time: URLs that were handed out before are of no use then."""
+"""After the end of an upload: URLs that were handed out before are of no use then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +51,16 @@ async def declare(uow: IngestUnitOfWork, wish: Wish) -> UploadRecord:
     Raises
     ------
     UnknownDatasetError, UnknownParentError, FileTooLargeError, AssetDiffersError
+    UploadDiffersError
+        If it is on its way, and was declared otherwise: that could not be mended later.
     """
     await require_known(uow, wish.dataset_id, wish.declared.parent)
     if wish.bytes > wish.most_bytes:
         raise FileTooLargeError("the file", wish.most_bytes)
-    upload_id = upload_id_of(wish.dataset_id, wish.purpose, wish.digest)
-    there = await uow.uploads.get(upload_id)
-    if there is not None and await _is_alive(uow, there):
-        return there
+    name = name_of(wish.dataset_id, wish.purpose, wish.digest)
+    there = await uow.uploads.latest(name)
     upload = UploadRecord(
-        upload_id=upload_id,
+        upload_id=name if there is None else next_id(there.upload_id),
         dataset_id=wish.dataset_id,
         purpose=wish.purpose,
         state="open",
@@ -65,15 +72,46 @@ async def declare(uow: IngestUnitOfWork, wish: Wish) -> UploadRecord:
         expires_at=uow.now + wish.lifetime,
         options=wish.options,
     )
+    if there is not None and await _is_alive(uow, there):
+        if what := differences(there, upload):
+            raise UploadDiffersError(there.upload_id, there.state, there.import_id, what)
+        if there.state == "open":  # somebody goes on: from now on it has its whole time again
+            there = replace(there, expires_at=upload.expires_at)
+            uow.uploads.put(there)
+        return there
     asset = None
     if wish.purpose == "image":
         asset = await uow.assets.get(asset_id_of(wish.dataset_id, wish.digest))
-    if asset is not None:  # nothing has to be sent
+    if asset is not None:  # nothing has to be sent, so nothing has to be told apart
         refuse_difference(asset, wish.declared, {}, {})
-        upload = replace(upload, state="done", asset_id=asset.asset_id)
+        known = name if there is None else there.upload_id
+        upload = replace(upload, upload_id=known, state="done", asset_id=asset.asset_id)
     else:
-        uow.enqueue(COLLECT_JOB, upload_id, {}, not_before=upload.expires_at + GRACE)
+        late = upload.expires_at + GRACE
+        uow.enqueue(COLLECT_JOB, upload.upload_id, {}, not_before=late)
     uow.uploads.put(upload)
+    return upload
+
+
+async def cancel_upload(
+    uow: IngestUnitOfWork, dataset_id: DatasetId, upload_id: str
+) -> UploadRecord:
+    """Give an open upload up; one that has come to nothing stays as it is.
+
+    Raises
+    ------
+    UnknownDatasetError, UnknownUploadError
+    UploadEndedError
+        If all of it has come.
+    """
+    upload = await find_upload(uow, dataset_id, upload_id)
+    if upload.state in ("cancelled", "expired", "refused"):
+        return upload
+    refuse_ended(upload)
+    upload = replace(upload, state="cancelled")
+    uow.uploads.put(upload)
+    uow.dequeue(COLLECT_JOB, upload_id)
+    uow.enqueue(COLLECT_JOB, upload_id, {}, not_before=uow.now + GRACE)
     return upload
 
 
@@ -165,8 +203,8 @@ async def may_be_cleared(uow: IngestUnitOfWork, upload_id: str) -> bool:
 
 
 async def _is_alive(uow: IngestUnitOfWork, upload: UploadRecord) -> bool:
-    if upload.state in ("open", "checking"):
-        return upload.state == "checking" or upload.expires_at > uow.now
+    if upload.state in ("open", "checking"):  # an open one until it is collected
+        return True
     if upload.state == "done" and upload.import_id is not None:
         return not ended(await find_import(uow, upload.dataset_id, upload.import_id))
     return False
