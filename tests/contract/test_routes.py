@@ -39,6 +39,7 @@ OPEN_TO_REVIEWERS = {
     "labeling": OPEN_TO_LABELERS["labeling"],
     "review": {
         "POST /v1/reviews/leases",
+        "GET /v1/reviews/leases",
         "GET /v1/reviews/leases/{lease_id}/image",
         "GET /v1/reviews/leases/{lease_id}/bands/{name}",
         "POST /v1/reviews/leases/{lease_id}/heartbeat",

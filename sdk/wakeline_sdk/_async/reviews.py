@@ -28,6 +28,20 @@ class AsyncReviews:
         answer = await self._transport.json("review", "POST", "/v1/reviews/leases", json=body)
         return [ReviewLease.model_validate(item) for item in answer["leases"]]
 
+    async def held(self) -> Sequence[ReviewLease]:
+        """The caller's living leases, whatever client they were made with."""
+        answer = await self._transport.json("review", "GET", "/v1/reviews/leases")
+        return [ReviewLease.model_validate(item) for item in answer["leases"]]
+
+    async def release(self, project_id: str, person_id: str, stage: str | None = None) -> int:
+        """End a person's leases in a project, or in one stage; how many there were.
+
+        What they hand in afterwards is refused and kept as a draft.
+        """
+        body = {"project": project_id, "stage": stage, "person_id": person_id}
+        where = "/v1/reviews/leases/release"
+        return int((await self._transport.json("review", "POST", where, json=body))["released"])
+
     async def image(self, lease: ReviewLease) -> bytes:
         """The image of a live lease."""
         where = path("/v1/reviews/leases/{}/image", lease.lease_id)

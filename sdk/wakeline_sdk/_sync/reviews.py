@@ -28,6 +28,20 @@ class Reviews:
         answer = self._transport.json("review", "POST", "/v1/reviews/leases", json=body)
         return [ReviewLease.model_validate(item) for item in answer["leases"]]
 
+    def held(self) -> Sequence[ReviewLease]:
+        """The caller's living leases, whatever client they were made with."""
+        answer = self._transport.json("review", "GET", "/v1/reviews/leases")
+        return [ReviewLease.model_validate(item) for item in answer["leases"]]
+
+    def release(self, project_id: str, person_id: str, stage: str | None = None) -> int:
+        """End a person's leases in a project, or in one stage; how many there were.
+
+        What they hand in afterwards is refused and kept as a draft.
+        """
+        body = {"project": project_id, "stage": stage, "person_id": person_id}
+        where = "/v1/reviews/leases/release"
+        return int((self._transport.json("review", "POST", where, json=body))["released"])
+
     def image(self, lease: ReviewLease) -> bytes:
         """The image of a live lease."""
         where = path("/v1/reviews/leases/{}/image", lease.lease_id)

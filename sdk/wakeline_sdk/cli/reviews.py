@@ -1,4 +1,4 @@
-"""``wakeline reviews``: how far the experts are."""
+"""``wakeline reviews``: how far the experts are, and what one of them holds."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     reviews = group(app, "reviews", "Experts' verdicts on labels.")
     command(reviews, "status")(status)
+    command(reviews, "release")(release)
 
 
 def status(
@@ -35,6 +36,17 @@ def status(
         **{state: _count(state) for state in STATES},
     }
     session.display.rows(found, columns, none="the project has no stage")
+
+
+def release(
+    session: Session,
+    project: ProjectId,
+    person: Annotated[str, typer.Argument(help="Whose leases are to end.")],
+    stage: Annotated[str | None, typer.Option(help="In this stage only.")] = None,
+) -> None:
+    """End the leases of a reviewer who is away; what they hand in later is kept as a draft."""
+    released = session.client.reviews.release(project, person, stage)
+    session.display.say(f"{released} reviews wait for others again")
 
 
 def _count(state: str) -> Callable[[dict[str, Any]], object]:

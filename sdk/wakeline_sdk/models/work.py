@@ -245,6 +245,8 @@ class ReviewRecord(Verdict):
     arm: str
     counts: bool
     person_id: str
+    held_by: str | None = None
+    """Who leases it, or did until the lease was over and nobody else took it."""
     reviewer_id: str | None
     seconds: float | None
     benchmark_score: float | None

@@ -92,6 +92,9 @@ async def test_the_command_line_takes_a_folder_to_exported_labels(
     await platform.settled()
     reviews = (await platform.done("reviews", "status", name, "--json")).json
     assert reviews == [{"stage": "mark", "counts": {"pending": 4}}]
+    await platform.sync(lambda client: client.reviews.take(name, "mark"), "reviewer", "p-eve", name)
+    released = await platform.done("reviews", "release", name, "p-eve", "--stage", "mark")
+    assert "1 reviews wait for others again" in released.out
     await platform.sync(lambda client: accept_all(client, name), "reviewer", "p-eve", name)
     await platform.settled()
 
@@ -184,6 +187,8 @@ async def test_the_synchronous_client_does_all_of_it(platform: Platform, tmp_pat
 
     def review(client: Client) -> str:
         (lease,) = client.reviews.take(name, "mark")
+        held = [one for one in client.reviews.held() if one.stage_id == f"{name}/mark"]
+        assert [one.lease_id for one in held] == [lease.lease_id]
         client.reviews.heartbeat(lease)
         client.reviews.give_back(lease)
         (lease,) = client.reviews.take(name, "mark")

@@ -12,7 +12,9 @@ from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
 
 ReviewCommand = Annotated[Command[MongoReviewUnitOfWork], Depends(command)]
 ReviewReader = Annotated[MongoReviewUnitOfWork, Depends(reader)]
+"""Outside any transaction: for reads, and for a lease's single atomic write."""
 ReviewResources = Annotated[Resources, Depends(resources)]
 Reviewer = Annotated[Principal, Depends(require(Permission.LEASE_REVIEWS))]
+Manager = Annotated[Principal, Depends(require(Permission.MANAGE_PROJECTS))]
 Statistician = Annotated[Principal, Depends(require(Permission.READ_STATISTICS))]
 Anyone = Annotated[Principal, Depends(authenticated)]

@@ -125,10 +125,23 @@ class ReviewLeasesOut(BaseModel):
     leases: list[ReviewLeaseOut]
 
 
-class LeasedIds(BaseModel):
-    """The leases that a command took: what its idempotency record holds."""
+class Nothing(BaseModel):
+    """What is remembered of a command that answers nothing."""
 
-    label_ids: list[str]
+
+class ReleaseIn(Body):
+    """Whose leases are to end, and where."""
+
+    project: str
+    stage: str | None = None
+    """None: in all stages of the project."""
+    person_id: str
+
+
+class ReleasedOut(BaseModel):
+    """How many leases ended."""
+
+    released: int
 
 
 class HeartbeatOut(BaseModel):
@@ -174,6 +187,8 @@ class ReviewOut(VerdictOut):
     arm: str
     counts: bool
     person_id: str
+    held_by: str | None = None
+    """Who leases it, or did until the lease was over and nobody else took it."""
     reviewer_id: str | None
     seconds: float | None
     benchmark_score: float | None
@@ -196,6 +211,7 @@ class ReviewOut(VerdictOut):
             arm=label.arm,
             counts=label.counts,
             person_id=label.person_id,
+            held_by=review.lease.person_id if review.lease else None,
             reviewer_id=review.reviewer_id,
             seconds=review.seconds,
             benchmark_score=review.benchmark_score,

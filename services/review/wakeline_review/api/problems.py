@@ -6,6 +6,7 @@ from wakeline_review.domain import errors
 STATUS: dict[type[Exception], int] = {
     errors.NoReviewAvailableError: 404,
     errors.NoSuchReviewError: 404,
+    errors.NoSuchLeaseError: 404,
     errors.UnknownStageError: 404,
     errors.NotOnTeamError: 403,
     errors.OwnLabelError: 403,

@@ -13,9 +13,10 @@ from wakeline_events.base import Asset
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.agreement import agreement
 from wakeline_geometry.shapes import Annotation
-from wakeline_http import Limit, Page, Router, problems
+from wakeline_http import IdempotencyKey, Limit, Page, Router, problems
 from wakeline_review.api.dependencies import (
     Anyone,
+    Manager,
     ReviewCommand,
     Reviewer,
     ReviewReader,
@@ -26,8 +27,10 @@ from wakeline_review.api.models import (
     CorrectionIn,
     HeartbeatOut,
     LabelBeside,
-    LeasedIds,
     LeaseIn,
+    Nothing,
+    ReleasedOut,
+    ReleaseIn,
     ReviewLeaseOut,
     ReviewLeasesOut,
     ReviewOut,
@@ -45,6 +48,7 @@ leases = Router(prefix="/v1/reviews/leases", tags=["review leases"])
 reviews = Router(prefix="/v1/reviews", tags=["reviews"])
 verdicts = Router(prefix="/v1/verdicts", tags=["verdicts"])
 routers = (leases, reviews, verdicts)
+DEAD = (errors.NoSuchLeaseError, errors.ReviewLeaseExpiredError)
 _VERDICTS: Mapping[str, Literal["accepted", "corrected", "rejected"]] = {
     "accept": "accepted",
     "correct": "corrected",
@@ -62,34 +66,48 @@ _VERDICTS: Mapping[str, Literal["accepted", "corrected", "rejected"]] = {
 async def lease_reviews(
     wanted: LeaseIn,
     reviewer: Reviewer,
-    command: ReviewCommand,
     reader: ReviewReader,
     resources: ReviewResources,
+    key: IdempotencyKey = None,
 ) -> ReviewLeasesOut:
-    """Lease the next labels of a stage to the calling reviewer."""
+    """Lease the next labels of a stage to the calling reviewer; a repeated key gets the same."""
+    taken = await leasing.lease_next(
+        reader,
+        wanted.project,
+        wanted.stage,
+        reviewer.person_id,
+        reviewer.team_id,
+        wanted.count,
+        key,
+    )
+    return ReviewLeasesOut(
+        leases=[await _told(review, reader, resources, reviewer.person_id) for review in taken]
+    )
 
-    async def lease(uow: MongoReviewUnitOfWork) -> LeasedIds:
-        taken = await leasing.lease_next(
-            uow,
-            wanted.project,
-            wanted.stage,
-            reviewer.person_id,
-            reviewer.team_id,
-            wanted.count,
-        )
-        return LeasedIds(label_ids=[review.id for review in taken])
 
-    taken = await command.run(lease, LeasedIds)
-    found = [await reader.reviews.get(label_id) for label_id in taken.label_ids]
-    held = [
-        r for r in found if r and r.lease is not None and r.lease.person_id == reviewer.person_id
-    ]
+@leases.get("")
+async def list_leases(
+    reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
+) -> ReviewLeasesOut:
+    """The caller's living leases, whatever client they were made with."""
+    held = await reader.reviews.held(reviewer.person_id)
     return ReviewLeasesOut(
         leases=[await _told(review, reader, resources, reviewer.person_id) for review in held]
     )
 
 
-@leases.get("/{lease_id}/image", responses=problems(errors.ReviewLeaseExpiredError))
+@leases.post("/release", responses=problems(errors.UnknownStageError))
+async def release_leases(wanted: ReleaseIn, _: Manager, command: ReviewCommand) -> ReleasedOut:
+    """End a person's leases in a project; what they hand in afterwards is kept as a draft."""
+
+    async def release(uow: MongoReviewUnitOfWork) -> ReleasedOut:
+        released = await leasing.release(uow, wanted.project, wanted.stage, wanted.person_id)
+        return ReleasedOut(released=released)
+
+    return await command.run(release, ReleasedOut)
+
+
+@leases.get("/{lease_id}/image", responses=problems(*DEAD))
 async def read_image(
     lease_id: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
 ) -> StreamingResponse:
@@ -98,7 +116,7 @@ async def read_image(
     return await _stream(resources, asset.image)
 
 
-@leases.get("/{lease_id}/bands/{name}", responses=problems(errors.ReviewLeaseExpiredError))
+@leases.get("/{lease_id}/bands/{name}", responses=problems(*DEAD))
 async def read_band(
     lease_id: str, name: str, reviewer: Reviewer, reader: ReviewReader, resources: ReviewResources
 ) -> StreamingResponse:
@@ -109,7 +127,7 @@ async def read_band(
     return await _stream(resources, asset.bands[name])
 
 
-@leases.post("/{lease_id}/heartbeat", responses=problems(errors.ReviewLeaseExpiredError))
+@leases.post("/{lease_id}/heartbeat", responses=problems(*DEAD))
 async def heartbeat(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> HeartbeatOut:
     """Keep a lease alive for as long as the stage's policy gives."""
 
@@ -121,24 +139,22 @@ async def heartbeat(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -
     return await command.run(beat, HeartbeatOut)
 
 
-@leases.post(
-    "/{lease_id}/return", status_code=204, responses=problems(errors.ReviewLeaseExpiredError)
-)
+@leases.post("/{lease_id}/return", status_code=204, responses=problems(*DEAD))
 async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> Response:
     """Give a review back unjudged."""
 
-    async def give_back(uow: MongoReviewUnitOfWork) -> LeasedIds:
+    async def give_back(uow: MongoReviewUnitOfWork) -> Nothing:
         await leasing.give_back(uow, lease_id, reviewer.person_id)
-        return LeasedIds(label_ids=[])
+        return Nothing()
 
-    await command.run(give_back, LeasedIds)
+    await command.run(give_back, Nothing)
     return Response(status_code=204)
 
 
 @leases.post(
     "/{lease_id}/verdict",
     responses=problems(
-        errors.ReviewLeaseExpiredError,
+        *DEAD,
         errors.LastRoundError,
         errors.InvalidAnnotationsError,
         errors.InvalidVerdictError,
@@ -171,9 +187,9 @@ async def give_verdict(
 
     try:
         return await command.run(judge, VerdictOut)
-    except errors.ReviewLeaseExpiredError:
+    except errors.ReviewLeaseExpiredError as error:
         await _keep_draft(lease_id, given, reviewer.person_id, command)
-        raise
+        raise errors.ReviewLeaseExpiredError(f"{error}; your work is kept as a draft") from error
 
 
 @reviews.get("/status")
@@ -312,11 +328,11 @@ async def _keep_draft(
     """Late work is refused by its fence, never thrown away."""
     label_id = lease_id.rpartition(".")[0]
 
-    async def keep(uow: MongoReviewUnitOfWork) -> LeasedIds:
+    async def keep(uow: MongoReviewUnitOfWork) -> Nothing:
         uow.drafts.put(label_id, person_id, judging.draft_of(given.verdict, given.annotations))
-        return LeasedIds(label_ids=[label_id])
+        return Nothing()
 
-    await command.without_key().run(keep, LeasedIds)
+    await command.without_key().run(keep, Nothing)
 
 
 async def _stream(resources: ReviewResources, key: str) -> StreamingResponse:

@@ -34,8 +34,14 @@ class NoSuchReviewError(Exception):
     code: ClassVar[str] = "no-such-review"
 
 
+class NoSuchLeaseError(Exception):
+    """The caller has, and had, no such lease."""
+
+    code: ClassVar[str] = "no-such-lease"
+
+
 class ReviewLeaseExpiredError(Exception):
-    """The lease is over or somebody else's; the work is kept as a draft."""
+    """The caller's lease is over; a verdict that comes with it is kept as a draft."""
 
     code: ClassVar[str] = "lease-expired"
 

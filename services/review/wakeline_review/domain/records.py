@@ -73,6 +73,10 @@ class Review(BaseModel):
     fence: int = 0
     """Grows with each lease; a verdict of an older one is refused."""
     lease: ReviewLease | None = None
+    request: str | None = None
+    """Names the request that leased it last: sent again, it gets the same lease."""
+    reviewers: tuple[PersonId, ...] = ()
+    """Everyone who ever leased it, in any order."""
     verdict: Verdict | None = None
     reviewer_id: str | None = None
     annotations: AnnotationSet | None = None

@@ -36,8 +36,32 @@ async def _create_days(database: Database) -> None:
     )
 
 
+async def _name_requests(database: Database) -> None:
+    reviews, leased = database["reviews"], {"state": "leased"}
+    await reviews.create_indexes(
+        [
+            # A request that comes twice leases once.
+            IndexModel(
+                [("request", ASCENDING)],
+                name="requests",
+                unique=True,
+                partialFilterExpression={"request": {"$type": "string"}},
+            ),
+            IndexModel(
+                [("lease.person_id", ASCENDING)], name="held", partialFilterExpression=leased
+            ),
+        ]
+    )
+    # Who holds a lease of the release before is still told that it was theirs.
+    await reviews.update_many(
+        leased | {"reviewers": {"$exists": False}},
+        [{"$set": {"reviewers": ["$lease.person_id"]}}],
+    )
+
+
 MIGRATIONS = (
     Migration(1, "indexes of reviews", _create_indexes),
     Migration(2, "how the people of every stage do", _create_standings),
     Migration(3, "people's days", _create_days),
+    Migration(4, "requests and holders of reviews", _name_requests),
 )

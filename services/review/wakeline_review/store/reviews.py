@@ -1,8 +1,10 @@
 """Reviews and drafts in MongoDB; a lease's time is the database's, never a process's."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+
+from pymongo.errors import DuplicateKeyError
 
 from wakeline_events.base import AssetId, LabelId, PersonId, ProjectId, StageId, TaskId
 from wakeline_geometry.reliability import Vote
@@ -12,6 +14,7 @@ from wakeline_review.domain.votes import said
 from wakeline_storage import BufferedCollection, Document
 
 LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
+_BACK = {"$set": {"state": "pending", "lease": None, "request": None}}
 OVER = {"$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
 
 
@@ -32,23 +35,51 @@ class MongoReviews:
         return [_review(row) for row in rows]
 
     async def lease_next(
-        self, stage_id: StageId, person_id: PersonId, length: timedelta
+        self, stage_id: StageId, person_id: PersonId, length: timedelta, request: str
     ) -> Review | None:
-        """Take the oldest review that waits, or else one whose lease is over."""
+        """Lease the oldest review that waits, or else one whose lease is over: in one write.
+
+        Parameters
+        ----------
+        request : names the lease; sent again it gets what it got, whatever has become of that
+        """
+        person = {"$literal": person_id}
         mine: dict[str, Any] = {"stage_id": stage_id, "labeler": {"$ne": person_id}}
         lease = {
             "lease_id": {"$concat": ["$_id", ".", {"$toString": {"$add": ["$fence", 1]}}]},
-            "person_id": person_id,
+            "person_id": person,
             "expires_at": {"$add": ["$$NOW", _ms(length)]},
         }
-        take = [{"$set": {"state": "leased", "fence": {"$add": ["$fence", 1]}, "lease": lease}}]
+        change = {
+            "state": "leased",
+            "fence": {"$add": ["$fence", 1]},
+            "lease": lease,
+            "request": request,
+            "reviewers": {"$setUnion": [{"$ifNull": ["$reviewers", []]}, [person]]},
+        }
         for available in ({"state": "pending"}, {"state": "leased"} | OVER):
-            row = await self._rows.find_one_and_update(
-                mine | available, take, sort=[("opened_at", 1)]
-            )
+            try:
+                row = await self._rows.find_one_and_update(
+                    mine | available, [{"$set": change}], sort=[("opened_at", 1)]
+                )
+            except DuplicateKeyError:
+                break
             if row is not None:
                 return _review(row)
-        return None
+        # A request that came before is met here and not first: almost none did. With the type:
+        # only so MongoDB sees that the partial index holds whatever it looks for.
+        row = await self._rows.find_one({"request": {"$eq": request, "$type": "string"}})
+        return _review(row) if row else None
+
+    async def held(
+        self, person_id: PersonId, label_ids: Collection[LabelId] | None = None
+    ) -> list[Review]:
+        """The reviews of a person's living leases; of these labels only, if some are named."""
+        wanted = {"state": "leased", "lease.person_id": person_id} | LIVE
+        if label_ids is not None:
+            wanted["_id"] = {"$in": sorted(label_ids)}
+        rows = await self._rows.find(wanted, sort=[("lease.expires_at", 1), ("_id", 1)])
+        return [_review(row) for row in rows]
 
     async def live(self, lease_id: str, person_id: PersonId) -> Review | None:
         """The review of a lease that is this person's and not over."""
@@ -63,9 +94,19 @@ class MongoReviews:
 
     async def give_back(self, lease_id: str, person_id: PersonId) -> bool:
         """End a live lease without a verdict."""
-        change = {"$set": {"state": "pending", "lease": None}}
-        row = await self._rows.find_one_and_update(_held(lease_id, person_id), change)
+        row = await self._rows.find_one_and_update(_held(lease_id, person_id), _BACK)
         return row is not None
+
+    async def release(
+        self, project_id: ProjectId, stage_id: StageId | None, person_id: PersonId
+    ) -> int:
+        """End a person's leases in a project, or in one of its stages; how many there were."""
+        held = {"state": "leased", "lease.person_id": person_id, "project_id": project_id}
+        if stage_id is not None:
+            held["stage_id"] = stage_id
+        ids = [row["_id"] for row in await self._rows.find(held, {"_id": 1})]
+        self._rows.update_many({"_id": {"$in": ids}}, _BACK)
+        return len(ids)
 
     async def page(
         self, project_id: ProjectId, stage: str | None, after: LabelId | None, limit: int

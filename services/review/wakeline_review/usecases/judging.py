@@ -47,8 +47,10 @@ async def judge(
 
     Raises
     ------
+    NoSuchLeaseError
+        If the lease never was this person's.
     ReviewLeaseExpiredError
-        If the lease is over or its fence is outdated.
+        If it is over or its fence is outdated.
     InvalidVerdictError
         If it names labels that the lease is not about, or does not name those to send back.
     LastRoundError

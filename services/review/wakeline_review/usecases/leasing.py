@@ -1,12 +1,25 @@
-"""Leases reviews to experts, and what happens while a lease lasts."""
+"""Leases reviews to experts, and what happens while a lease lasts.
 
+A lease is one atomic write of one document and needs no transaction: experts at one queue would
+only make each other's transactions fail, each with all the leases that it had taken so far.
+"""
+
+import hashlib
+import re
 from datetime import timedelta
+from uuid import uuid4
 
 from wakeline_events.base import PersonId, ProjectId
-from wakeline_review.domain.errors import NoReviewAvailableError, ReviewLeaseExpiredError
+from wakeline_review.domain.errors import (
+    NoReviewAvailableError,
+    NoSuchLeaseError,
+    ReviewLeaseExpiredError,
+)
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
-from wakeline_review.usecases.finding import policy_for, project_of, stage_of
+from wakeline_review.usecases.finding import policy_for, project_of, stage_in, stage_of
+
+FENCE = re.compile("[0-9]{1,9}")
 
 
 async def lease_next(
@@ -16,8 +29,11 @@ async def lease_next(
     person_id: PersonId,
     team_id: str | None,
     count: int,
+    key: str | None,
 ) -> list[Review]:
     """Lease up to ``count`` reviews of a stage; never of the caller's own labels.
+
+    A key that comes again gets what it got and is not over yet, and what it still lacks.
 
     Raises
     ------
@@ -26,15 +42,39 @@ async def lease_next(
     document = await project_of(uow, project_id)
     policy = policy_for(document, stage_name, team_id)
     length = timedelta(minutes=policy.lease_minutes)
+    stage_id, key = f"{project_id}/{stage_name}", key or uuid4().hex
     leased: list[Review] = []
     while len(leased) < count:
-        review = await uow.reviews.lease_next(f"{project_id}/{stage_name}", person_id, length)
+        named = f"{person_id}\n{stage_id}\n{key}/{len(leased)}"
+        request = hashlib.sha256(named.encode()).hexdigest()[:32]
+        review = await uow.reviews.lease_next(stage_id, person_id, length, request)
         if review is None:
             break
         leased.append(review)
     if not leased:
-        raise NoReviewAvailableError(f"nothing to review for you in {project_id}/{stage_name}")
-    return leased
+        raise NoReviewAvailableError(f"nothing to review for you in {stage_id}")
+    held = {
+        review.id: review for review in await uow.reviews.held(person_id, [r.id for r in leased])
+    }
+    return [held[review.id] for review in leased if review.id in held]
+
+
+async def release(
+    uow: ReviewUnitOfWork, project_id: ProjectId, stage_name: str | None, person_id: PersonId
+) -> int:
+    """End a person's leases in a project, or in one stage; how many there were.
+
+    What the person hands in afterwards is refused and kept as a draft.
+
+    Raises
+    ------
+    UnknownStageError
+    """
+    document = await project_of(uow, project_id)
+    if stage_name is None:
+        return await uow.reviews.release(project_id, None, person_id)
+    stage = stage_in(document, stage_name)
+    return await uow.reviews.release(project_id, f"{project_id}/{stage.name}", person_id)
 
 
 async def heartbeat(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -> Review:
@@ -42,7 +82,7 @@ async def heartbeat(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -
 
     Raises
     ------
-    ReviewLeaseExpiredError
+    NoSuchLeaseError, ReviewLeaseExpiredError
     """
     review = await live(uow, lease_id, person_id)
     minutes = (await stage_of(uow, review)).review.lease_minutes
@@ -55,10 +95,10 @@ async def give_back(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -
 
     Raises
     ------
-    ReviewLeaseExpiredError
+    NoSuchLeaseError, ReviewLeaseExpiredError
     """
     if not await uow.reviews.give_back(lease_id, person_id):
-        raise ReviewLeaseExpiredError(f"lease {lease_id} is over already")
+        raise await why_dead(uow, lease_id, person_id)
 
 
 async def live(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -> Review:
@@ -66,12 +106,27 @@ async def live(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -> Rev
 
     Raises
     ------
+    NoSuchLeaseError
+        If the lease never was this person's.
     ReviewLeaseExpiredError
-        If the lease is over, or never was this person's.
+        If it is over.
     """
     review = await uow.reviews.live(lease_id, person_id)
     if review is None:
-        raise ReviewLeaseExpiredError(
-            "this lease is over: your work is kept as a draft; lease again to go on"
-        )
+        raise await why_dead(uow, lease_id, person_id)
     return review
+
+
+async def why_dead(
+    uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId
+) -> NoSuchLeaseError | ReviewLeaseExpiredError:
+    """Why a lease does not live, in the words of the one who held it."""
+    label_id, _, fence = lease_id.rpartition(".")
+    review = await uow.reviews.get(label_id)
+    known = review is not None and person_id in review.reviewers
+    if review is None or not known or not FENCE.fullmatch(fence) or int(fence) > review.fence:
+        return NoSuchLeaseError(f"you have no lease {lease_id!r}")
+    return ReviewLeaseExpiredError(
+        f"lease {lease_id} is over: its time ran out, it was given back, or it ended with a "
+        "verdict; lease again to go on"
+    )
