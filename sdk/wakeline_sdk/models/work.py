@@ -33,7 +33,6 @@ class Lease(Wire):
     lease_id: str
     fence: int
     task_id: str
-    slot: int
     round: int
     project_id: str
     stage_id: str
@@ -47,7 +46,6 @@ class Lease(Wire):
     focus_regions: tuple[tuple[float, float, float, float], ...] = ()
     leased_at: datetime
     expires_at: datetime
-    p_selected: float
 
 
 class Effort(Wire):

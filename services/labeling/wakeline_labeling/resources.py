@@ -12,7 +12,6 @@ from uuid import uuid4
 from wakeline_blobs import Blobs, keep_shapes, load_shapes
 from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Predicted
-from wakeline_labeling.domain import names
 from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
@@ -148,7 +147,7 @@ class LocalDesk:
             return standing
 
     def leased(self, slot: Slot) -> None:
-        self._leases.put(names.lease_id(slot.id, slot.fence), slot)
+        self._leases.put(slot.lease_id, slot)
 
     def lease_of(self, lease_id: str) -> Slot | None:
         return self._leases.get(lease_id)

@@ -131,6 +131,27 @@ async def test_a_benchmark_that_was_returned_comes_again_and_one_that_was_skippe
     assert len(await lab.lease("bob")) == 1
 
 
+async def test_a_lease_of_a_benchmark_tells_nothing_that_another_one_does_not(lab: Lab) -> None:
+    benchmarks = await prepared(lab, assets=8, benchmarks=2, tasks=1)
+    (exam,) = await lab.lease("ann")
+    assert (await lab.submit("ann", exam, box("a", 10))).status_code == 201
+    await lab.service.settled()
+    await lab.configure(benchmark_share=1.0, predictors=[])
+    await lab.service.settled()
+    leases = await lab.lease("ann", count=3)
+    (scored,) = [lease for lease in leases if lease["task_id"] in benchmarks]
+    for other in leases:
+        assert told(other) == told(scored)
+
+
+def told(lease: dict[str, Any]) -> dict[str, Any]:
+    """What a lease says, but for what names its task."""
+    task, own = lease["task_id"], ("leased_at", "expires_at", "task_id")
+    assert lease["lease_id"].startswith(f"{task}.")
+    names = {"lease_id": lease["lease_id"].removeprefix(task), "asset": sorted(lease["asset"])}
+    return {name: value for name, value in lease.items() if name not in own} | names
+
+
 async def test_requests_of_one_person_at_once_get_no_benchmark_twice(lab: Lab) -> None:
     await prepared(lab, assets=12, benchmarks=10, tasks=10)
     answers = await asyncio.gather(*(ask(lab, "ann", count=3, key=f"k{n % 3}") for n in range(6)))

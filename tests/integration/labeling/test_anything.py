@@ -48,7 +48,9 @@ class Mob:
             assert answer.status_code in (201, 409), answer.text
             if answer.status_code == 201:
                 label = answer.json()["label_id"]
-                assert label.rpartition(".")[0] == f"{lease['task_id']}.{lease['slot']}"
+                task, slot, _ = label.split(".")
+                assert task == lease["task_id"]
+                lease["slot"] = slot
                 if self.told.setdefault(lease["lease_id"], label) == label:
                     self.labels[label] = len(
                         {key for key, value in self.told.items() if value == label}

@@ -90,7 +90,7 @@ async def test_the_task_of_a_pair_closes_with_its_last_label(lab: Lab) -> None:
     await send(lab, accepted(lease))
     assert "task.closed" not in [e.type for e in await published(lab.service.scope, "labeling")]
     (companion,) = await lab.lease("bob")
-    assert companion["slot"] == 1
+    assert companion["task_id"] == lease["task_id"]
     assert (await lab.submit("bob", companion, box("a"))).status_code == 201
     await lab.service.settled()
     types = [e.type for e in await published(lab.service.scope, "labeling")]

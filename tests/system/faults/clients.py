@@ -242,7 +242,7 @@ LATE = ("lease-expired", "fence-outdated", "lease-ended", "no-such-lease")
 
 async def _submit(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
     annotations = _shapes(crowd, person, lease)
-    about = {"lease_id": lease["lease_id"], "task_id": lease["task_id"], "slot": lease["slot"]}
+    about = {"lease_id": lease["lease_id"], "task_id": lease["task_id"]}
     crowd.ledger.write("submitting", **about, shapes=digest(annotations))
     body = {"fence": lease["fence"], "annotations": annotations, "seconds": 1.0}
     path = f"/v1/leases/{lease['lease_id']}/submit"
@@ -256,7 +256,7 @@ async def _submit(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
 
 
 def _leased(crowd: Crowd, person: Person, lease: dict[str, Any]) -> None:
-    told = ("lease_id", "task_id", "slot", "fence", "leased_at", "expires_at")
+    told = ("lease_id", "task_id", "fence", "leased_at", "expires_at")
     crowd.ledger.write("lease", person=person.name, **{name: lease[name] for name in told})
 
 

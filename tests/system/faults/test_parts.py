@@ -175,7 +175,7 @@ TIME = 1767225600.0
 
 
 def _lease(number: int, person: str, start: str, end: str, **facts: object) -> dict[str, object]:
-    about = {"lease_id": f"t.0.{number}", "task_id": "t", "slot": 0, "fence": number}
+    about = {"lease_id": f"t.{person}.{number}", "task_id": "t", "fence": number}
     times = {"leased_at": start, "expires_at": end}
     return {"what": "lease", "at": TIME, "person": person, **about, **times, **facts}
 
@@ -186,7 +186,7 @@ def _told(topic: str, kind: str, sequence: int, about: str) -> Told:
 
 def sound() -> Evidence:
     """One asset with one accepted label, and everything as it should be."""
-    about = {"lease_id": "t.0.1", "task_id": "t", "slot": 0}
+    about = {"lease_id": "t.ann.1", "task_id": "t"}
     ends = {
         "wakeline.ingest|a": 1,
         "wakeline.labeling|a": 2,
@@ -246,10 +246,10 @@ TAMPERINGS: dict[str, Callable[[Evidence], object]] = {
         _told("labeling", "label.completed", 3, "l")
     ),
     "label l was refused, and counts": lambda e: e.ledger.append(
-        {"what": "late", "at": TIME, "lease_id": "t.0.1"}
+        {"what": "late", "at": TIME, "lease_id": "t.ann.1"}
     ),
     "label m was sent by nobody": lambda e: e.labels.append(
-        {"label_id": "m", "lease_id": "t.0.9", "state": "accepted", "shapes": "s"}
+        {"label_id": "m", "lease_id": "t.ann.9", "state": "accepted", "shapes": "s"}
     ),
     "label l was accepted, and its review says None": lambda e: e.reviews.clear(),
     "label l was accepted, and labeling says submitted": lambda e: e.labels[0].update(
@@ -260,7 +260,7 @@ TAMPERINGS: dict[str, Callable[[Evidence], object]] = {
     ),
     "bob got it 0.500 s before ann was through": _second_lease,
     "fence 1 was given to ann and to bob": lambda e: _second_lease(e, fence=1),
-    "lease t.0.1 was given to two people": lambda e: _second_lease(e, lease_id="t.0.1"),
+    "lease t.ann.1 was given to two people": lambda e: _second_lease(e, lease_id="t.ann.1"),
     "labeling: 1 dead left": lambda e: e.left["labeling"].update(dead=1),
     "wakeline.labeling|a: [1] of 2 were never published": lambda e: e.events.pop(1),
     "wakeline.review|a: [2] of 2 were never published": lambda e: e.streams.update(

@@ -110,7 +110,10 @@ def verdicts(evidence: Evidence) -> Iterator[str]:
 
 
 def leases(evidence: Evidence) -> Iterator[str]:
-    """Nobody holds what another one holds: no fence is given twice, no two times overlap."""
+    """Nobody holds what another one holds: no fence is given twice, no two times overlap.
+
+    Each task wants one label here, so its leases are those of one slot.
+    """
     begun = {
         e["lease_id"]: e["at"] for e in reversed([*_of(evidence, "submitting", "giving-back")])
     }
@@ -124,8 +127,7 @@ def leases(evidence: Evidence) -> Iterator[str]:
         seen[entry["lease_id"]] = entry["person"]
         start, end = _moment(entry["leased_at"]), _moment(entry["expires_at"])
         over = min(end, begun.get(entry["lease_id"], end))
-        slot = f"slot {entry['task_id']}.{entry['slot']}"
-        slots[slot].append((entry["fence"], entry["person"], start, over))
+        slots[f"task {entry['task_id']}"].append((entry["fence"], entry["person"], start, over))
     for entry in _of(evidence, "review-lease"):
         end = _moment(entry["expires_at"])
         start = end - LEASE_SECONDS

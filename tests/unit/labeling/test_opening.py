@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.labeling.cases import NOW, SECRET, asset, stage, terms
 
 from wakeline_labeling.domain import arms, holdout, names, opening, queueing
+from wakeline_labeling.domain.errors import NoSuchLeaseError
 from wakeline_labeling.domain.records import Answer
 
 
@@ -126,6 +127,9 @@ def test_ranks_follow_the_order_of_the_stage() -> None:
 def test_names_are_read_as_they_are_made() -> None:
     task = names.task_id("field/weeds", "crops:1")
     assert len(task) == 24
-    slot = names.slot_id(task, 2)
-    name = names.lease_name(names.lease_id(slot, 7))
-    assert (name.task_id, name.slot, name.fence, name.slot_id) == (task, 2, 7, slot)
+    lease = names.lease_id(task, "ann", 7)
+    assert names.lease_name(lease, "ann") == (task, "ann", 7)
+    with pytest.raises(NoSuchLeaseError):
+        names.lease_name(lease, "bob")
+    former = names.former_lease_id(names.slot_id(task, 2), 7)
+    assert names.lease_name(former, "ann") == (task, "ann", 7)

@@ -85,4 +85,4 @@ def test_nothing_is_kept_for_somebody_who_is_not_there() -> None:
 @pytest.mark.parametrize("name", ["", "x", "t.1", "t.1.2.3", "t.x.1", "t.1.-2", "t..1"])
 def test_what_is_no_lease_id_is_no_lease(name: str) -> None:
     with pytest.raises(NoSuchLeaseError):
-        lease_name(name)
+        lease_name(name, "ann")

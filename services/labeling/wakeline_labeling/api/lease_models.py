@@ -9,7 +9,6 @@ from wakeline_events.configuration import Ontology
 from wakeline_events.labeling import Effort
 from wakeline_geometry.shapes import Annotation, Predicted
 from wakeline_labeling.api.models import Body
-from wakeline_labeling.domain import names
 from wakeline_labeling.domain.records import Region, Slot
 from wakeline_labeling.usecases.leasing import LeaseView
 
@@ -40,12 +39,14 @@ class PrelabelOut(BaseModel):
 
 
 class LeaseOut(BaseModel):
-    """One lease. It does not say which arm its task is in: benchmarks look like any other."""
+    """One lease. It does not say which arm its task is in.
+
+    Nor does it tell the slot, or how likely the task was to be picked: both give benchmarks away.
+    """
 
     lease_id: str
     fence: int
     task_id: str
-    slot: int
     round: int
     project_id: str
     stage_id: str
@@ -57,17 +58,15 @@ class LeaseOut(BaseModel):
     focus_regions: list[Region]
     leased_at: datetime
     expires_at: datetime
-    p_selected: float
 
     @classmethod
     def of(cls, view: LeaseView) -> "LeaseOut":
         """As its holder is told."""
         slot, lease = view.slot, view.lease
         return cls.model_construct(
-            lease_id=names.lease_id(slot.id, lease.fence),
+            lease_id=slot.lease_id,
             fence=lease.fence,
             task_id=slot.task_id,
-            slot=slot.number,
             round=slot.round,
             project_id=slot.project_id,
             stage_id=slot.stage_id,
@@ -79,7 +78,6 @@ class LeaseOut(BaseModel):
             focus_regions=list(slot.focus_regions),
             leased_at=lease.leased_at,
             expires_at=lease.expires_at,
-            p_selected=lease.p_selected,
         )
 
 

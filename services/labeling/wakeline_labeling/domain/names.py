@@ -7,16 +7,11 @@ from wakeline_labeling.domain.errors import NoSuchLeaseError
 
 
 class LeaseName(NamedTuple):
-    """A lease id taken apart."""
+    """A lease id taken apart; as nobody gets two slots of a task, it says which slot is meant."""
 
     task_id: str
-    slot: int
+    person_id: str
     fence: int
-
-    @property
-    def slot_id(self) -> str:
-        """The slot that the lease is or was on."""
-        return slot_id(self.task_id, self.slot)
 
 
 def stage_id(project_id: str, stage: str) -> str:
@@ -44,23 +39,36 @@ def label_id(slot: str, round: int) -> str:
     return f"{slot}.{round}"
 
 
-def lease_id(slot: str, fence: int) -> str:
-    """The id of the lease with this fence: as each lease has its own fence, no two are alike."""
+def lease_id(task: str, person_id: str, fence: int) -> str:
+    """The id of a person's lease of a task: as each one has its own fence, no two are alike.
+
+    It does not say which slot it is on: those of benchmarks have numbers of their own.
+    """
+    return f"{task}.{_mark_of(person_id)}.{fence}"
+
+
+def former_lease_id(slot: str, fence: int) -> str:
+    """The id of a lease in the release before."""
     return f"{slot}.{fence}"
 
 
-def lease_name(lease_id: str) -> LeaseName:
-    """Take a lease id apart.
+def lease_name(lease_id: str, person_id: str) -> LeaseName:
+    """Take the id of a person's lease apart, also one that the release before gave.
 
     Raises
     ------
     NoSuchLeaseError
-        If it is not of the form that ``lease_id`` makes.
+        If it has another form, or is somebody else's.
     """
-    task, slot, fence = [*lease_id.split("."), "", ""][:3]
-    if lease_id.count(".") != 2 or not (slot.isdecimal() and fence.isdecimal()):
+    task, whose, fence = [*lease_id.split("."), "", ""][:3]
+    theirs = whose == _mark_of(person_id) or whose.isdecimal()
+    if lease_id.count(".") != 2 or not (theirs and fence.isdecimal()):
         raise NoSuchLeaseError(lease_id)
-    return LeaseName(task, int(slot), int(fence))
+    return LeaseName(task, person_id, int(fence))
+
+
+def _mark_of(person_id: str) -> str:
+    return f"p{hashlib.sha256(person_id.encode()).hexdigest()[:12]}"
 
 
 def draft_id(slot: str, person_id: str) -> str:

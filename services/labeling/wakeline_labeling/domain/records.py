@@ -9,6 +9,7 @@ from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology, ProjectDocument, StagePolicy
 from wakeline_events.labeling import Arm, Effort, PinnedPrelabel
 from wakeline_events.shapes import AnnotationSet, PredictionSet
+from wakeline_labeling.domain import names
 
 SlotState = Literal["held", "queued", "leased", "submitted", "done"]
 """Held: waits for its task's first label. Submitted: waits for its verdict. Done: wants nothing."""
@@ -194,6 +195,12 @@ class Slot(Record):
     def untouched(self) -> bool:
         """Whether it was never leased nor labeled, by an import either: it may be decided anew."""
         return not self.people and self.state in WAITING and self.round == 1
+
+    @property
+    def lease_id(self) -> str:
+        """The id of its last lease."""
+        assert self.lease is not None
+        return names.lease_id(self.task_id, self.lease.person_id, self.lease.fence)
 
     @property
     def wanted(self) -> int:

@@ -84,26 +84,27 @@ class Slots(Protocol):
     async def exclude_from_siblings(self, slot: Slot, person_id: str) -> None:
         """Say to the other slots of a task that this person has seen it: at once."""
 
-    async def live(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
-        """The slot, if the person's lease with this fence lives."""
+    async def of_person(self, task_id: str, person_id: str) -> Slot | None:
+        """The slot of a task that a person has, or had, a lease of."""
+
+    async def live(self, name: LeaseName) -> Slot | None:
+        """The slot, if the lease lives."""
 
     async def leased_by(self, person_id: str) -> list[Slot]:
         """All slots whose lease a person holds."""
 
-    async def extend(
-        self, slot_id: str, fence: int, person_id: str, by: timedelta
-    ) -> datetime | None:
+    async def extend(self, name: LeaseName, by: timedelta) -> datetime | None:
         """Let a living lease last so long from now on; when it ends, or None if it is dead."""
 
-    async def submit(self, leases: Sequence[LeaseName], people: Sequence[str]) -> list[Slot | None]:
-        """End living leases, each held by one of the people, by their labels; None if dead."""
+    async def submit(
+        self, slot_ids: Sequence[str], leases: Sequence[LeaseName]
+    ) -> list[Slot | None]:
+        """End living leases, each of one of the slots, by their labels; None if dead."""
 
-    async def release(
-        self, slot_id: str, fence: int, person_id: str, *, exclude: bool
-    ) -> Slot | None:
+    async def release(self, name: LeaseName, *, exclude: bool) -> Slot | None:
         """End a living lease without a label; None if it is dead."""
 
-    async def mark_draft(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
+    async def mark_draft(self, name: LeaseName) -> Slot | None:
         """Note that a living lease has a draft; None if it is dead."""
 
     async def expired(self, limit: int) -> list[Slot]:

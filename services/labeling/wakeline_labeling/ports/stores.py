@@ -184,8 +184,8 @@ class Labels(Protocol):
     async def many(self, label_ids: Collection[str]) -> dict[str, Label]:
         """Those of the labels that there are, by id."""
 
-    async def of_lease(self, slot_id: str, lease_id: str) -> Label | None:
-        """The label that a lease became."""
+    async def of_lease(self, slot_id: str, lease_ids: Collection[str]) -> Label | None:
+        """The label that a lease, which may have several names, became."""
 
     async def page(
         self,

@@ -24,9 +24,10 @@ class MongoLabels:
         rows = await self._labels.find({"_id": {"$in": sorted(label_ids)}})
         return {label.id: label for label in records_of(Label, rows)}
 
-    async def of_lease(self, slot_id: str, lease_id: str) -> Label | None:
+    async def of_lease(self, slot_id: str, lease_ids: Collection[str]) -> Label | None:
         of_slot = {"$gte": f"{slot_id}.", "$lt": f"{slot_id}/"}
-        return maybe(Label, await self._labels.find_one({"_id": of_slot, "lease_id": lease_id}))
+        wanted = {"_id": of_slot, "lease_id": {"$in": list(lease_ids)}}
+        return maybe(Label, await self._labels.find_one(wanted))
 
     async def page(
         self,

@@ -23,6 +23,7 @@ IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 BY_ORDER, BY_DRAW = "queue_order", "queue_draws"
 """How a queue is sorted, and the indexes of ``migrations`` that serve it without a sort. They are
 named to MongoDB, which tries others from time to time: with a million slots that is felt."""
+BY_PERSON = "one_slot_a_person"
 OWN = "own_benchmarks"
 WITHDRAWN = "withdrawn:"
 """Before the name of the queue of a slot whose image is not to be had. No project is called so."""
@@ -31,6 +32,9 @@ MOST_OPENED = 11
 UNLEASED = {"people.0": {"$exists": False}}
 UNTOUCHED = {**UNLEASED, "state": {"$in": WAITING}, "round": 1}
 """What ``Slot.untouched`` says, to MongoDB."""
+
+
+Change = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 class MongoSlots:
@@ -159,72 +163,68 @@ class MongoSlots:
         self._slots.update_many({**_of(task_id), **theirs_not}, change)
         await self._slots.flush()
 
-    async def live(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
-        return maybe(Slot, await self._slots.find_one(_live(slot_id, fence, person_id)))
+    async def of_person(self, task_id: str, person_id: str) -> Slot | None:
+        rows = await self._slots.find(_of_person(task_id, person_id), limit=1, hint=BY_PERSON)
+        return record_of(Slot, rows[0]) if rows else None
+
+    async def live(self, name: LeaseName) -> Slot | None:
+        rows = await self._slots.find(_live(name), limit=1, hint=BY_PERSON)
+        return record_of(Slot, rows[0]) if rows else None
 
     async def leased_by(self, person_id: str) -> list[Slot]:
         wanted = {"state": "leased", "lease.person_id": person_id, "$expr": _LIVING}
         # Among the living leases of everybody, which are few, this looks for one person's.
         return records_of(Slot, await self._slots.find(wanted, sort=[("lease.expires_at", 1)]))
 
-    async def extend(
-        self, slot_id: str, fence: int, person_id: str, by: timedelta
-    ) -> datetime | None:
+    async def extend(self, name: LeaseName, by: timedelta) -> datetime | None:
         row = await self._slots.find_one_and_update(
-            _live(slot_id, fence, person_id),
+            _live(name),
             [{"$set": {"lease.expires_at": _from_now(by)}}],
             projection={"lease.expires_at": 1},
+            hint=BY_PERSON,
         )
         return row["lease"]["expires_at"] if row else None
 
-    async def submit(self, leases: Sequence[LeaseName], people: Sequence[str]) -> list[Slot | None]:
-        living = {
-            "_id": {"$in": [name.slot_id for name in leases]},
-            "state": "leased",
-            "$expr": _LIVING,
-        }
+    async def submit(
+        self, slot_ids: Sequence[str], leases: Sequence[LeaseName]
+    ) -> list[Slot | None]:
+        living = {"_id": {"$in": list(slot_ids)}, "state": "leased", "$expr": _LIVING}
         rows = await self._slots.aggregate([{"$match": living}, {"$set": {"now": "$$NOW"}}])
         here = {row["_id"]: row for row in rows}
-        return [
-            self._end(here, name, person_id) for name, person_id in zip(leases, people, strict=True)
-        ]
+        return [self._end(here, slot, name) for slot, name in zip(slot_ids, leases, strict=True)]
 
-    def _end(self, here: dict[str, Document], name: LeaseName, person_id: str) -> Slot | None:
-        row = here.get(name.slot_id)
-        if row is None or (row["fence"], row["lease"]["person_id"]) != (name.fence, person_id):
+    def _end(self, here: dict[str, Document], slot_id: str, name: LeaseName) -> Slot | None:
+        row = here.get(slot_id)
+        if row is None or (row["fence"], row["lease"]["person_id"]) != (name.fence, name.person_id):
             return None
-        del here[name.slot_id]  # a lease ends once, also where it is submitted twice at once
+        del here[slot_id]  # a lease ends once, also where it is submitted twice at once
         change = {
             "state": "submitted" if row["counts"] else "done",  # the others want no verdict
             "lease.submitted_at": row["now"],
             "reserved": None,
         }
-        self._slots.update({"_id": name.slot_id, "fence": name.fence}, {"$set": change})
+        self._slots.update({"_id": slot_id, "fence": name.fence}, {"$set": change})
         lease = row["lease"] | {"submitted_at": row.pop("now")}
         return record_of(Slot, row | {"state": change["state"], "reserved": None, "lease": lease})
 
-    async def release(
-        self, slot_id: str, fence: int, person_id: str, *, exclude: bool
-    ) -> Slot | None:
+    async def release(self, name: LeaseName, *, exclude: bool) -> Slot | None:
         change: dict[str, Any] = {"state": "queued", "request": "$$REMOVE"}
         if exclude:
-            person = literal(person_id)
+            person = literal(name.person_id)
             theirs = {"$eq": ["$reserved.person_id", person]}
             change |= {
                 "excluded": {"$setUnion": ["$excluded", [person]]},
                 # kept for somebody who does not want it, it would be nobody's until then
                 "reserved": {"$cond": [theirs, None, "$reserved"]},
             }
-        live = _live(slot_id, fence, person_id)
-        return maybe(Slot, await self._slots.find_one_and_update(live, [{"$set": change}]))
+        return await self._change(name, [{"$set": change}])
 
-    async def mark_draft(self, slot_id: str, fence: int, person_id: str) -> Slot | None:
-        return maybe(
-            Slot,
-            await self._slots.find_one_and_update(
-                _live(slot_id, fence, person_id), {"$addToSet": {"drafts": person_id}}
-            ),
-        )
+    async def mark_draft(self, name: LeaseName) -> Slot | None:
+        return await self._change(name, {"$addToSet": {"drafts": name.person_id}})
+
+    async def _change(self, name: LeaseName, change: Change) -> Slot | None:
+        row = await self._slots.find_one_and_update(_live(name), change, hint=BY_PERSON)
+        return maybe(Slot, row)
 
     async def expired(self, limit: int) -> list[Slot]:
         over = {"state": "leased", "$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
@@ -374,9 +374,14 @@ def _of(task_id: str) -> dict[str, Any]:
     return {"_id": {"$gte": f"{task_id}.", "$lt": f"{task_id}/"}}
 
 
-def _live(slot_id: str, fence: int, person_id: str) -> dict[str, Any]:
-    holder = {"state": "leased", "fence": fence, "lease.person_id": person_id}
-    return {"_id": slot_id, **holder, "$expr": _LIVING}
+def _of_person(task_id: str, person_id: str) -> dict[str, Any]:
+    # Somebody is among the people where this person is: said so that the partial index serves it.
+    return {"task_id": task_id, "people": person_id, "people.0": {"$exists": True}}
+
+
+def _live(name: LeaseName) -> dict[str, Any]:
+    holder = {"state": "leased", "fence": name.fence, "lease.person_id": name.person_id}
+    return {**_of_person(name.task_id, name.person_id), **holder, "$expr": _LIVING}
 
 
 def _from_now(duration: timedelta) -> Mapping[str, Any]:

@@ -31,8 +31,7 @@ async def living(uow: UnitOfWork, lease_id: str, person_id: str) -> Slot:
     ------
     NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError
     """
-    name = names.lease_name(lease_id)
-    slot = await uow.slots.live(name.slot_id, name.fence, person_id)
+    slot = await uow.slots.live(names.lease_name(lease_id, person_id))
     if slot is None:
         raise await why_dead(uow, lease_id, person_id)
     return slot
@@ -48,7 +47,8 @@ async def heartbeat(uow: UnitOfWork, lease_id: str, person_id: str) -> datetime:
     slot = await living(uow, lease_id, person_id)
     stage = await stage_by_id(uow, slot.stage_id)
     minutes = stage.policy.lease_minutes if stage else FALLBACK_MINUTES
-    until = await uow.slots.extend(slot.id, slot.fence, person_id, timedelta(minutes=minutes))
+    name = names.lease_name(lease_id, person_id)
+    until = await uow.slots.extend(name, timedelta(minutes=minutes))
     if until is None:
         raise await why_dead(uow, lease_id, person_id)
     return until
@@ -63,8 +63,8 @@ async def give_back(
     ------
     NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError
     """
-    name = names.lease_name(lease_id)
-    slot = await uow.slots.release(name.slot_id, name.fence, person_id, exclude=how == "skipped")
+    name = names.lease_name(lease_id, person_id)
+    slot = await uow.slots.release(name, exclude=how == "skipped")
     if slot is None:
         raise await why_dead(uow, lease_id, person_id)
     _emit_ended(uow, slot, how)
@@ -79,8 +79,8 @@ async def save_draft(
     ------
     NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError
     """
-    name = names.lease_name(lease_id)
-    slot = await uow.slots.mark_draft(name.slot_id, name.fence, person_id)
+    name = names.lease_name(lease_id, person_id)
+    slot = await uow.slots.mark_draft(name)
     if slot is None:
         raise await why_dead(uow, lease_id, person_id)
     if fence != name.fence:
@@ -126,9 +126,9 @@ async def expire(uow: UnitOfWork) -> int:
 
 async def why_dead(uow: UnitOfWork, lease_id: str, person_id: str) -> LabelingError:
     """Why a lease does not live, in the words of the one who held it."""
-    name = names.lease_name(lease_id)
-    slot = await uow.slots.get(name.slot_id)
-    if slot is None or name.fence > slot.fence or person_id not in slot.people:
+    name = names.lease_name(lease_id, person_id)
+    slot = await uow.slots.of_person(name.task_id, person_id)
+    if slot is None or name.fence > slot.fence:
         return NoSuchLeaseError(lease_id)
     if name.fence < slot.fence:
         return FenceOutdatedError(f"lease {lease_id} is over: its task was leased again since")
@@ -154,7 +154,7 @@ def _emit_ended(
             stage_id=slot.stage_id,
             task_id=slot.task_id,
             slot=slot.number,
-            lease_id=names.lease_id(slot.id, lease.fence),
+            lease_id=slot.lease_id,
             person_id=lease.person_id,
             team_id=lease.team_id,
             leased_at=lease.leased_at,

@@ -189,7 +189,7 @@ def _label(
         effort=NO_EFFORT,
         person_id=source.person_id,
         team_id=None,
-        lease_id=names.lease_id(slot.id, 0),  # there was none
+        lease_id=names.lease_id(task.id, source.person_id, 0),  # there was none
         ontology_version=stage.project.ontology_version,
         submitted_at=uow.now,
     )

@@ -164,7 +164,7 @@ def _end_leases(uow: UnitOfWork, slots: Sequence[Slot], state: str) -> None:
                 stage_id=slot.stage_id,
                 task_id=slot.task_id,
                 slot=slot.number,
-                lease_id=names.lease_id(slot.id, slot.lease.fence),
+                lease_id=slot.lease_id,
                 person_id=slot.lease.person_id,
                 team_id=slot.lease.team_id,
                 leased_at=slot.lease.leased_at,

@@ -92,9 +92,9 @@ async def prepare(
     ------
     NoSuchLeaseError, InvalidAnnotationsError
     """
-    name = names.lease_name(lease_id)
-    slot = desk.lease_of(lease_id) or await uow.slots.get(name.slot_id)
-    if slot is None or slot.fence < name.fence or person_id not in slot.people:
+    name = names.lease_name(lease_id, person_id)
+    slot = desk.lease_of(lease_id) or await uow.slots.of_person(name.task_id, person_id)
+    if slot is None or slot.fence < name.fence:
         raise NoSuchLeaseError(lease_id)
     project = await project_of(uow, slot.project_id)
     size = {"width": slot.asset.width, "height": slot.asset.height}
@@ -133,9 +133,7 @@ async def submit(uow: UnitOfWork, work: Sequence[Prepared]) -> list[Submitted | 
     if its lease became a label with other annotations, or ``NoSuchLeaseError``.
     """
     alive = [each for each in work if each.fence == each.name.fence and each.measured is not None]
-    slots = await uow.slots.submit(
-        [each.name for each in alive], [each.person_id for each in alive]
-    )
+    slots = await uow.slots.submit([each.slot.id for each in alive], [each.name for each in alive])
     ended = {id(each): slot for each, slot in zip(alive, slots, strict=True)}
     outcomes: list[Submitted | Exception] = []
     for each in work:
@@ -166,8 +164,9 @@ async def _submit_one(uow: UnitOfWork, prepared: Prepared, slot: Slot | None) ->
 
 async def _refuse(uow: UnitOfWork, prepared: Prepared) -> Submitted:
     name = prepared.name
-    lease_id = names.lease_id(name.slot_id, name.fence)
-    label = await uow.labels.of_lease(name.slot_id, lease_id)
+    slot_id, lease_id = prepared.slot.id, names.lease_id(*name)
+    former = names.former_lease_id(slot_id, name.fence)
+    label = await uow.labels.of_lease(slot_id, (lease_id, former))
     if label is not None and label.person_id == prepared.person_id:
         if label.digest != prepared.digest:
             raise AlreadySubmittedError(label.id)
@@ -180,7 +179,7 @@ async def _refuse(uow: UnitOfWork, prepared: Prepared) -> Submitted:
         error = await why_dead(uow, lease_id, prepared.person_id)
     if isinstance(error, NoSuchLeaseError):
         raise error
-    slot = await uow.slots.get(name.slot_id)
+    slot = await uow.slots.get(slot_id)
     assert slot is not None
     put_draft(uow, slot, prepared.person_id, prepared.annotations)
     uow.slots.note_drafts(slot.id, prepared.person_id)
@@ -216,7 +215,7 @@ def _label(prepared: Prepared, slot: Slot, lease: Lease) -> Label:
         ),
         person_id=lease.person_id,
         team_id=lease.team_id,
-        lease_id=names.lease_id(slot.id, lease.fence),
+        lease_id=slot.lease_id,
         ontology_version=prepared.project.ontology_version,
         submitted_at=lease.submitted_at,
     )

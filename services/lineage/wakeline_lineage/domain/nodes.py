@@ -50,7 +50,7 @@ class Node:
             case Kind.REVIEW | Kind.BENCHMARK | Kind.PREDICTOR:
                 return ()  # their ids are made up here
             case Kind.LEASE:
-                return ()  # task.slot.fence looks like a label, task.slot.round
+                return ()  # some are task.slot.fence, which looks like a label, task.slot.round
             case _:
                 return (self.id,)
 
