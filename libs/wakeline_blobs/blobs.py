@@ -315,7 +315,10 @@ class Blobs:
             return self._named(bucket), key, None
         found = self._client.get_object(bucket_name=self._named(bucket), object_name=key)
         reference = parse_reference(key, _all_of(found))
-        return reference.bucket, reference.key, reference.etag
+        # Our own copy is named by its digest: other bytes under its name there are none, and its
+        # ETag is another where it was stored or brought back in another way.
+        own = reference.bucket == self._named(bucket)
+        return reference.bucket, reference.key, None if own else reference.etag
 
     def _open(
         self, bucket: str, key: str, offset: int = 0, length: int = 0, etag: str | None = None

@@ -18,7 +18,10 @@ class SourceBucket(str):
 
 
 class Reference(BaseModel):
-    """Where bytes lie that were never copied. Events carry the reference's key, never this."""
+    """Where bytes lie that were never copied. Events carry the reference's key, never this.
+
+    Of an image that was kept later on it leads into ``assets`` itself, for what was told stays.
+    """
 
     model_config = ConfigDict(frozen=True)
 

@@ -16,7 +16,7 @@ from wakeline_trainer.contract import BadInputError, S3Settings
 _BUSY = (500, 502, 503, 504)
 
 REFERENCE = ".ref.json"
-"""Ends the URI of an image that was never copied: the object there says where its bytes lie."""
+"""Ends the URI of an image that was not copied at first: the object there says where it lies."""
 
 
 class Store(Protocol):
@@ -73,11 +73,14 @@ class S3Store:
 
     def read(self, uri: str) -> bytes:
         """The bytes of an object, or of the one that it refers to."""
-        data = self._get(uri, *_bucket_and_key(uri))
+        bucket, key = _bucket_and_key(uri)
+        data = self._get(uri, bucket, key)
         if not uri.endswith(REFERENCE):
             return data
         found = json.loads(data)
-        return self._get(uri, found["bucket"], found["key"], found["etag"])
+        # What lies beside it is the platform's own copy, named by its digest, whatever its ETag.
+        etag = None if found["bucket"] == bucket else found["etag"]
+        return self._get(uri, found["bucket"], found["key"], etag)
 
     def _get(self, uri: str, bucket: str, key: str, etag: str | None = None) -> bytes:
         only_this: dict[str, str | list[str] | tuple[str]] | None = None

@@ -63,7 +63,7 @@ class AssetRecord(Wire):
     metadata: dict[str, Any] = {}
     received_at: datetime
     by_reference: bool = False
-    """The bytes lie in their owner's bucket, and were never copied."""
+    """The bytes lie in their owner's bucket, and were never copied, nor sent by anybody since."""
     presence: str = "here"
     """``gone`` or ``superseded``: its source has lost or replaced the bytes of such an asset."""
     absent_since: datetime | None = None

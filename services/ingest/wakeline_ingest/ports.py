@@ -125,7 +125,10 @@ class Assets(Protocol):
         ...
 
     def put_presence(self, asset: AssetRecord) -> None:
-        """Note whether an asset's bytes are to be had; always a write, so that others see it."""
+        """Note whether an asset's bytes are to be had, and where.
+
+        Always a write, so that others see it.
+        """
         ...
 
 

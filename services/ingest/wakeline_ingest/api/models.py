@@ -72,7 +72,8 @@ class UploadOut(Out):
     """Upright, in pixels."""
     height: int
     duplicate: bool
-    """The same bytes were in the dataset already; nothing has changed."""
+    """The same bytes were in the dataset already. If they were so by reference, we keep them now;
+    else nothing has changed."""
 
     @classmethod
     def of(cls, asset: AssetRecord, duplicate: bool) -> "UploadOut":
@@ -112,7 +113,7 @@ class AssetOut(Out):
     metadata: dict[str, Any]
     received_at: datetime
     by_reference: bool
-    """The bytes lie in the owner's bucket, and were never copied."""
+    """The bytes lie in the owner's bucket, and were never copied, nor sent by anybody since."""
     presence: Presence
     """``gone`` or ``superseded``: its source has lost or replaced the bytes of such an asset."""
     absent_since: datetime | None

@@ -53,6 +53,7 @@ from wakeline_ingest.domain.records import (
     Presence,
     asset_id_of,
 )
+from wakeline_ingest.importing import references
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_ingest.usecases import content_type, describing
@@ -169,7 +170,8 @@ async def _arrival(
     if declared.parent is not None:
         await usecases.require_known(uow, dataset_id, declared.parent)
     there = await together.asset(asset_id_of(dataset_id, image.digest))
-    if there is not None:  # nothing to check or to store: only whether it says something new
+    if there is not None:  # nothing to check: only whether it says something new
+        there = await references.kept(resources, there, image)
         return usecases.again(there, declared, parts)
     async with resources.checking:
         checked = await asyncio.to_thread(check, image, parts, companions, resources.policy)
@@ -237,7 +239,7 @@ async def list_assets(
 async def known_assets(
     dataset_id: DatasetName, asked: DigestsIn, _: Sender, uow: IngestReader
 ) -> DigestsOut:
-    """Say which images are here already, so that an upload can go on where it ended."""
+    """Say which images need not be sent; those by reference are not ours until they are."""
     await usecases.require_known(uow, dataset_id, None)
     return DigestsOut(known=await uow.assets.known(dataset_id, asked.digests))
 

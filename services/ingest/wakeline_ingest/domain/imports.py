@@ -11,7 +11,8 @@ ImportKind = Literal["sync", "archive", "urls", "metadata"]
 ImportState = Literal["queued", "running", "done", "failed", "cancelled"]
 Outcome = Literal["new", "duplicate", "changed", "moved", "gone", "refused", "updated", "unchanged"]
 """``changed``: the name stands for other bytes than before, which are a new asset; ``moved``: an
-asset's bytes are to be had under another name now; ``updated``: something is said of an asset."""
+asset's bytes are to be had under another name now; ``updated``: something is said of an asset, or
+its bytes, which were there by reference, are kept from now on."""
 ENDED: tuple[ImportState, ...] = ("done", "failed", "cancelled")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from wakeline_ingest import usecases
 from wakeline_ingest.checking import check
 from wakeline_ingest.domain.records import Declared, asset_id_of
+from wakeline_ingest.importing import references
 from wakeline_ingest.ports import SentFile
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
@@ -66,7 +67,7 @@ async def arrival_of(
     image: SentFile,
     declared: Declared,
 ) -> usecases.Arrival:
-    """Check and store an image, unless it is there already.
+    """Check and store an image, unless its bytes are here already.
 
     Raises
     ------
@@ -76,5 +77,6 @@ async def arrival_of(
     uow = lease.read()
     there = await uow.assets.get(asset_id_of(dataset_id, image.digest))
     if there is not None:
+        there = await references.kept(lease.resources, there, image)
         return usecases.again(there, declared, {})
     return await checked_and_stored(lease.resources, dataset_id, image, declared, uow.now)

@@ -1,7 +1,7 @@
 """Syncing a source: read what the listing says is new, and look for what it does not say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
 from wakeline_blobs import BlobChangedError, BlobInfo, BlobMissingError, SourceBucket
@@ -18,6 +18,7 @@ from wakeline_ingest.domain.sources import (
     may_end,
     name_of,
 )
+from wakeline_ingest.importing import references
 from wakeline_ingest.importing.reading import checked_and_stored, hashed, place_for_file
 from wakeline_ingest.ports import SentFile
 from wakeline_ingest.resources import Resources
@@ -81,6 +82,8 @@ class Sync:
     async def _take(self, chunk: Sequence[Listed]) -> None:
         known = await self._lease.read().sources.known(self._source, [one.key for one in chunk])
         fresh = [one for one in chunk if has_changed(one, known.get(one.key))]
+        if self._source.copy:
+            fresh = await self._with_referred(fresh, chunk, known)
         found = await asyncio.gather(*(self._met(one, known.get(one.key)) for one in fresh))
         read = {one.key for one in fresh}
         same = [one.key for one in chunk if one.key not in read]
@@ -93,6 +96,17 @@ class Sync:
 
         await self._lease.transaction(store)
         self._cursor["after"] = chunk[-1].key
+
+    async def _with_referred(
+        self, fresh: Sequence[Listed], chunk: Sequence[Listed], known: Mapping[str, Known]
+    ) -> list[Listed]:
+        """Add objects that are as they were, but whose assets are there by reference only."""
+        ids = {each.asset_id for each in known.values() if each.asset_id is not None}
+        assets = await self._lease.read().assets.several(ids)
+        referred = {one.asset_id for one in assets.values() if one.by_reference}
+        keys = {one.key for one in fresh}
+        keys |= {key for key, each in known.items() if each.asset_id in referred}
+        return [one for one in chunk if one.key in keys]
 
     async def _met(self, listed: Listed, known: Known | None) -> Met:
         async with self._reading, place_for_file(self._resources) as path:
@@ -121,6 +135,8 @@ class Sync:
         asset_id = asset_id_of(dataset_id, image.digest)
         there = await self._lease.read().assets.get(asset_id)
         if there is not None:
+            if self._source.copy:
+                there = await references.kept(self._resources, there, image)
             return Arrival(there, None)
         name = name_of(self._source, listed.key)[-MOST_CHARACTERS:]
         declared = Declared(name, group_of(self._source, listed.key))

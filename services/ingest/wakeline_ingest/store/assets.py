@@ -4,7 +4,13 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from wakeline_events.base import AssetId, DatasetId
-from wakeline_ingest.domain.records import AssetRecord, AssetState, Presence, asset_id_of
+from wakeline_ingest.domain.records import (
+    AssetRecord,
+    AssetState,
+    Presence,
+    asset_id_of,
+    reference_key,
+)
 from wakeline_ingest.ports import Filed, Preview
 from wakeline_ingest.store import documents
 from wakeline_storage import BufferedCollection
@@ -51,10 +57,11 @@ class MongoAssets:
         self._assets.update({"_id": asset.asset_id}, {"$set": said})
 
     async def known(self, dataset_id: DatasetId, digests: Sequence[str]) -> list[str]:
-        """Those of the digests whose images are there."""
+        """Those of the digests whose images are here, and not by reference."""
         names = [asset_id_of(dataset_id, digest) for digest in digests]
-        rows = await self._assets.find({"_id": {"$in": names}}, {"digest": 1})
-        return sorted(row["digest"] for row in rows)
+        rows = await self._assets.find({"_id": {"$in": names}}, {"digest": 1, "image": 1})
+        found = [(row["digest"], row["image"]) for row in rows]
+        return sorted(d for d, image in found if image != reference_key(dataset_id, d))
 
     async def page(
         self,
@@ -117,7 +124,7 @@ class MongoAssets:
         self._previews.delete({"_id": asset_id})
 
     def put_presence(self, asset: AssetRecord) -> None:
-        """Note whether an asset's bytes are to be had; always changes its document."""
-        names = ("presence", "absent_since", "superseded_by")
+        """Note whether an asset's bytes are to be had, and where; always changes its document."""
+        names = ("image", "presence", "absent_since", "superseded_by")
         change = {name: getattr(asset, name) for name in names}
         self._assets.update({"_id": asset.asset_id}, {"$set": change, "$inc": {"stays": 1}})

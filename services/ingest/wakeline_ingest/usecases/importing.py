@@ -10,7 +10,7 @@ from wakeline_ingest.domain.errors import AssetDiffersError, UnknownImportError
 from wakeline_ingest.domain.imports import ENDED, ImportRecord, Line, Outcome
 from wakeline_ingest.domain.records import refuse_difference
 from wakeline_ingest.ports import IngestUnitOfWork
-from wakeline_ingest.usecases.receiving import GROUP_JOB, Arrival, require_known
+from wakeline_ingest.usecases.receiving import GROUP_JOB, Arrival, is_kept_by, keep, require_known
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,9 @@ async def take(
             if (known := there.get(asset.asset_id)) is not None:
                 try:
                     refuse_difference(known, asset.declared, {}, {})
+                    if is_kept_by(known, each.arrival):
+                        there[asset.asset_id] = keep(uow, known)
+                        line = Line(each.name, "updated", asset.asset_id)
                 except AssetDiffersError as error:
                     line = Line(each.name, "refused", code=error.code, message=str(error))
             else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wakeline_events.base import AssetId, DatasetId
+from wakeline_events.ingest import AssetRestored
 from wakeline_ingest.checking import Checked
 from wakeline_ingest.domain import records
 from wakeline_ingest.domain.errors import (
@@ -127,7 +128,7 @@ def again(there: AssetRecord, declared: Declared, parts: Mapping[str, SentFile])
 
 
 async def receive(uow: IngestUnitOfWork, arrival: Arrival) -> tuple[AssetRecord, bool]:
-    """Write an asset down and ask for its group; the same bytes again change nothing.
+    """Write an asset down and ask for its group; the same bytes again say nothing new.
 
     Returns
     -------
@@ -142,6 +143,8 @@ async def receive(uow: IngestUnitOfWork, arrival: Arrival) -> tuple[AssetRecord,
     there = await uow.assets.get(asset.asset_id)
     if there is not None:
         refuse_difference(there, asset.declared, _digests(asset.bands), _digests(asset.masks))
+        if is_kept_by(there, arrival):
+            there = keep(uow, there)
         return there, True
     assert arrival.preview is not None  # nothing ever leaves a dataset
     uow.assets.add(asset, arrival.preview)
@@ -149,6 +152,29 @@ async def receive(uow: IngestUnitOfWork, arrival: Arrival) -> tuple[AssetRecord,
     # that is killed in its transaction would hold up all of them until the database gives it up.
     uow.enqueue(GROUP_JOB, asset.asset_id, {})
     return asset, False
+
+
+def is_kept_by(there: AssetRecord, arrival: Arrival) -> bool:
+    """Whether an arrival has stored the bytes of an asset that was by reference until now."""
+    return there.by_reference and not arrival.asset.by_reference
+
+
+def keep(uow: IngestUnitOfWork, there: AssetRecord) -> AssetRecord:
+    """Let an asset by reference hang on no source any more: its bytes are stored as ours."""
+    kept = replace(
+        there,
+        image=records.image_key(there.dataset_id, there.digest),
+        presence="here",
+        absent_since=None,
+        superseded_by=None,
+    )
+    uow.assets.put_presence(kept)
+    # Who reads it knows the reference. What a job that runs has just read may be written to that
+    # after our copy was: it is asked for again.
+    uow.enqueue(REFER_JOB, there.asset_id, {})
+    if there.state == "ingested" and there.presence != "here":
+        uow.emit(AssetRestored(asset_id=there.asset_id))
+    return kept
 
 
 async def refuse(

@@ -22,7 +22,14 @@ from wakeline_ingest.domain.sources import (
     name_of,
 )
 from wakeline_ingest.ports import IngestUnitOfWork
-from wakeline_ingest.usecases.receiving import GROUP_JOB, REFER_JOB, Arrival, require_known
+from wakeline_ingest.usecases.receiving import (
+    GROUP_JOB,
+    REFER_JOB,
+    Arrival,
+    is_kept_by,
+    keep,
+    require_known,
+)
 
 SYNC_JOB = "sync"
 
@@ -153,13 +160,17 @@ def _registered(
         uow.enqueue(REFER_JOB if asset.by_reference else GROUP_JOB, asset.asset_id, {})
         return Line(name, "changed" if met.was else "new", asset.asset_id, met.was)
     known = there[asset.asset_id]
-    if known.by_reference:
+    kept = is_kept_by(known, met.arrival)
+    if kept:
+        there[asset.asset_id] = keep(uow, known)
+    elif known.by_reference:
         _touch(uow, known)
         if met.was == known.asset_id or known.presence != "here":
             uow.enqueue(REFER_JOB, known.asset_id, {})
     if met.was == asset.asset_id:
-        return Line(name, "unchanged", asset.asset_id)
-    return Line(name, "changed" if met.was else "duplicate", asset.asset_id, met.was)
+        return Line(name, "updated" if kept else "unchanged", asset.asset_id)
+    outcome: Outcome = "changed" if met.was else "updated" if kept else "duplicate"
+    return Line(name, outcome, asset.asset_id, met.was)
 
 
 async def _left(uow: IngestUnitOfWork, asset_id: AssetId, successor: AssetId | None) -> bool:

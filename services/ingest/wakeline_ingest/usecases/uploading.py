@@ -82,8 +82,9 @@ async def declare(uow: IngestUnitOfWork, wish: Wish) -> UploadRecord:
     asset = None
     if wish.purpose == "image":
         asset = await uow.assets.get(asset_id_of(wish.dataset_id, wish.digest))
-    if asset is not None:  # nothing has to be sent, so nothing has to be told apart
+    if asset is not None:
         refuse_difference(asset, wish.declared, {}, {})
+    if asset is not None and not asset.by_reference:  # nothing has to be sent, nor told apart
         known = name if there is None else there.upload_id
         upload = replace(upload, upload_id=known, state="done", asset_id=asset.asset_id)
     else:
