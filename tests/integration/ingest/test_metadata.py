@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -200,3 +202,15 @@ async def test_a_table_goes_on_where_a_dead_process_was(
         shown = (await client.get(where)).json()
         assert (shown["state"], shown["counts"]) == ("done", {"updated": 4, "refused": 1})
         assert await names(client, "n=3") == ["3.png"]
+
+
+async def test_filters_and_cursors_that_are_nonsense_are_refused_or_find_nothing(
+    client: httpx.AsyncClient,
+) -> None:
+    for text in ("a=" + "[" * 2_000, 'a="\\ud800"'):
+        found = await client.get(f"{SET}/assets", params={"metadata": text})
+        assert (found.status_code, found.json()["items"]) == (200, [])
+    for cursor in (["x", "y"], ["0001-01-01T00:00:00+23:59", "y"], [2**63, "y"]):
+        text = urlsafe_b64encode(json.dumps(cursor).encode()).decode()
+        answer = await client.get(f"{SET}/imports", params={"cursor": text})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-cursor")

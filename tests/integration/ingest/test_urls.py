@@ -1,6 +1,7 @@
 """Images from URLs: a server on loopback that tries to lead the platform astray."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -137,6 +138,8 @@ async def test_an_allowed_host_is_read_through_allowed_redirects(
         ("//evil.example/x", "host-not-allowed"),
         ("file:///etc/passwd", "scheme-not-allowed"),
         ("http://u:p@127.0.0.1/x", "credentials-in-url"),
+        ("http://[", "invalid-url"),
+        ("http://127.0.0.1:99999999/x", "invalid-url"),
     ],
 )
 async def test_a_redirect_to_elsewhere_is_not_followed(
@@ -163,6 +166,7 @@ async def test_redirects_in_a_circle_end(host: Host, tmp_path: Path) -> None:
         (raw(head("500 Oh", Content_Length=0)), "http-status"),
         (raw(b"SSH-2.0-nothing\r\n\r\n"), "url-unreachable"),
         (raw(b""), "url-unreachable"),
+        (raw(head(Content_Length="9" * 5_000)), "url-unreachable"),
     ],
 )
 async def test_answers_that_lie_or_never_end_are_refused(
@@ -214,6 +218,24 @@ async def test_a_name_that_changes_its_address_gets_the_one_that_was_checked(
     assert code == "address-not-allowed"
 
 
+@pytest.mark.parametrize("name", ["a..example.org", ".example.org", f"{'a' * 64}.example.org"])
+async def test_a_name_that_is_none_has_no_address(host: Host, tmp_path: Path, name: str) -> None:
+    code = await refusal(fetcher(host, "*.example.org"), f"http://{name}/a", tmp_path)
+    assert code == "url-unreachable"
+
+
+async def test_a_full_disk_is_no_fault_of_the_host(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    host.pages = {"/a": whole(IMAGE)}
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OSError, match="No space"):
+        await fetcher(host).fetch(host.url("/a"), tmp_path / "file")
+
+
 async def test_a_list_of_urls_becomes_assets_with_a_report(scope: Scope, host: Host) -> None:
     host.pages = {
         "/1.png?sig=secret": whole(IMAGE),
@@ -260,3 +282,20 @@ async def test_a_list_of_urls_becomes_assets_with_a_report(scope: Scope, host: H
             "1.png": None,
             "two.png": "g",
         }
+
+
+async def test_what_comes_before_a_line_that_is_too_long_is_taken_in(scope: Scope) -> None:
+    chosen = settings_of(scope, "ingest", Settings)  # no host is allowed: each line is refused
+    listed = "https://a.example/1.png\n" * 29 + "x" * 9_000 + "\n"
+    async with running(service(chosen), scope) as process, process.client("engineer") as client:
+        await client.put("/v1/datasets/fields", json={})
+        begun = await client.post(
+            "/v1/datasets/fields/imports",
+            data={"kind": "urls"},
+            files={"file": ("urls.txt", listed.encode())},
+        )
+        await process.settled()
+        where = f"/v1/datasets/fields/imports/{begun.json()['import_id']}"
+        shown = (await client.get(where)).json()
+        assert (shown["state"], shown["code"]) == ("failed", "line-too-long")
+        assert shown["counts"] == {"refused": 29}

@@ -8,6 +8,7 @@ from wakeline_ingest.domain.addresses import (
     UrlRules,
     file_name_of,
     is_allowed,
+    redirected,
     refuse_addresses,
     refuse_url,
     shown,
@@ -59,6 +60,13 @@ def test_everything_else_is_refused_with_its_reason(url: str, code: str) -> None
     with pytest.raises(FileRefusedError) as caught:
         refuse_url(url, RULES)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("location", ["http://[", "//[::1", "http://[x]/"])
+def test_a_redirect_to_what_is_no_url_is_refused(location: str) -> None:
+    with pytest.raises(FileRefusedError) as caught:
+        refuse_url(redirected("https://images.example.org/a.png", location), RULES)
+    assert caught.value.code == "invalid-url"
 
 
 def test_by_default_nothing_is_read() -> None:

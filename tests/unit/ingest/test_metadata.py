@@ -92,6 +92,11 @@ def test_a_text_of_digits_and_a_number_are_found_by_the_same_words() -> None:
         tags_meant("no-key")
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 5_000, '"\\ud800"', "NaN", "1e999"])
+def test_what_does_not_read_as_a_value_is_looked_for_as_a_text(text: str) -> None:
+    assert tags_meant(f"a={text}") == [tag_of("a", text)]
+
+
 def lines_of(tmp_path: Path, data: bytes) -> list[tuple[str, str | None]]:
     (tmp_path / "table").write_bytes(data)
     return [(said.name, said.code) for said in read(tmp_path / "table")]
@@ -123,6 +128,9 @@ def test_json_lines_are_told_by_their_first_character(tmp_path: Path) -> None:
         (b"digest,a\n\xff\xfe,1\n", "not-utf-8"),
         (b"digest,a\n" + b"x" * 70_000, "line-too-long"),
         (b'{"digest": "' + b"x" * 70_000, "line-too-long"),
+        (b'digest,a\n"ab\n' + b'","ab\n' * 20_000, "line-too-long"),
+        (b'digest,a\n"' + b"x" * 40_000 + b"\n" + b"x" * 40_000 + b'",1\n', "line-too-long"),
+        (b'"digest\n' + b"a\n" * 40_000, "line-too-long"),
         (b'digest,a\n"x"y,1\n', "invalid-table"),
     ],
 )
@@ -130,3 +138,10 @@ def test_a_table_that_cannot_be_read_says_why(tmp_path: Path, data: bytes, code:
     with pytest.raises(TableError) as caught:
         lines_of(tmp_path, data)
     assert caught.value.code == code
+
+
+def test_a_record_of_several_lines_and_many_records_are_read(tmp_path: Path) -> None:
+    data = (
+        b'digest,a\n"x","one\ntwo"\n' + b'"x","' + b"y" * 500 + b'\n"\n\n' * 1 + b"x,z\n" * 30_000
+    )
+    assert [code for _, code in lines_of(tmp_path, data)] == [None] * 30_002

@@ -140,12 +140,12 @@ async def list_imports(
     await usecases.require_known(uow, dataset_id, None)
     before = None
     if cursor:
-        at, name = decode_cursor(cursor, str, str)
-        before = (datetime.fromisoformat(at), name)
+        at, name = decode_cursor(cursor, datetime, str)
+        before = at, name
     found = await uow.imports.page(dataset_id, before, limit)
     return Page(
         items=[ImportOut.of(record) for record in found],
-        next=encode_cursor(found[-1].created_at.isoformat(), found[-1].import_id)
+        next=encode_cursor(found[-1].created_at, found[-1].import_id)
         if len(found) == limit
         else None,
     )

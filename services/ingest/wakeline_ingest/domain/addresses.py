@@ -66,8 +66,16 @@ def refuse_url(url: str, rules: UrlRules) -> SplitResult:
 
 
 def redirected(url: str, location: str) -> str:
-    """Return where a redirect leads; it is checked like any other URL."""
-    return urljoin(url, location)
+    """Return where a redirect leads; it is checked like any other URL.
+
+    Raises
+    ------
+    FileRefusedError
+    """
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise _refused("invalid-url", f"it redirects to no URL: {error}") from error
 
 
 def refuse_addresses(host: str, addresses: Sequence[str], rules: UrlRules) -> None:

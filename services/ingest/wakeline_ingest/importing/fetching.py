@@ -1,6 +1,7 @@
 """Importing from URLs: only hosts on the list, and only the addresses that were checked."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.errors import FileRefusedError, TableError
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared
+from wakeline_ingest.importing.chunks import chunks
 from wakeline_ingest.importing.reading import arrival_of, hashed, place_for_file
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
@@ -31,6 +33,8 @@ AT_ONCE = 4
 MOST_REDIRECTS = 3
 MOST_LINES = 1_000_000
 MOST_BYTES_OF_LINE = 8 * 1024
+OURS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE})
+"""Errors of this machine, not of a host: the job is tried again."""
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 Lease = JobLease[MongoIngestUnitOfWork, Resources]
@@ -89,8 +93,8 @@ async def resolve(host: str, port: int) -> list[str]:
     """Return the addresses of a host."""
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise FileRefusedError("image", "url-unreachable", f"{host} has no address") from error
+    except (OSError, UnicodeError) as error:  # a part of a name is empty, or too long
+        raise _refused("url-unreachable", f"{host} has no address") from error
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
@@ -133,7 +137,10 @@ class Fetcher:
             httpcore.ProtocolError,
             httpcore.UnsupportedProtocol,
             OSError,
+            ValueError,
         ) as error:
+            if isinstance(error, OSError) and error.errno in OURS:
+                raise
             why = f"{type(error).__name__} {error}".strip()
             raise _refused("url-unreachable", f"it does not answer as it should: {why}") from error
 
@@ -150,7 +157,7 @@ class Fetcher:
             if headers.get(b"content-encoding", "identity") != "identity":
                 raise _refused("packed-answer", "the host packs its answer though it was not to")
             said = headers.get(b"content-length", "")
-            if said.isdigit() and int(said) > self._limit:
+            if said.isdecimal() and int(said) > self._limit:
                 raise self._too_large()
             left = self._limit
             with path.open("wb") as file:
@@ -178,7 +185,7 @@ async def import_urls(lease: Lease, record: ImportRecord, listed: Path) -> None:
     done = int(record.cursor.get("line", 0))
     with listed.open("rb") as file:
         lines = islice(read(file), done, None)
-        while chunk := list(islice(lines, CHUNK)):
+        async for chunk in chunks(lines, lambda chunk: len(chunk) >= CHUNK):
             found = await asyncio.gather(
                 *(
                     _taken(lease, record, fetcher, busy, number, wanted)

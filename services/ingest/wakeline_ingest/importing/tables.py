@@ -1,9 +1,7 @@
 """Importing metadata: CSV and JSON lines, a few lines at a time."""
 
-import asyncio
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -18,6 +16,7 @@ from wakeline_ingest.domain.metadata import (
     statement_of,
     statement_of_row,
 )
+from wakeline_ingest.importing.chunks import chunks
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_ingest.usecases import describing
@@ -27,17 +26,9 @@ from wakeline_messaging import JobLease
 CHUNK = 200
 """Lines between two checkpoints."""
 MOST_CHARACTERS = 64 * 1024
-"""Of one line."""
+"""Of one line, and of the lines of one record."""
 
 Lease = JobLease[MongoIngestUnitOfWork, Resources]
-
-
-@dataclass
-class Chunk:
-    """Lines that were read, and what ended the table behind them, if it cannot be read on."""
-
-    lines: list[Said] = field(default_factory=list)
-    error: TableError | None = None
 
 
 async def import_metadata(lease: Lease, record: ImportRecord, table: Path) -> None:
@@ -48,23 +39,17 @@ async def import_metadata(lease: Lease, record: ImportRecord, table: Path) -> No
     TableError
         If it cannot be read, or not any further; what came before is stored.
     """
-    lines = islice(read(table), int(record.cursor.get("line", 0)), None)
     done = int(record.cursor.get("line", 0))
-    while True:
-        chunk = await asyncio.to_thread(_next_chunk, lines)
-        if chunk.lines:
-            done += len(chunk.lines)
+    lines = islice(read(table), done, None)
+    async for chunk in chunks(lines, lambda chunk: len(chunk) >= CHUNK):
+        done += len(chunk)
 
-            async def store(
-                uow: MongoIngestUnitOfWork, said: list[Said] = chunk.lines, behind: int = done
-            ) -> None:
-                await describing.describe(uow, record, said, {"line": behind})
+        async def store(
+            uow: MongoIngestUnitOfWork, said: list[Said] = chunk, behind: int = done
+        ) -> None:
+            await describing.describe(uow, record, said, {"line": behind})
 
-            await lease.transaction(store)
-        if chunk.error is not None:
-            raise chunk.error
-        if not chunk.lines:
-            return
+        await lease.transaction(store)
 
 
 def read(table: Path) -> Iterator[Said]:
@@ -73,28 +58,44 @@ def read(table: Path) -> Iterator[Said]:
     Raises
     ------
     TableError
-        If it is neither, or not UTF-8, or has a line that is too long.
+        If it is neither, or not UTF-8, or has a line that is too long, or lines of one record.
     """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             start = file.read(1)
             file.seek(0)
-            yield from _objects(_lines(file)) if start == "{" else _rows(_lines(file))
+            lines = _Lines(file)
+            yield from _objects(lines) if start == "{" else _rows(lines)
     except UnicodeDecodeError as error:
         raise TableError("not-utf-8", "it is not UTF-8 throughout: save it so") from error
     except csv.Error as error:
         raise TableError("invalid-table", f"it is no CSV file: {error}") from error
 
 
-def _lines(file: TextIO) -> Iterator[str]:
-    while line := file.readline(MOST_CHARACTERS + 1):
-        if len(line) > MOST_CHARACTERS:
+class _Lines(Iterator[str]):
+    """The lines of a table; those of one record have no more characters than one line may have."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._left = MOST_CHARACTERS
+
+    def __next__(self) -> str:
+        line = self._file.readline(self._left + 1)
+        self._left -= len(line)
+        if self._left < 0:
             raise TableError("line-too-long", f"a line has over {MOST_CHARACTERS:,} characters")
-        yield line
+        if not line:
+            raise StopIteration
+        return line
+
+    def end_record(self) -> None:
+        """Begin to count again; a quote that is open goes on over any number of lines."""
+        self._left = MOST_CHARACTERS
 
 
-def _objects(lines: Iterator[str]) -> Iterator[Said]:
+def _objects(lines: _Lines) -> Iterator[Said]:
     for number, line in enumerate(lines, start=1):
+        lines.end_record()
         if not line.strip():
             continue
         try:
@@ -105,13 +106,15 @@ def _objects(lines: Iterator[str]) -> Iterator[Said]:
             yield Said(f"line {number}", None, error.code, str(error))
 
 
-def _rows(lines: Iterator[str]) -> Iterator[Said]:
+def _rows(lines: _Lines) -> Iterator[Said]:
     rows = csv.reader(lines, strict=True)
     header = next(rows, None)
     if header is None:
         raise TableError("invalid-table", "it is empty")
     columns = columns_of(header)
+    lines.end_record()
     for row in rows:
+        lines.end_record()
         if not row:
             continue
         name = f"line {rows.line_num}"
@@ -121,13 +124,3 @@ def _rows(lines: Iterator[str]) -> Iterator[Said]:
             yield Said(name, None, error.code, str(error))
         else:
             yield Said(name, statement)
-
-
-def _next_chunk(lines: Iterator[Said]) -> Chunk:
-    chunk = Chunk()
-    try:
-        for said in islice(lines, CHUNK):
-            chunk.lines.append(said)
-    except TableError as error:
-        chunk.error = error
-    return chunk

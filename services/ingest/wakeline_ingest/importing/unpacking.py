@@ -1,15 +1,15 @@
 """Importing an archive: a few entries at a time, unpacked, checked, stored, written down."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from wakeline_ingest.domain.archives import group_of
-from wakeline_ingest.domain.errors import ArchiveError, FileRefusedError
+from wakeline_ingest.domain.errors import FileRefusedError
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared
 from wakeline_ingest.importing.archives import Unpacked, unpack
+from wakeline_ingest.importing.chunks import chunks
 from wakeline_ingest.importing.reading import arrival_of, hashed
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
@@ -25,15 +25,6 @@ CHUNK_BYTES = 64 * 1024 * 1024
 Lease = JobLease[MongoIngestUnitOfWork, Resources]
 
 
-@dataclass
-class Chunk:
-    """Entries that are on disk now, and what ended the archive behind them, if it has ended."""
-
-    entries: list[Unpacked]
-    ended: bool = False
-    error: ArchiveError | None = None
-
-
 async def import_archive(lease: Lease, record: ImportRecord, archive: Path) -> None:
     """Make assets of an archive's entries, from where the attempt before has ended.
 
@@ -46,32 +37,16 @@ async def import_archive(lease: Lease, record: ImportRecord, archive: Path) -> N
     folder.mkdir()
     behind = int(record.cursor.get("entry", 0))
     entries = unpack(archive, folder, lease.resources.archives, behind)
-    ended = False
-    while not ended:
-        chunk = await asyncio.to_thread(_next_chunk, entries)
-        await _take(lease, record, chunk.entries)
-        if chunk.error is not None:
-            raise chunk.error
-        ended = chunk.ended
+    async for chunk in chunks(entries, _is_full):
+        await _take(lease, record, chunk)
 
 
-def _next_chunk(entries: Iterator[Unpacked]) -> Chunk:
-    chunk, size = Chunk([]), 0
-    try:
-        while len(chunk.entries) < CHUNK and size < CHUNK_BYTES:
-            entry = next(entries)
-            chunk.entries.append(entry)
-            size += entry.path.stat().st_size if entry.path is not None else 0
-    except StopIteration:
-        chunk.ended = True
-    except ArchiveError as error:
-        chunk.error = error
-    return chunk
+def _is_full(chunk: Sequence[Unpacked]) -> bool:
+    size = sum(entry.path.stat().st_size for entry in chunk if entry.path is not None)
+    return len(chunk) >= CHUNK or size >= CHUNK_BYTES
 
 
 async def _take(lease: Lease, record: ImportRecord, entries: Sequence[Unpacked]) -> None:
-    if not entries:
-        return
     found = await asyncio.gather(*(_taken(lease, record, entry) for entry in entries))
     cursor = {"entry": entries[-1].number}
 

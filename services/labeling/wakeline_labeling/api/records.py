@@ -1,6 +1,6 @@
 """Routes of what was made: labels for export and analysis, and trusted labels."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter
 
@@ -23,7 +23,6 @@ from wakeline_labeling.usecases.finding import project_of, stage_of
 from wakeline_process import BacklogError, NotBehind
 
 router: APIRouter = Router(prefix="/v1/projects/{project_id}", tags=["labels"])
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @router.get("/labels", responses=problems(NoSuchProjectError))
@@ -41,15 +40,13 @@ async def list_labels(
     await project_of(uow, project_id)
     after = None
     if cursor:
-        milliseconds, label_id = decode_cursor(cursor, int, str)
-        after = datetime.fromtimestamp(milliseconds / 1000, UTC), label_id
+        submitted_at, label_id = decode_cursor(cursor, datetime, str)
+        after = submitted_at, label_id
     stage_id = names.stage_id(project_id, stage) if stage else None
     found = await uow.labels.page(project_id, stage_id, state, after, limit)
     following = None
     if len(found) == limit:
-        last = found[-1]
-        elapsed = last.submitted_at - _EPOCH
-        following = encode_cursor(round(elapsed.total_seconds() * 1000), last.id)
+        following = encode_cursor(found[-1].submitted_at, found[-1].id)
     return Page(items=[await _told(held, label) for label in found], next=following)
 
 

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 
-from wakeline_http import Cursor, Limit, Page, Router, decode_cursor, encode_cursor, problems
+from wakeline_http import (
+    Cursor,
+    Limit,
+    Moment,
+    Page,
+    Router,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
 from wakeline_labeling.api.dependencies import Held, LabelingCommand, LabelingReader, Manager
 from wakeline_labeling.api.models import Body, TaskOut
 from wakeline_labeling.domain import names, steering
@@ -35,9 +44,9 @@ class FilterIn(Body):
     held_by: str | None = None
     class_name: str | None = None
     agreement_below: Annotated[float, Field(ge=0, le=1)] | None = None
-    priority_from: int | None = None
-    opened_before: datetime | None = None
-    opened_after: datetime | None = None
+    priority_from: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    opened_before: Moment | None = None
+    opened_after: Moment | None = None
 
     def of(self, project_id: str) -> TaskFilter:
         """As the search takes it."""
@@ -111,9 +120,9 @@ async def list_tasks(
     held_by: Annotated[str | None, Query(description="Who holds a lease of it.")] = None,
     class_name: Annotated[str | None, Query(description="That a label of it uses.")] = None,
     agreement_below: Annotated[float | None, Query(ge=0, le=1)] = None,
-    priority_from: int | None = None,
-    opened_before: datetime | None = None,
-    opened_after: datetime | None = None,
+    priority_from: Annotated[int, Field(ge=0, lt=2**31)] | None = None,
+    opened_before: Moment | None = None,
+    opened_after: Moment | None = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[TaskOut]:

@@ -1,11 +1,19 @@
 """Every event that was ever published, whatever the topics still hold."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
 
-from wakeline_http import Cursor, Limit, Page, Router, decode_cursor, encode_cursor, problems
+from wakeline_http import (
+    Cursor,
+    Limit,
+    Moment,
+    Page,
+    Router,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
 from wakeline_lineage.api.dependencies import Asker, LineageReader
 from wakeline_lineage.api.models import EventOut, GapsOut
 from wakeline_lineage.domain.errors import AmbiguousNodeError, UnknownNodeError
@@ -27,8 +35,8 @@ async def list_events(
     key: str | None = None,
     service: str | None = None,
     type: Types = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: Moment | None = None,
+    until: Moment | None = None,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Page[EventOut]:

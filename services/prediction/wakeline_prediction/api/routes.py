@@ -11,7 +11,6 @@ from fastapi.responses import StreamingResponse
 from wakeline_events.configuration import Slug
 from wakeline_http import (
     Cursor,
-    InvalidCursorError,
     Page,
     Router,
     body_limit,
@@ -160,9 +159,7 @@ async def list_predictions(
         for each in found
     ]
     last = found[-1] if len(found) == limit else None
-    return Page(
-        items=items, next=encode_cursor(last.at.isoformat(), last.id) if last is not None else None
-    )
+    return Page(items=items, next=encode_cursor(last.at, last.id) if last is not None else None)
 
 
 @router.get("/status", responses=problems(NoSuchStageError))
@@ -186,8 +183,5 @@ async def read_status(project: Slug, stage: Slug, _: Viewer, uow: PredictionRead
 def _position(cursor: str | None) -> tuple[datetime, str] | None:
     if cursor is None:
         return None
-    at, name = decode_cursor(cursor, str, str)
-    try:
-        return datetime.fromisoformat(at), name
-    except ValueError as error:
-        raise InvalidCursorError from error
+    at, name = decode_cursor(cursor, datetime, str)
+    return at, name

@@ -51,14 +51,14 @@ class Listing:
             self.filter["stage_id"] = f"{project}/{stage}"
         self.after: tuple[datetime, str] | None = None
         if cursor is not None:
-            created_at, name = decode_cursor(cursor, str, str)
-            self.after = datetime.fromisoformat(created_at), name
+            created_at, name = decode_cursor(cursor, datetime, str)
+            self.after = created_at, name
 
     def next(self, records: list[D], name: str) -> str | None:
         """The cursor that follows a page, if the page is full."""
         if len(records) < self.limit:
             return None
-        return encode_cursor(records[-1].created_at.isoformat(), getattr(records[-1], name))
+        return encode_cursor(records[-1].created_at, getattr(records[-1], name))
 
 
 Listed = Annotated[Listing, Depends()]
