@@ -7,6 +7,7 @@ from wakeline_messaging.dead import (
     NotNextError,
     TroubledEvents,
 )
+from wakeline_messaging.decided import Decision, NoSuchOperationError, Operations
 from wakeline_messaging.envelope import Envelope, EventTooLargeError, UnknownMajorError
 from wakeline_messaging.handlers import Handlers, Reads
 from wakeline_messaging.indexes import create_indexes
@@ -26,6 +27,7 @@ from wakeline_messaging.replaying import TopicNotConsumedError
 from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork, job_row_id
 
 __all__ = [
+    "Decision",
     "Envelope",
     "EventConsumer",
     "EventTooLargeError",
@@ -42,9 +44,11 @@ __all__ = [
     "LeaseLostError",
     "NoSuchEventError",
     "NoSuchJobError",
+    "NoSuchOperationError",
     "NotAnEventError",
     "NotNextError",
     "NotYetKnownError",
+    "Operations",
     "Processor",
     "Reads",
     "Relay",

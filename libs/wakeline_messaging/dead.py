@@ -2,11 +2,11 @@
 
 from typing import Any, Literal
 
-from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.database import AsyncDatabase
 
+from wakeline_messaging.decided import Decision, note
 from wakeline_messaging.envelope import MalformedRecordError, from_document
-from wakeline_messaging.processing import Stores, another_try
+from wakeline_messaging.processing import another_try
 from wakeline_messaging.unit_of_work import UnitOfWork
 
 Trouble = Literal["dead", "waiting", "parked"]
@@ -33,10 +33,8 @@ class NotAnEventError(Exception):
 class TroubledEvents:
     """The events of one service that are not simply handled."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]], stores: Stores) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._database = database
-        self._transactions = stores.transactions
-        self._open = stores.open
 
     async def list(
         self, kind: Trouble, after: str | None = None, limit: int = 100
@@ -53,88 +51,80 @@ class TroubledEvents:
             raise NoSuchEventError(f"no {kind} event {row_id}")
         return row
 
-    async def retry(self, row_id: str) -> None:
-        """Try a dead event again; those parked behind it follow in sequence.
 
-        Raises
-        ------
-        NoSuchEventError
-        NotAnEventError
-        """
+async def retry(uow: UnitOfWork[Any], row_id: str, decision: Decision) -> None:
+    """Try a dead event again; those parked behind it follow in sequence.
 
-        async def body(session: AsyncClientSession) -> None:
-            uow = self._open(session)
-            row = await self._dead(uow, row_id)
-            try:
-                from_document(row)
-            except MalformedRecordError as error:
-                raise NotAnEventError(
-                    f"{row_id} never was an event, so trying again cannot help: "
-                    f"see who else writes to {row['topic']}, and discard it"
-                ) from error
-            row |= {"reason": "failed", "tries": 0, "next_try": uow.now}
-            # An event that had waited is past its mark: it only has to be looked at again.
-            home = "waiting" if row.get("waited") else "parked"
-            row |= {"name": another_try(row_id)} if home == "waiting" else {}
-            uow.collection(home).replace({"_id": row_id}, row, upsert=True)
-            uow.collection("dead").delete({"_id": row_id})
-            await uow.write()
+    Raises
+    ------
+    NoSuchEventError
+    NotAnEventError
+    """
+    row = await _dead(uow, row_id)
+    try:
+        from_document(row)
+    except MalformedRecordError as error:
+        raise NotAnEventError(
+            f"{row_id} never was an event, so trying again cannot help: "
+            f"see who else writes to {row['topic']}, and discard it"
+        ) from error
+    note(uow, decision, "retry-event", row_id, row)
+    again = row | {"reason": "failed", "tries": 0, "next_try": uow.now}
+    # An event that had waited is past its mark: it only has to be looked at again.
+    if row.get("waited"):
+        again["name"] = another_try(row_id)
+    home = "waiting" if row.get("waited") else "parked"
+    uow.collection(home).replace({"_id": row_id}, again, upsert=True)
+    uow.collection("dead").delete({"_id": row_id})
 
-        await self._transactions.run(body)
 
-    async def discard(self, row_id: str) -> None:
-        """Let a dead event go for good; those parked behind it follow in sequence.
+async def discard(uow: UnitOfWork[Any], row_id: str, decision: Decision) -> None:
+    """Let a dead event go for good; those parked behind it follow in sequence.
 
-        Raises
-        ------
-        NoSuchEventError
-        """
+    Raises
+    ------
+    NoSuchEventError
+    """
+    row = await _dead(uow, row_id)
+    note(uow, decision, "discard-event", row_id, row)
+    if row["sequence"] > 0:  # a record that was no event has no place in any stream
+        uow.collection("marks").update(
+            {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"]}}, upsert=True
+        )
+    uow.collection("parked").delete({"_id": row_id})
+    uow.collection("dead").delete({"_id": row_id})
 
-        async def body(session: AsyncClientSession) -> None:
-            uow = self._open(session)
-            row = await self._dead(uow, row_id)
-            if row["sequence"] > 0:  # a record that was no event has no place in any stream
-                uow.collection("marks").update(
-                    {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"]}}, upsert=True
-                )
-            uow.collection("parked").delete({"_id": row_id})
-            uow.collection("dead").delete({"_id": row_id})
-            await uow.write()
 
-        await self._transactions.run(body)
+async def skip(uow: UnitOfWork[Any], row_id: str, decision: Decision) -> None:
+    """Give up what is lost before a parked event: it and those behind it follow in sequence.
 
-    async def skip(self, row_id: str) -> None:
-        """Give up what is lost before a parked event: it and those behind it follow in sequence.
+    Raises
+    ------
+    NoSuchEventError
+        If no event is parked under this id.
+    NotNextError
+        If not all that it waits for is lost: an earlier event of its stream is dead or parked.
+    """
+    parked, marks = uow.collection("parked"), uow.collection("marks")
+    row = await parked.find_one({"_id": row_id})
+    if row is None:
+        raise NoSuchEventError(f"there is no parked event {row_id}")
+    first = await parked.find_one({"stream": row["stream"]}, sort=[("sequence", 1)])
+    assert first is not None
+    if first["_id"] != row_id or row["reason"] != "early":
+        raise NotNextError(
+            f"{first['_id']} stands before it, and is {first['reason']}: deal with that"
+        )
+    mark = await marks.find_one({"_id": row["stream"]})
+    first_lost, last_lost = 1 + (mark["sequence"] if mark else 0), row["sequence"] - 1
+    if first_lost <= last_lost:  # else they were given up before
+        lost = {"stream": row["stream"], "first": first_lost, "last": last_lost}
+        note(uow, decision, "skip-lost", row_id, lost)
+        marks.update({"_id": row["stream"]}, {"$set": {"sequence": last_lost}}, upsert=True)
 
-        Raises
-        ------
-        NoSuchEventError
-            If no event is parked under this id.
-        NotNextError
-            If not all that it waits for is lost: an earlier event of its stream is dead or parked.
-        """
 
-        async def body(session: AsyncClientSession) -> None:
-            uow = self._open(session)
-            parked = uow.collection("parked")
-            row = await parked.find_one({"_id": row_id})
-            if row is None:
-                raise NoSuchEventError(f"there is no parked event {row_id}")
-            first = await parked.find_one({"stream": row["stream"]}, sort=[("sequence", 1)])
-            assert first is not None
-            if first["_id"] != row_id or row["reason"] != "early":
-                raise NotNextError(
-                    f"{first['_id']} stands before it, and is {first['reason']}: deal with that"
-                )
-            uow.collection("marks").update(
-                {"_id": row["stream"]}, {"$max": {"sequence": row["sequence"] - 1}}, upsert=True
-            )
-            await uow.write()
-
-        await self._transactions.run(body)
-
-    async def _dead(self, uow: UnitOfWork[Any], row_id: str) -> dict[str, Any]:
-        row = await uow.collection("dead").find_one({"_id": row_id})
-        if row is None:
-            raise NoSuchEventError(f"there is no dead event {row_id}")
-        return row
+async def _dead(uow: UnitOfWork[Any], row_id: str) -> dict[str, Any]:
+    row = await uow.collection("dead").find_one({"_id": row_id})
+    if row is None:
+        raise NoSuchEventError(f"there is no dead event {row_id}")
+    return row

@@ -58,6 +58,6 @@ async def create_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     )
     # Collections that a transaction writes first must exist: creating one inside conflicts.
     there = set(await database.list_collection_names())
-    for name in ("streams", "marks", "dead", "replays"):
+    for name in ("streams", "marks", "dead", "replays", "operations"):
         if name not in there:
             await database.create_collection(name)

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from wakeline_messaging.decided import Decision, note
+from wakeline_messaging.unit_of_work import UnitOfWork
+
 JobState = Literal["queued", "running", "failed"]
 """A job that is done leaves no row."""
 
@@ -61,7 +64,7 @@ class JobRows:
             raise NoSuchJobError(f"there is no job {row_id}")
         return row
 
-    async def retry(self, row_id: str) -> None:
+    async def retry(self, uow: UnitOfWork[Any], row_id: str, decision: Decision) -> None:
         """Run a job that was given up again, with all of its attempts.
 
         Raises
@@ -69,24 +72,28 @@ class JobRows:
         NoSuchJobError
         JobSettledError
         """
-        given_up = {"_id": row_id, "state": "failed"}
-        row = await self._rows.find_one(given_up, {"kind": 1})
-        if row is not None and row["kind"] in self._settled:
+        row = await _given_up(uow, row_id)
+        if row["kind"] in self._settled:
             raise JobSettledError(
                 f"who asked for {row_id} was told that it failed: ask for that anew, and discard it"
             )
+        note(uow, decision, "retry-job", row_id, row)
         anew = {"state": "queued", "attempt": 0, "owner": None, "not_before": "$$NOW"}
-        done = await self._rows.update_one(given_up, [{"$set": anew}, {"$unset": "failed_at"}])
-        if not done.matched_count:
-            raise NoSuchJobError(f"no job {row_id} was given up")
+        uow.collection("jobs").update({"_id": row_id}, [{"$set": anew}, {"$unset": "failed_at"}])
 
-    async def discard(self, row_id: str) -> None:
+    async def discard(self, uow: UnitOfWork[Any], row_id: str, decision: Decision) -> None:
         """Forget a job that was given up; what asks for it again gets it.
 
         Raises
         ------
         NoSuchJobError
         """
-        done = await self._rows.delete_one({"_id": row_id, "state": "failed"})
-        if not done.deleted_count:
-            raise NoSuchJobError(f"no job {row_id} was given up")
+        note(uow, decision, "discard-job", row_id, await _given_up(uow, row_id))
+        uow.collection("jobs").delete({"_id": row_id})
+
+
+async def _given_up(uow: UnitOfWork[Any], row_id: str) -> dict[str, Any]:
+    row = await uow.collection("jobs").find_one({"_id": row_id, "state": "failed"})
+    if row is None:
+        raise NoSuchJobError(f"no job {row_id} was given up")
+    return row

@@ -1,36 +1,47 @@
 """Routes for the operator that every service has: how far it is, events in trouble, replays."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, Request, Response
+import structlog
+from fastapi import Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wakeline_auth import Permission, Principal
 from wakeline_events.base import ServiceName
 from wakeline_http import Page, Router, problems, require
 from wakeline_messaging import (
+    Decision,
     JobRows,
     JobSettledError,
     JobState,
     NoSuchEventError,
     NoSuchJobError,
+    NoSuchOperationError,
     NotAnEventError,
     NotNextError,
+    Operations,
     TopicNotConsumedError,
     TroubledEvents,
     UnitOfWork,
+    dead,
     outbox_depth,
     replaying,
 )
 from wakeline_messaging.dead import Trouble
+from wakeline_messaging.decided import Action
 from wakeline_process.backlog import BacklogError, NotBehind
 from wakeline_process.commands import Command, command
 from wakeline_process.republishing import NoStateError, republish
 from wakeline_process.runtime import Runtime
 from wakeline_process.standing import Standings
 
+log = structlog.get_logger()
+
 Operator = Annotated[Principal, Depends(require(Permission.OPERATE))]
+Reader = Annotated[Principal, Depends(require(Permission.READ_LINEAGE))]
+"""May read every event that was published, and so what became of one that was given up."""
 
 
 class TroubledEvent(BaseModel):
@@ -64,6 +75,26 @@ class JobOut(BaseModel):
     error: str | None
     """What the last attempt that failed ended in."""
     payload: dict[str, Any] | None
+
+
+class Operation(BaseModel):
+    """What an operator decided about an event or a job in trouble."""
+
+    id: str
+    at: datetime
+    by: str
+    """The operator's person id."""
+    action: Action
+    subject: str
+    """The id of the event or the job."""
+    reason: str | None
+    row: dict[str, Any] | None
+    """All of the event or the job as it was; of lost events their stream, and the first and last
+    sequence. None in lists."""
+
+
+class Done(BaseModel):
+    """What is remembered of a decision: that it was taken."""
 
 
 class Backlog(BaseModel):
@@ -184,6 +215,17 @@ def _job(row: dict[str, Any]) -> JobOut:
     )
 
 
+def _operation(row: dict[str, Any]) -> Operation:
+    about = row.get("row")
+    if about is not None:
+        about = {
+            name: value.decode(errors="replace") if isinstance(value, bytes) else value
+            for name, value in about.items()
+        }
+    known = {name: row[name] for name in ("at", "by", "action", "subject", "reason")}
+    return Operation(id=row["_id"], row=about, **known)
+
+
 def _replay(row: dict[str, Any]) -> Replay:
     parts = [
         ReplayPart(
@@ -209,13 +251,40 @@ async def _oldest(database: Any) -> dict[Trouble, float]:
     return ages
 
 
+class _Deciding:
+    """Carries out what an operator decides, once for an ``Idempotency-Key``, and notes it."""
+
+    def __init__(
+        self,
+        operator: Operator,
+        command: Annotated[Command[UnitOfWork[Any]], Depends(command)],
+        reason: Annotated[str | None, Query(min_length=1, max_length=1_000)] = None,
+    ) -> None:
+        self._decision = Decision(operator.person_id, reason)
+        self._command = command
+
+    async def run(
+        self, decided: Callable[[UnitOfWork[Any], str, Decision], Awaitable[None]], subject: str
+    ) -> Response:
+        async def body(uow: UnitOfWork[Any]) -> Done:
+            await decided(uow, subject, self._decision)
+            return Done()
+
+        await self._command.run(body, Done)
+        log.info("operator decided", what=decided.__name__, subject=subject, by=self._decision.by)
+        return Response(status_code=204)
+
+
+Deciding = Annotated[_Deciding, Depends()]
+
+
 def operations_router(service: ServiceName) -> Router:
     """The operator's routes of one service."""
     router = Router(prefix=f"/v1/operations/{service}", tags=["operations"])
 
     def events(request: Request) -> TroubledEvents:
         runtime: Runtime = request.app.state.runtime
-        return TroubledEvents(runtime.database, runtime.stores)
+        return TroubledEvents(runtime.database)
 
     Events = Annotated[TroubledEvents, Depends(events)]  # noqa: N806
 
@@ -267,27 +336,45 @@ def operations_router(service: ServiceName) -> Router:
         """One event with its data and its cause."""
         return _out(await found.show(kind, id))
 
+    def operations(request: Request) -> Operations:
+        return Operations(request.app.state.runtime.database)
+
+    Decided = Annotated[Operations, Depends(operations)]  # noqa: N806
+
+    @router.get("/log")
+    async def list_operations(
+        reader: Reader, found: Decided, cursor: str | None = None
+    ) -> Page[Operation]:
+        """A page of what operators decided, newest first, without what it was about."""
+        rows = await found.list(cursor, 100)
+        return Page(
+            items=[_operation(row) for row in rows],
+            next=rows[-1]["_id"] if len(rows) == 100 else None,
+        )
+
+    @router.get("/log/{operation_id}", responses=problems(NoSuchOperationError))
+    async def show_operation(operation_id: str, reader: Reader, found: Decided) -> Operation:
+        """One of them, with all of the event or the job as it was."""
+        return _operation(await found.show(operation_id))
+
     @router.post(
         "/dead/retry", status_code=204, responses=problems(NoSuchEventError, NotAnEventError)
     )
-    async def retry_dead_event(id: str, operator: Operator, found: Events) -> Response:
+    async def retry_dead_event(id: str, deciding: Deciding) -> Response:
         """Try a dead event again; those parked behind it follow in sequence."""
-        await found.retry(id)
-        return Response(status_code=204)
+        return await deciding.run(dead.retry, id)
 
     @router.post("/dead/discard", status_code=204, responses=problems(NoSuchEventError))
-    async def discard_dead_event(id: str, operator: Operator, found: Events) -> Response:
+    async def discard_dead_event(id: str, deciding: Deciding) -> Response:
         """Let a dead event go for good; those parked behind it follow in sequence."""
-        await found.discard(id)
-        return Response(status_code=204)
+        return await deciding.run(dead.discard, id)
 
     @router.post(
         "/parked/skip", status_code=204, responses=problems(NoSuchEventError, NotNextError)
     )
-    async def skip_lost_events(id: str, operator: Operator, found: Events) -> Response:
+    async def skip_lost_events(id: str, deciding: Deciding) -> Response:
         """Give up the events that a parked one waits for, if they are lost: it follows now."""
-        await found.skip(id)
-        return Response(status_code=204)
+        return await deciding.run(dead.skip, id)
 
     @router.get("/jobs")
     async def list_jobs(
@@ -307,16 +394,14 @@ def operations_router(service: ServiceName) -> Router:
     @router.post(
         "/jobs/retry", status_code=204, responses=problems(NoSuchJobError, JobSettledError)
     )
-    async def retry_failed_job(id: str, operator: Operator, found: OfJobs) -> Response:
+    async def retry_failed_job(id: str, deciding: Deciding, found: OfJobs) -> Response:
         """Run a job that was given up again, with all of its attempts."""
-        await found.retry(id)
-        return Response(status_code=204)
+        return await deciding.run(found.retry, id)
 
     @router.post("/jobs/discard", status_code=204, responses=problems(NoSuchJobError))
-    async def discard_failed_job(id: str, operator: Operator, found: OfJobs) -> Response:
+    async def discard_failed_job(id: str, deciding: Deciding, found: OfJobs) -> Response:
         """Forget a job that was given up; what asks for it again gets it."""
-        await found.discard(id)
-        return Response(status_code=204)
+        return await deciding.run(found.discard, id)
 
     @router.post("/replays", status_code=202, responses=problems(TopicNotConsumedError))
     async def ask_for_replay(

@@ -15,7 +15,7 @@ from wakeline_messaging import Envelope, Processor
 BOOKKEEPING = frozenset(
     {
         *("outbox", "streams", "marks", "parked", "waiting", "jobs", "idempotency"),
-        *("replays", "migrations", "migrating"),
+        *("replays", "operations", "migrations", "migrating"),
     }
 )
 """How a state was reached, not the state."""

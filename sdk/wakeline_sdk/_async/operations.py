@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import Backlog, Job, Replay, TroubledEvent
+from wakeline_sdk.models import Backlog, Job, Operation, Replay, TroubledEvent
 from wakeline_sdk.paths import path
 
 
@@ -36,20 +36,20 @@ class AsyncOperations:
             await self._transport.json(service, "GET", where, params={"id": event_id})
         )
 
-    async def retry(self, service: str, event_id: str) -> None:
+    async def retry(self, service: str, event_id: str, reason: str | None = None) -> None:
         """Try a dead event again; those behind it follow in sequence."""
         where = path("/v1/operations/{}/dead/retry", service)
-        await self._transport.json(service, "POST", where, params={"id": event_id})
+        await self._decide(service, where, event_id, reason)
 
-    async def discard(self, service: str, event_id: str) -> None:
+    async def discard(self, service: str, event_id: str, reason: str | None = None) -> None:
         """Let a dead event go for good; those behind it follow in sequence."""
         where = path("/v1/operations/{}/dead/discard", service)
-        await self._transport.json(service, "POST", where, params={"id": event_id})
+        await self._decide(service, where, event_id, reason)
 
-    async def skip(self, service: str, event_id: str) -> None:
+    async def skip(self, service: str, event_id: str, reason: str | None = None) -> None:
         """Give up the lost events that a parked one waits for; it follows now."""
         where = path("/v1/operations/{}/parked/skip", service)
-        await self._transport.json(service, "POST", where, params={"id": event_id})
+        await self._decide(service, where, event_id, reason)
 
     async def jobs(self, service: str, state: str = "failed") -> AsyncIterator[Job]:
         """The jobs of a service that are ``queued``, ``running`` or ``failed``: given up."""
@@ -64,15 +64,30 @@ class AsyncOperations:
             await self._transport.json(service, "GET", where, params={"id": job_id})
         )
 
-    async def retry_job(self, service: str, job_id: str) -> None:
+    async def retry_job(self, service: str, job_id: str, reason: str | None = None) -> None:
         """Run a job that was given up again, with all of its attempts."""
         where = path("/v1/operations/{}/jobs/retry", service)
-        await self._transport.json(service, "POST", where, params={"id": job_id})
+        await self._decide(service, where, job_id, reason)
 
-    async def discard_job(self, service: str, job_id: str) -> None:
+    async def discard_job(self, service: str, job_id: str, reason: str | None = None) -> None:
         """Forget a job that was given up; what asks for it again gets it."""
         where = path("/v1/operations/{}/jobs/discard", service)
-        await self._transport.json(service, "POST", where, params={"id": job_id})
+        await self._decide(service, where, job_id, reason)
+
+    async def log(self, service: str) -> AsyncIterator[Operation]:
+        """What operators decided in a service, newest first, without what it was about."""
+        where = path("/v1/operations/{}/log", service)
+        async for item in self._transport.pages(service, where):
+            yield Operation.model_validate(item)
+
+    async def operation(self, service: str, operation_id: str) -> Operation:
+        """One of them, with all of the event or the job as it was."""
+        where = path("/v1/operations/{}/log/{}", service, operation_id)
+        return Operation.model_validate(await self._transport.json(service, "GET", where))
+
+    async def _decide(self, service: str, where: str, subject: str, reason: str | None) -> None:
+        params = {"id": subject} | ({"reason": reason} if reason else {})
+        await self._transport.json(service, "POST", where, params=params)
 
     async def replay(
         self, service: str, topic: str, start: datetime | int | str = "beginning"

@@ -1,4 +1,4 @@
-"""``wakeline backlog``, ``dead | waiting | parked``, ``jobs``, ``replay``: for the operator."""
+"""``wakeline backlog``, ``dead | waiting | parked``, ``jobs``, ``replay``: for operators."""
 
 import time
 from collections import Counter
@@ -18,6 +18,10 @@ AnyService = Annotated[
 ]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="As `list` names it.")]
 EventId = Annotated[str, typer.Argument(metavar="EVENT", help="As `list` names it.")]
+Reason = Annotated[
+    str | None, typer.Option(help="Why: it is kept with who decided, see `wakeline operations`.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 KINDS = {
     "dead": "Events that were given up, with their cause.",
     "waiting": "Events that name something that is not known yet.",
@@ -42,6 +46,9 @@ def register(app: typer.Typer) -> None:
     command(jobs, "show")(show_job)
     command(jobs, "retry")(retry_job)
     command(jobs, "discard")(discard_job)
+    decided = group(app, "operations", "What operators decided about events and jobs in trouble.")
+    command(decided, "list")(list_operations)
+    command(decided, "show")(show_operation)
     command(app, "replay")(replay)
     command(app, "replays")(replays)
     command(app, "republish")(republish)
@@ -137,18 +144,19 @@ def skip(
     session: Session,
     service: ServiceName,
     event: EventId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Reason = None,
+    yes: Yes = False,
 ) -> None:
     """Give up the lost events that a parked one waits for; try `wakeline replay` first."""
     if not yes:
         typer.confirm(f"Go on with {event} of {service} without what was before it?", abort=True)
-    session.client.operations.skip(service, event)
+    session.client.operations.skip(service, event, reason)
     _done(session, event, "follows now")
 
 
-def retry(session: Session, service: ServiceName, event: EventId) -> None:
+def retry(session: Session, service: ServiceName, event: EventId, reason: Reason = None) -> None:
     """Try a dead event again; those parked behind it follow in sequence."""
-    session.client.operations.retry(service, event)
+    session.client.operations.retry(service, event, reason)
     _done(session, event, "will be tried again")
 
 
@@ -156,12 +164,13 @@ def discard(
     session: Session,
     service: ServiceName,
     event: EventId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Reason = None,
+    yes: Yes = False,
 ) -> None:
     """Let a dead event go for good; those parked behind it follow in sequence."""
     if not yes:
         typer.confirm(f"Discard {event} of {service}? What it says is lost here.", abort=True)
-    session.client.operations.discard(service, event)
+    session.client.operations.discard(service, event, reason)
     _done(session, event, "is discarded")
 
 
@@ -194,9 +203,9 @@ def show_job(session: Session, service: JobService, job: JobId) -> None:
     session.display.one(session.client.operations.job(service, job))
 
 
-def retry_job(session: Session, service: JobService, job: JobId) -> None:
+def retry_job(session: Session, service: JobService, job: JobId, reason: Reason = None) -> None:
     """Run a job that was given up again, with all of its attempts."""
-    session.client.operations.retry_job(service, job)
+    session.client.operations.retry_job(service, job, reason)
     _done(session, job, "will be run again")
 
 
@@ -204,13 +213,42 @@ def discard_job(
     session: Session,
     service: JobService,
     job: JobId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Reason = None,
+    yes: Yes = False,
 ) -> None:
     """Forget a job that was given up; what asks for it again gets it."""
     if not yes:
         typer.confirm(f"Discard {job} of {service}? What it was to do is not done.", abort=True)
-    session.client.operations.discard_job(service, job)
+    session.client.operations.discard_job(service, job, reason)
     _done(session, job, "is discarded")
+
+
+def list_operations(session: Session, service: AnyService = None) -> None:
+    """List what operators tried again or gave up in a service, or in all, newest first."""
+    found = (
+        {"service": name, **one.model_dump()}
+        for name in _services(session, service)
+        for one in session.client.operations.log(name)
+    )
+    columns = {
+        "service": _field("service"),
+        "operation": _field("id"),
+        "at": lambda one: when(one["at"]),
+        "by": _field("by"),
+        "did": _field("action"),
+        "what": _field("subject"),
+        "why": _field("reason"),
+    }
+    session.display.rows(found, columns, none="nothing was ever decided")
+
+
+def show_operation(
+    session: Session,
+    service: Annotated[str, typer.Argument(metavar="SERVICE", help="Where it was decided.")],
+    operation: Annotated[str, typer.Argument(metavar="OPERATION", help="As `list` names it.")],
+) -> None:
+    """Show one decision, with all of the event or the job as it was."""
+    session.display.one(session.client.operations.operation(service, operation))
 
 
 def _lister(kind: str) -> Callable[..., None]:

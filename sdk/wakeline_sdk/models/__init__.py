@@ -18,7 +18,14 @@ from wakeline_sdk.models.lineage import (
     LineageNeighbour,
     LineageNode,
 )
-from wakeline_sdk.models.operations import Backlog, Job, Replay, ReplayPart, TroubledEvent
+from wakeline_sdk.models.operations import (
+    Backlog,
+    Job,
+    Operation,
+    Replay,
+    ReplayPart,
+    TroubledEvent,
+)
 from wakeline_sdk.models.projects import (
     Applied,
     Change,
@@ -102,6 +109,7 @@ __all__ = [
     "LinesReport",
     "ModelVersion",
     "NewWebhook",
+    "Operation",
     "Outcome",
     "PeopleStatistics",
     "Person",

@@ -41,6 +41,23 @@ class Job(Wire):
     """What it is to work on; None in lists."""
 
 
+class Operation(Wire):
+    """What an operator decided about an event or a job in trouble."""
+
+    id: str
+    at: datetime
+    by: str
+    """The operator's person id."""
+    action: str
+    """``retry-event``, ``discard-event``, ``skip-lost``, ``retry-job`` or ``discard-job``."""
+    subject: str
+    """The id of the event or the job."""
+    reason: str | None = None
+    row: dict[str, Any] | None = None
+    """All of the event or the job as it was; of lost events their stream, and the first and last
+    sequence. None in lists."""
+
+
 class Backlog(Wire):
     """How far a service is behind."""
 

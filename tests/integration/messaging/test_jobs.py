@@ -1,6 +1,7 @@
 """Jobs on a real MongoDB: leased, lost, and given up when they kill whoever runs them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from pymongo.errors import OperationFailure
 
 from wakeline_blobs import BlobAccessDeniedError, BlobStoreUnavailableError, BucketMissingError
 from wakeline_messaging import (
+    Decision,
     Job,
     JobRows,
     JobRunner,
@@ -36,6 +38,17 @@ async def ask(runtime: Runtime, *ids: str) -> None:
         uow = runtime.stores.open(session)
         for id_ in ids:
             uow.enqueue("work", id_, {})
+        await uow.write()
+
+    await runtime.stores.transactions.run(body)
+
+
+async def decided(
+    runtime: Runtime, decide: Callable[[Any, str, Decision], Awaitable[None]], row_id: str
+) -> None:
+    async def body(session: Any) -> None:
+        uow = runtime.stores.open(session)
+        await decide(uow, row_id, Decision("p-operator"))
         await uow.write()
 
     await runtime.stores.transactions.run(body)
@@ -271,14 +284,13 @@ async def test_a_job_that_was_given_up_is_shown_with_its_cause_and_runs_again_wh
         assert [one["_id"] for one in await rows.list("failed", "work:ant")] == ["work:bee"]
         assert await rows.list("queued") == await rows.list("running") == []
         with pytest.raises(JobSettledError, match="told that it failed"):
-            await JobRows(runtime.database, ["work"]).retry("work:ant")
+            await decided(runtime, JobRows(runtime.database, ["work"]).retry, "work:ant")
 
-        await rows.retry("work:ant")
-        with pytest.raises(NoSuchJobError):  # it is queued now, and neither retried nor let go
-            await rows.retry("work:ant")
-        with pytest.raises(NoSuchJobError):
-            await rows.discard("work:ant")
-        await rows.discard("work:bee")
+        await decided(runtime, rows.retry, "work:ant")
+        for decide in (rows.retry, rows.discard):  # it is queued now
+            with pytest.raises(NoSuchJobError):
+                await decided(runtime, decide, "work:ant")
+        await decided(runtime, rows.discard, "work:bee")
         runner, stop = JobRunner(runtime.database, jobs, runtime.stores, None), asyncio.Event()
         running = asyncio.create_task(runner.run(stop))
         async with asyncio.timeout(20):

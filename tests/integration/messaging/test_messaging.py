@@ -12,15 +12,16 @@ import pytest
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from wakeline_messaging import (
+    Decision,
     KafkaSettings,
     Processor,
-    TroubledEvents,
     UnitOfWork,
     create_indexes,
+    dead,
     processing,
 )
 from wakeline_process.processes import Kind, open_process
-from wakeline_process.runtime import open_runtime
+from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_storage import migrate
 from wakeline_testing import Scope
 from wakeline_testing.interleaving import interleaved, replayed, state_hash
@@ -35,6 +36,17 @@ from wakeline_testing.running import (
 from .toy import POISON, UNSTORABLE, ToySettings, failed, handlers, ingested, rejected, toy
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo]
+
+
+async def retried(runtime: Runtime, row_id: str) -> None:
+    """As the operator does."""
+
+    async def body(session: AsyncClientSession) -> None:
+        uow = runtime.stores.open(session)
+        await dead.retry(uow, row_id, Decision("p-operator"))
+        await uow.write()
+
+    await runtime.stores.transactions.run(body)
 
 
 async def test_events_travel_from_topic_to_state_to_topic(scope: Scope) -> None:
@@ -175,7 +187,7 @@ async def test_an_event_that_had_waited_is_tried_as_often_as_any_other(
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
         processor = Processor(handlers, runtime.stores)
         await processor.process([bad, after])
-        waiting, dead = runtime.database["waiting"], runtime.database["dead"]
+        waiting, died = runtime.database["waiting"], runtime.database["dead"]
         since = (await waiting.find_one({"_id": bad.row_id}))["since"]
         if known == "in a batch":
             await processor.process([publisher.envelope(ingested("a"))])
@@ -191,18 +203,18 @@ async def test_an_event_that_had_waited_is_tried_as_often_as_any_other(
         again = publisher.envelope(ingested("a"))  # what it waited for is said once more
         await processor.process([again])
         for tries in (3, 4, 5):
-            assert await dead.count_documents({}) == 0, tries
+            assert await died.count_documents({}) == 0, tries
             due = datetime(2000, 1, 1, tzinfo=UTC)
             await waiting.update_many({}, {"$set": {"next_try": due}})
             await processor.sweep()
-        (given_up,) = await dead.find().to_list()
+        (given_up,) = await died.find().to_list()
         assert (given_up["_id"], given_up["tries"], given_up["since"]) == (bad.row_id, 5, since)
         assert await waiting.count_documents({}) == 0
         mended = rejected("a", "fine").model_dump_json().encode()
-        await dead.update_one({}, {"$set": {"data": mended}})
-        await TroubledEvents(runtime.database, runtime.stores).retry(bad.row_id)
+        await died.update_one({}, {"$set": {"data": mended}})
+        await retried(runtime, bad.row_id)
         await processor.sweep()
-        assert await waiting.count_documents({}) == await dead.count_documents({}) == 0
+        assert await waiting.count_documents({}) == await died.count_documents({}) == 0
         assert (await runtime.database["assets"].find_one({"_id": "a"}))["rejected"] == 2
 
 
@@ -274,7 +286,7 @@ async def test_a_dead_event_that_is_mended_is_retried_in_sequence(
         mended = rejected("a", "fine").model_dump_json().encode()
         for name in ("dead", "parked"):
             await runtime.database[name].update_one({"_id": bad.row_id}, {"$set": {"data": mended}})
-        await TroubledEvents(runtime.database, runtime.stores).retry(bad.row_id)
+        await retried(runtime, bad.row_id)
         await processor.sweep()
         await processor.sweep()
         assert await runtime.database["parked"].count_documents({}) == 0

@@ -83,7 +83,13 @@ async def test_dead_events_are_shown_retried_and_discarded(platform: Platform) -
     assert len((await platform.done("backlog", "--json")).json) == len(SERVICES)
 
     assert (await platform.command("dead", "discard", "review", "event-1", typed="n\n")).code == 1
-    await platform.done("dead", "discard", "review", "event-1", "--yes")
+    await platform.done("dead", "discard", "review", "event-1", "--reason", "no use", "--yes")
+    decided = (await platform.done("operations", "list", "review", "--json")).json
+    (one,) = [one for one in decided if one["subject"] == "event-1"]
+    assert (one["action"], one["reason"], one["row"]) == ("discard-event", "no use", None)
+    assert "no use" in (await platform.done("operations", "list")).out
+    shown = (await platform.done("operations", "show", "review", one["id"], "--json")).json
+    assert shown["row"]["data"] == '{"project_id": "gone"}'
     assert (await platform.done("dead", "list", "--json")).json == []
     assert "there is no dead event" in (await platform.done("dead", "list")).out
     gone = await platform.command("dead", "retry", "review", "event-1")
