@@ -143,6 +143,39 @@ def test_a_setting_in_a_group_arrives_as_it_was_given(read: Read) -> None:
         assert settings.uploads.public_endpoint == "s3.example.org"
 
 
+@pytest.mark.parametrize(
+    ("serve", "run", "expected"),
+    [
+        ("4Gi", "20Gi", 4 << 30),
+        ("20Gi", "1.5G", 1_500_000_000),
+        ("512Mi", 1 << 30, 512 << 20),
+        (400_000_000, "1Ti", 400_000_000),
+    ],
+)
+def test_ingest_takes_no_more_than_its_smallest_disk_holds(
+    serve: Any, run: Any, expected: int, read: Read
+) -> None:
+    values = {"services.ingest.serve.scratch": serve, "services.ingest.run.scratch": run}
+    for settings in read(render([STORES], values), "ingest"):
+        assert settings.scratch_bytes == expected - expected // 16
+
+
+@pytest.mark.parametrize("name", INSTALLATIONS)
+def test_what_ingest_takes_fits_into_every_process_that_holds_files(name: str, read: Read) -> None:
+    rendered = installation(name)
+    disks = [
+        volume["emptyDir"]["sizeLimit"]
+        for one in rendered.of("Deployment")
+        for volume in one["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] == "tmp"
+        and one["metadata"]["labels"]["app.kubernetes.io/component"] == "ingest"
+        and one["metadata"]["labels"]["wakeline.io/process"] != "relay"
+    ]
+    assert set(disks) == {"4Gi"}
+    (room,) = {settings.scratch_bytes for settings in read(rendered, "ingest")}
+    assert room == (4 << 30) - (4 << 30) // 16
+
+
 def test_the_processes_are_those_that_the_services_have() -> None:
     def rendered(name: str) -> set[tuple[str, str]]:
         labels = [one["metadata"]["labels"] for one in installation(name).of("Deployment")]

@@ -88,6 +88,26 @@ wakeline.io/process: {{ .kind }}
 {{- end -}}
 {{- end -}}
 
+{{- /* A quantity, "4Gi" say, in bytes. */ -}}
+{{- define "wakeline.bytes" -}}
+{{- $quantity := include "wakeline.scalar" . -}}
+{{- $unit := regexFind "[A-Za-z]+$" $quantity -}}
+{{- $factor := 1 -}}
+{{- range $power, $letter := list "" "k" "m" "g" "t" "p" "e" -}}
+{{- if and $unit (eq (lower $unit | trimSuffix "i") $letter) }}{{ range until $power }}{{ $factor = mul $factor (ternary 1024 1000 (hasSuffix "i" $unit)) }}{{ end }}{{ end -}}
+{{- end -}}
+{{- mulf (trimSuffix $unit $quantity | float64) $factor | int64 -}}
+{{- end -}}
+
+{{- /* Bytes in the smallest /tmp of a process of ingest that holds files; a sixteenth is left for what else lies there. */ -}}
+{{- define "wakeline.scratch" -}}
+{{- $least := 9223372036854775807 -}}
+{{- range include "wakeline.processes" . | fromJsonArray -}}
+{{- if and (eq .service "ingest") (ne .kind "relay") }}{{ $least = min $least (include "wakeline.bytes" .values.scratch | int64) }}{{ end -}}
+{{- end -}}
+{{- sub $least (div $least 16) -}}
+{{- end -}}
+
 {{- /* of: (dict "root" $ "service" s); the environment that s reads its settings from */ -}}
 {{- define "wakeline.env" -}}
 {{- $values := .root.Values -}}
@@ -111,6 +131,7 @@ wakeline.io/process: {{ .kind }}
 {{- $_ := set (get $settings $group) "caFile" (printf "/etc/wakeline/ca/%s/ca.crt" $group) -}}
 {{- end -}}
 {{- $own := deepCopy (get $values.services .service).settings -}}
+{{- if eq .service "ingest" }}{{ $_ := set $settings "scratchBytes" (include "wakeline.scratch" .root) }}{{ end -}}
 {{- if eq .service "training" }}{{ $own = merge $own (include "wakeline.trainer" .root | fromJson) }}{{ end -}}
 - name: WAKELINE_SECRETS_DIR
   value: /etc/wakeline/secrets

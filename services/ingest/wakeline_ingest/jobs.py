@@ -21,6 +21,7 @@ from wakeline_ingest.domain.errors import (
     AssetDiffersError,
     CopyLostError,
     FileRefusedError,
+    FileTooLargeError,
     StagedFileError,
     TableError,
     TurnTakenError,
@@ -44,7 +45,7 @@ log = structlog.get_logger()
 jobs = Jobs()
 Lease = JobLease[MongoIngestUnitOfWork, Resources]
 Work = Callable[[Lease, ImportRecord, Path], Awaitable[None]]
-UNUSABLE = (ArchiveError, StagedFileError, TableError)
+UNUSABLE = (ArchiveError, FileTooLargeError, StagedFileError, TableError)
 """What is wrong with a file and not with us: its import ends with this reason."""
 BATCH = 50
 """Assets that one run places."""
@@ -155,13 +156,14 @@ async def read_urls(lease: Lease) -> None:
 async def _import_file(lease: Lease, work: Work) -> None:
     """Do an import's work on its file; an object store that is away is waited for."""
     import_id, upload_id = lease.job.id, str(lease.job.payload["upload_id"])
+    more = lease.resources.unpacked_bytes if lease.job.kind == "archive" else 0
     while not lease.finished:
         uow = lease.read()
         record, upload = await uow.imports.get(import_id), await uow.uploads.get(upload_id)
         assert record is not None  # written in the transaction that asked for the job
         assert upload is not None
         try:
-            async with place_for_file(lease.resources) as path:
+            async with place_for_file(lease.resources, upload.bytes + more) as path:
                 await staging.fetch(lease.resources, upload, path)
                 await work(lease, record, path)
             await lease.finish(partial(_import_done, import_id))
@@ -205,14 +207,20 @@ async def finish_upload(lease: Lease) -> None:
         upload = await lease.read().uploads.get(upload_id)
         assert upload is not None  # written in the transaction that asked for the job
         try:
-            async with place_for_file(resources) as path:
+            async with place_for_file(resources, upload.bytes) as path:
                 image = await staging.fetch(resources, upload, path)
                 arrival = await arrival_of(lease, upload.dataset_id, image, upload.declared)
             await lease.finish(partial(uploading.finish, upload=upload, arrival=arrival))
         except BlobStoreUnavailableError as error:
             log.warning("upload waits for the object store", cause=str(error))
             await asyncio.sleep(STORE_PAUSE)
-        except (FileRefusedError, AssetDiffersError, UnknownParentError, StagedFileError) as error:
+        except (
+            AssetDiffersError,
+            FileRefusedError,
+            FileTooLargeError,
+            StagedFileError,
+            UnknownParentError,
+        ) as error:
             await lease.finish(partial(_upload_refused, upload, error))
     await staging.clear(resources, upload_id)
 

@@ -10,6 +10,7 @@ from wakeline_ingest.checking import CheckPolicy
 from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.domain.records import BUCKET
+from wakeline_ingest.importing.scratch import Scratch
 from wakeline_ingest.ports import Depot
 from wakeline_ingest.settings import UploadSettings
 
@@ -22,7 +23,12 @@ class Resources:
     depot: Depot
     policy: CheckPolicy
     max_file_bytes: int
-    upload_folder: Path | None
+    scratch: Scratch
+    """Where files lie while they are checked."""
+    unpacked_bytes: int
+    """That may lie there beside an archive."""
+    max_import_bytes: int
+    """Of the file of an import."""
     checking: asyncio.Semaphore
     """Held while an image is decoded, so that many uploads don't fill the memory."""
     checks_at_once: int

@@ -66,6 +66,9 @@ class Settings(ServiceSettings):
     others are placed at the same time. As many as there are processors is a good choice."""
     upload_folder: Path | None = None
     """Where files lie while they are checked; None: the system's folder for temporary files."""
+    scratch_bytes: Annotated[int, Field(ge=128 << 20)] | None = None
+    """That may lie there at the same time, of one process; what would not fit is refused, or waits.
+    A file of an upload may have a third of it, whatever `max_file_bytes` says. None: any number."""
     source_buckets: tuple[str, ...] = ()
     """Full names of buckets, ``*`` for anything, whose objects may be registered by reference.
     This service's credential, and those of all that read images, must be allowed to read them."""

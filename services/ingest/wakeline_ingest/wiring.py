@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import cv2
 
@@ -14,6 +14,8 @@ from wakeline_ingest.checking import CheckPolicy
 from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.handlers import handlers
+from wakeline_ingest.importing.scratch import Scratch, own_folder
+from wakeline_ingest.importing.unpacking import CHUNK_BYTES
 from wakeline_ingest.jobs import jobs
 from wakeline_ingest.migrations import MIGRATIONS
 from wakeline_ingest.resources import BlobDepot, Resources
@@ -45,20 +47,30 @@ def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, 
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the service needs beside its database, and close it at the end."""
     cv2.setNumThreads(1)  # parallel by uploads; threads inside each would only get in the way
-    async with Blobs(settings.blobs) as blobs, Blobs(_public(settings)) as public_blobs:
+    room, most = settings.scratch_bytes, settings.uploads.max_bytes
+    file_bytes = min(settings.max_file_bytes, room // 3) if room else settings.max_file_bytes
+    unpacked = CHUNK_BYTES + file_bytes
+    async with (
+        Blobs(settings.blobs) as blobs,
+        Blobs(_public(settings)) as public_blobs,
+        AsyncExitStack() as held,
+    ):
+        folder = held.enter_context(own_folder(settings.upload_folder))
         yield Resources(
             blobs=blobs,
             depot=BlobDepot(blobs),
             policy=CheckPolicy(settings.max_pixels, settings.refuse_wrong_extensions),
-            max_file_bytes=settings.max_file_bytes,
-            upload_folder=settings.upload_folder,
+            max_file_bytes=file_bytes,
+            scratch=Scratch(folder, room),
+            unpacked_bytes=unpacked,
+            max_import_bytes=min(most, room - unpacked) if room else most,
             checking=asyncio.Semaphore(settings.checks_at_once),
             checks_at_once=settings.checks_at_once,
             uploads=settings.uploads,
             archives=ArchiveLimits(
                 entries=settings.archives.max_entries,
                 bytes=settings.archives.max_bytes,
-                entry_bytes=settings.max_file_bytes,
+                entry_bytes=file_bytes,
                 ratio=settings.archives.max_ratio,
             ),
             public_blobs=public_blobs,

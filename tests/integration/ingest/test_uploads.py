@@ -416,6 +416,60 @@ async def test_one_key_with_another_import_is_refused_and_the_same_one_is_taken_
     assert len((await client.get(f"{SET}/imports")).json()["items"]) == 1
 
 
+async def test_what_has_no_room_on_the_disk_is_refused_before_it_comes(scope: Scope) -> None:
+    room = 300 << 20
+    chosen = settings_of(scope, "ingest", Settings, scratch_bytes=room)
+    async with (
+        running(service(chosen), scope) as ingest,
+        ingest.client("engineer") as client,
+    ):
+        await client.put(SET, json={})
+        most = room - room // 3 - unpacking.CHUNK_BYTES
+        big = declared(IMAGE, bytes=most + 1, purpose="archive")
+        refused = await client.post(UPLOADS, json=big)
+        assert (refused.status_code, refused.json()["code"]) == (413, "file-too-large")
+        assert f"{most:,} bytes" in refused.json()["detail"]
+        assert (await client.post(UPLOADS, json=big | {"bytes": most})).status_code == 201
+        image = declared(IMAGE, bytes=room // 3 + 1)
+        assert (await client.post(UPLOADS, json=image)).status_code == 413
+        data = zip_of({"a.png": picture(1)})
+        scratch = ingest.process.runtime.resources.scratch
+        with scratch.claim(room):
+            full = await client.post(
+                f"{SET}/imports", data={"kind": "archive"}, files={"file": ("file", data)}
+            )
+            assert (full.status_code, full.json()["code"]) == (503, "scratch-full")
+        where = await imported(client, data)
+        await ingest.settled()
+        assert (await client.get(where)).json()["counts"] == {"new": 1}
+        with scratch.claim(room):
+            assert list(scratch.folder.iterdir()) == [], "all of it was given back"
+
+
+async def test_an_import_waits_for_room_and_one_that_never_has_any_ends(scope: Scope) -> None:
+    room = 300 << 20
+    chosen = settings_of(scope, "ingest", Settings, scratch_bytes=room)
+    async with (
+        running(service(chosen), scope, Kind.SERVE) as front,
+        front.client("engineer") as client,
+    ):
+        await client.put(SET, json={})
+        where = await imported(client, zip_of({"a.png": picture(1)}))
+        never = await imported(client, zip_of({"b.png": picture(2)}))
+        import_id = never.rpartition("/")[2]
+        await front.database["uploads"].update_one(  # which the release before took
+            {"import_id": import_id}, {"$set": {"bytes": room}}
+        )
+        async with running(service(chosen), scope) as runner:
+            with runner.process.runtime.resources.scratch.claim(room - 1_000):
+                await asyncio.sleep(1)
+                assert (await client.get(where)).json()["state"] in ("queued", "running")
+            await runner.settled()
+        assert (await client.get(where)).json()["state"] == "done"
+        shown = (await client.get(never)).json()
+        assert (shown["state"], shown["code"]) == ("failed", "file-too-large")
+
+
 async def test_strange_import_forms_are_refused(
     ingest: RunningService, client: httpx.AsyncClient
 ) -> None:

@@ -11,7 +11,12 @@ from starlette.requests import Request
 
 from wakeline_ingest.api import forms
 from wakeline_ingest.api.uploads import Form, received_form
-from wakeline_ingest.domain.errors import FileTooLargeError, InvalidUploadError
+from wakeline_ingest.domain.errors import (
+    FileTooLargeError,
+    InvalidUploadError,
+    ScratchFullError,
+)
+from wakeline_ingest.importing.scratch import Scratch
 
 IMAGE = bytes(range(256)) * 5 + b"\r\n--edge" + bytes(300)
 BODY = (
@@ -21,6 +26,8 @@ BODY = (
     b'--edge\r\nContent-Disposition: form-data; name="band.nir"; filename="n"\r\n\r\nnir\r\n'
     b"--edge--\r\n"
 )
+
+FILES = len(IMAGE) + 3
 
 
 def request_of(body: bytes, step: int, content_type: str) -> Request:
@@ -36,7 +43,7 @@ def request_of(body: bytes, step: int, content_type: str) -> Request:
 
 async def read(body: bytes, folder: Path, step: int = 1000, limit: int = 10_000) -> Form:
     request = request_of(body, step, "multipart/form-data; boundary=edge")
-    async with received_form(request, folder, limit) as form:
+    async with received_form(request, Scratch(folder), limit) as form:
         for sent in form.files.values():
             data = sent.path.read_bytes()
             assert sent.path.is_relative_to(folder)
@@ -73,6 +80,25 @@ async def test_a_file_above_the_limit_is_refused_while_it_comes_in(tmp_path: Pat
     assert_nothing_stays(tmp_path)
 
 
+async def test_a_form_takes_none_of_the_room_that_others_have(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path, 3_000)
+
+    async def form() -> None:
+        request = request_of(BODY, 1000, "multipart/form-data; boundary=edge")
+        async with received_form(request, scratch, 2_000) as read:
+            assert sum(sent.bytes for sent in read.files.values()) == FILES
+
+    with scratch.claim(3_001 - FILES), pytest.raises(ScratchFullError):
+        await form()
+    with scratch.claim(3_000 - FILES):
+        await form()
+    scratch.bytes = FILES - 1
+    with pytest.raises(FileTooLargeError, match="sent together"):
+        await form()
+    with scratch.claim(FILES - 1):
+        assert_nothing_stays(tmp_path)
+
+
 async def test_a_part_may_come_only_once(tmp_path: Path) -> None:
     part = b'--edge\r\nContent-Disposition: form-data; name="group"\r\n\r\na\r\n'
     with pytest.raises(InvalidUploadError, match="a name of its own"):
@@ -82,5 +108,5 @@ async def test_a_part_may_come_only_once(tmp_path: Path) -> None:
 async def test_another_kind_of_body_is_refused(tmp_path: Path) -> None:
     request = request_of(b"{}", 10, "application/json")
     with pytest.raises(InvalidUploadError, match="multipart/form-data"):
-        async with received_form(request, tmp_path, 10):
+        async with received_form(request, Scratch(tmp_path), 10):
             pytest.fail("there is no form")

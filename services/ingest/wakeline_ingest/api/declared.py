@@ -158,7 +158,8 @@ async def declare_upload(
     resources: IngestResources,
 ) -> DeclaredOut:
     """Make room for a big file; the same file declared again goes on where it was."""
-    limits = resources.uploads
+    limits, image = resources.uploads, wanted.purpose == "image"
+    most = resources.max_file_bytes if image else resources.max_import_bytes
     wish = uploading.Wish(
         dataset_id=dataset_id,
         purpose=wanted.purpose,
@@ -169,7 +170,7 @@ async def declare_upload(
         part_bytes=limits.part_bytes,
         lifetime=limits.lifetime,
         # a decoder takes some images whole into memory, so they have the limit of other images
-        most_bytes=resources.max_file_bytes if wanted.purpose == "image" else limits.max_bytes,
+        most_bytes=most,
     )
 
     async def declare(uow: MongoIngestUnitOfWork) -> DeclaredOut:
@@ -301,8 +302,8 @@ async def begin_import(
 ) -> ImportOut:
     """Import an archive, a list of URLs, or a table of metadata that comes with the request."""
     await usecases.require_known(uow, dataset_id, None)
-    limit = resources.max_file_bytes
-    async with received_form(request, resources.upload_folder, limit) as form:
+    limit = min(resources.max_file_bytes, resources.max_import_bytes)
+    async with received_form(request, resources.scratch, limit) as form:
         upload = _upload_of(dataset_id, form, uow.now, resources)
         command = streamed.of(form.digest)
         if (before := await command.answered(uow, ImportOut)) is not None:

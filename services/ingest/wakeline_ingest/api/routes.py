@@ -149,7 +149,7 @@ async def upload_asset(
 ) -> UploadOut:
     """Take in one image with its bands and masks, as a stream; the same bytes are taken once."""
     await together.require_dataset(dataset_id)
-    async with received_form(request, resources.upload_folder, resources.max_file_bytes) as form:
+    async with received_form(request, resources.scratch, resources.max_file_bytes) as form:
         try:
             arrival = await _arrival(dataset_id, form, uow, resources, together)
         except FileRefusedError as error:

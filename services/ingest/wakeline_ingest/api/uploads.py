@@ -15,6 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from wakeline_ingest.domain.errors import FileTooLargeError, InvalidUploadError
+from wakeline_ingest.importing.scratch import Claim, Scratch
 from wakeline_ingest.ports import SentFile
 
 MOST_PARTS = 64
@@ -38,7 +39,7 @@ class Form:
 
 @asynccontextmanager
 async def received_form(
-    request: Request, folder: Path | None, max_file_bytes: int
+    request: Request, scratch: Scratch, max_file_bytes: int
 ) -> AsyncIterator[Form]:
     """Read a form from the request's stream; its files are deleted at the end.
 
@@ -49,14 +50,19 @@ async def received_form(
     InvalidUploadError
         If the body is not a multipart form, names a part twice, or ends too early.
     FileTooLargeError
-        As soon as a file exceeds its limit.
+        As soon as a file exceeds its limit, or all of them the folder.
+    ScratchFullError
+        As soon as there is no room for more of it, beside what others send.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise InvalidUploadError("send a multipart/form-data body with the file in the part image")
-    with tempfile.TemporaryDirectory(prefix="wakeline-upload-", dir=folder) as place:
-        reader = _Reader(Path(place), max_file_bytes)
+    with (
+        scratch.claim() as claim,
+        tempfile.TemporaryDirectory(dir=scratch.folder) as place,
+    ):
+        reader = _Reader(Path(place), max_file_bytes, claim)
         parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
         try:
             async for chunks in _gathered(request):
@@ -89,11 +95,12 @@ async def _gathered(request: Request) -> AsyncIterator[bytes]:
 class _Reader:
     """What the parser calls back: one part after another, to disk or to memory."""
 
-    def __init__(self, folder: Path, max_file_bytes: int) -> None:
+    def __init__(self, folder: Path, max_file_bytes: int, claim: Claim) -> None:
         self.form = Form()
         self.ended = False
         self._folder = folder
         self._limit = max_file_bytes
+        self._claim = claim
         self._parts = 0
         self._file: BinaryIO | None = None
 
@@ -154,6 +161,7 @@ class _Reader:
             return
         if self._size > self._limit:
             raise FileTooLargeError(self._part, self._limit)
+        self._claim.grow(len(piece))
         self._hash.update(piece)
         self._file.write(piece)
 

@@ -64,6 +64,16 @@ class FileTooLargeError(Exception):
         super().__init__(f"{part} has more than {limit:,} bytes: cut it into tiles")
 
 
+class ScratchFullError(Exception):
+    """So many files are being checked that there is no room for another one now."""
+
+    code: ClassVar[str] = "scratch-full"
+    retry_after: ClassVar[int] = 5
+
+    def __init__(self) -> None:
+        super().__init__("too many files are being checked at the moment: send it again")
+
+
 class FileRefusedError(Exception):
     """A file cannot become an asset; ``code`` is the reason's own."""
 

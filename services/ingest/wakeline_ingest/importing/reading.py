@@ -4,12 +4,13 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
 from wakeline_ingest import usecases
 from wakeline_ingest.checking import check
+from wakeline_ingest.domain.errors import ScratchFullError
 from wakeline_ingest.domain.records import Declared, asset_id_of
 from wakeline_ingest.importing import references
 from wakeline_ingest.ports import SentFile
@@ -17,13 +18,29 @@ from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_messaging import JobLease
 
+LOOK_FOR_ROOM = 0.5
+"""Seconds between looks for room on the disk."""
+
 
 @asynccontextmanager
-async def place_for_file(resources: Resources) -> AsyncIterator[Path]:
-    """A path of this machine for one file, which is gone at the end."""
-    with tempfile.TemporaryDirectory(
-        prefix="wakeline-import-", dir=resources.upload_folder
-    ) as folder:
+async def place_for_file(resources: Resources, size: int | None = None) -> AsyncIterator[Path]:
+    """A path of this machine for one file, which is gone at the end; room for it is waited for.
+
+    Parameters
+    ----------
+    size
+        Bytes that will lie there; None: of a file of which nobody knows.
+    """
+    scratch = resources.scratch
+    bytes = resources.max_file_bytes if size is None else size
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(scratch.claim(bytes))
+                break
+            except ScratchFullError:
+                await asyncio.sleep(LOOK_FOR_ROOM)
+        folder = held.enter_context(tempfile.TemporaryDirectory(dir=scratch.folder))
         yield Path(folder) / "file"
 
 

@@ -109,8 +109,9 @@ class Sync:
         return [one for one in chunk if one.key in keys]
 
     async def _met(self, listed: Listed, known: Known | None) -> Met:
-        async with self._reading, place_for_file(self._resources) as path:
-            limit = self._resources.max_file_bytes
+        limit = self._resources.max_file_bytes
+        room = place_for_file(self._resources, min(listed.size, limit))
+        async with self._reading, room as path:
             if listed.size > limit:
                 why = f"it has {listed.size:,} bytes, more than the {limit:,} that are allowed"
                 return Met(listed, known, None, "file-too-large", why)
