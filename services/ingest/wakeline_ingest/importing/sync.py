@@ -4,7 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-from wakeline_blobs import BlobChangedError, BlobInfo, BlobMissingError, SourceBucket
+from wakeline_blobs import (
+    BlobChangedError,
+    BlobError,
+    BlobInfo,
+    BlobMissingError,
+    BlobStoreUnavailableError,
+    BucketMissingError,
+    SourceBucket,
+)
 from wakeline_ingest.domain.errors import FileRefusedError
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared, asset_id_of
@@ -31,6 +39,8 @@ CHUNK = 100
 """Objects between two checkpoints: what a process that dies has to read again at most."""
 MOST_CHARACTERS = 400
 """Of a file name."""
+WHOLE_STORE = (BlobStoreUnavailableError, BucketMissingError)
+"""What is no single object's fault."""
 READS = 8
 """Objects that are fetched at the same time."""
 
@@ -55,7 +65,8 @@ class Sync:
         Raises
         ------
         BlobError
-            If the source cannot be listed: ``BlobStoreUnavailableError`` means later.
+            If the source cannot be listed, or our own bucket not be written to:
+            ``BlobStoreUnavailableError`` means later. An object that cannot be read is refused.
         """
         if not self._cursor.get("listed"):
             async for chunk in self._chunks():
@@ -119,17 +130,21 @@ class Sync:
                 await self._resources.blobs.fetch(
                     self._bucket, listed.key, path, etag=listed.etag, limit=limit
                 )
-                image = await hashed(path, name_of(self._source, listed.key))
-                arrival = await self._arrival(listed, image)
-            except FileRefusedError as error:
-                return Met(listed, known, None, error.code, str(error))
             except BlobChangedError:
                 why = "it changed while it was read: the next sync takes it"
                 return Met(replace(listed, etag=""), known, None, "changed-while-read", why)
             except BlobMissingError:
                 why = "it went while it was to be read"
                 return Met(replace(listed, etag=""), known, None, "gone-while-read", why)
-            return Met(listed, known, arrival)
+            except WHOLE_STORE:
+                raise
+            except BlobError as error:
+                return _unreadable(replace(listed, etag=""), known, error)
+            try:  # what our own bucket refuses is not the object's fault, and is raised
+                image = await hashed(path, name_of(self._source, listed.key))
+                return Met(listed, known, await self._arrival(listed, image))
+            except FileRefusedError as error:
+                return Met(listed, known, None, error.code, str(error))
 
     async def _arrival(self, listed: Listed, image: SentFile) -> Arrival:
         dataset_id = self._source.dataset_id
@@ -151,24 +166,33 @@ class Sync:
         )
 
     async def _look_for(self, missed: Sequence[Known]) -> None:
-        there = await asyncio.gather(*(self._is_there(one.key) for one in missed))
-        late = [one.key for one, found in zip(missed, there, strict=True) if found]
-        gone = [
-            Met(Listed(one.key, one.etag, one.size, one.modified_at), one, None)
-            for one, found in zip(missed, there, strict=True)
-            if not found
-        ]
+        found = await asyncio.gather(*(self._sought(one) for one in missed))
+        late = [one.key for one, met in zip(missed, found, strict=True) if met is None]
 
         async def store(uow: MongoIngestUnitOfWork) -> None:
-            counts = await syncing.lose(uow, self._source, self._import_id, gone)
+            missing = [met for met in found if met is not None]
+            counts = await syncing.lose(uow, self._source, self._import_id, missing)
             uow.sources.met(self._source, late)  # a listing may overlook what it raced with
             uow.imports.advance(self._import_id, {"listed": True}, counts)
 
         await self._lease.transaction(store)
 
-    async def _is_there(self, key: str) -> bool:
+    async def _sought(self, known: Known) -> Met | None:
+        """Ask for an object by its name; None: it is there."""
+        listed = Listed(known.key, known.etag, known.size, known.modified_at)
         async with self._reading:
-            return await self._resources.blobs.exists(self._bucket, key)
+            try:
+                there = await self._resources.blobs.exists(self._bucket, known.key)
+            except WHOLE_STORE:
+                raise
+            except BlobError as error:
+                return _unreadable(listed, known, error)
+        return None if there else Met(listed, known, None)
+
+
+def _unreadable(listed: Listed, known: Known | None, error: BlobError) -> Met:
+    why = f"{error}: the next sync tries it again"
+    return Met(listed, known, None, error.code, why, unreadable=True)
 
 
 def _listed(info: BlobInfo) -> Listed:

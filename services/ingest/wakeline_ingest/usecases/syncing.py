@@ -45,6 +45,9 @@ class Met:
     code: str | None = None
     message: str | None = None
     """Why it cannot be an asset."""
+    unreadable: bool = False
+    """The store does not give it out, at least not now: so nobody knows that its bytes are not
+    those of the asset that it was, and that stays what it is."""
 
     @property
     def was(self) -> AssetId | None:
@@ -117,7 +120,7 @@ async def register(
         line = _registered(uow, source, each, there)
         if each.arrival is not None:
             there.setdefault(each.arrival.asset.asset_id, each.arrival.asset)
-        if each.was is not None and each.was != line.asset_id:
+        if each.was not in (None, line.asset_id) and not each.unreadable:
             left.append((each.was, line.asset_id))
         counts[line.outcome] += 1
         if line.outcome != "unchanged":
@@ -132,15 +135,21 @@ async def lose(
 ) -> Counter[Outcome]:
     """Write down that objects are there no more."""
     counts: Counter[Outcome] = Counter()
+    uow.sources.met(source, [each.listed.key for each in missing if each.unreadable])
     for each in missing:
-        uow.sources.lost(source, each.listed.key)
+        if not each.unreadable:
+            uow.sources.lost(source, each.listed.key)
     for each in missing:
         if each.was is None:
             continue  # it had been refused
+        name = name_of(source, each.listed.key)
+        if each.unreadable:
+            counts["refused"] += 1
+            uow.imports.report(import_id, _refused(name, each))
+            continue
         moved = await _left(uow, each.was, None)
         outcome: Outcome = "moved" if moved else "gone"
         counts[outcome] += 1
-        name = name_of(source, each.listed.key)
         uow.imports.report(import_id, Line(name, outcome, asset_id=each.was))
     return counts
 
@@ -150,8 +159,11 @@ def _registered(
 ) -> Line:
     name = name_of(source, met.listed.key)
     if met.arrival is None:
-        uow.sources.put(source, met.listed, "refused", None)
-        return Line(name, "refused", previous=met.was, code=met.code, message=met.message)
+        if met.unreadable and met.was is not None:
+            uow.sources.met(source, [met.listed.key])  # as it was, so the next sync reads it again
+        else:
+            uow.sources.put(source, met.listed, "refused", None)
+        return _refused(name, met)
     asset = met.arrival.asset
     uow.sources.put(source, met.listed, "asset", asset.asset_id)
     if asset.asset_id not in there:
@@ -171,6 +183,10 @@ def _registered(
         return Line(name, "updated" if kept else "unchanged", asset.asset_id)
     outcome: Outcome = "changed" if met.was else "updated" if kept else "duplicate"
     return Line(name, outcome, asset.asset_id, met.was)
+
+
+def _refused(name: str, met: Met) -> Line:
+    return Line(name, "refused", previous=met.was, code=met.code, message=met.message)
 
 
 async def _left(uow: IngestUnitOfWork, asset_id: AssetId, successor: AssetId | None) -> bool:
