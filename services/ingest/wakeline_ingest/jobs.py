@@ -246,10 +246,12 @@ async def _upload_refused(
 async def collect(lease: Lease) -> None:
     """Delete what nobody completed, and what an import that ended has left."""
     upload_id, of_no_use = lease.job.id, False
+    sent_at = await staging.sent_at(lease.resources, upload_id)
+    lifetime = lease.resources.uploads.lifetime
 
     async def judge(uow: MongoIngestUnitOfWork) -> None:
         nonlocal of_no_use
-        of_no_use = await uploading.may_be_cleared(uow, upload_id)
+        of_no_use = await uploading.may_be_cleared(uow, upload_id, sent_at, lifetime)
 
     await lease.transaction(judge)  # from here on it takes no more parts
     if of_no_use:

@@ -7,7 +7,7 @@ import json
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -264,6 +264,23 @@ async def test_what_nobody_completes_is_collected(scope: Scope) -> None:
         shown = (await client.get(f"{UPLOADS}/{upload_id}")).json()
         assert shown["state"] == "expired"
         assert await front.database["jobs"].count_documents({}) == 0
+
+
+async def test_an_upload_whose_parts_still_come_is_not_collected(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    upload_id = await begin(client, IMAGE)
+    await send(client, upload_id, IMAGE, leave=(4,))
+    late = await begin(client, zip_of({"a.png": IMAGE}), purpose="archive")  # and nothing of it
+    past = datetime.now(UTC) - timedelta(hours=1)
+    await ingest.database["uploads"].update_many({}, {"$set": {"expires_at": past}})
+    await ingest.database["jobs"].update_many({}, [{"$set": {"not_before": "$$NOW"}}])
+    await ingest.settled()
+    shown = (await client.get(f"{UPLOADS}/{upload_id}")).json()
+    assert (shown["state"], shown["expires_at"] > past.isoformat()) == ("open", True)
+    assert (await client.get(f"{UPLOADS}/{late}")).json()["state"] == "expired"
+    await send(client, upload_id, IMAGE)
+    assert (await completed(client, ingest, upload_id))["state"] == "done"
 
 
 async def test_an_upload_whose_check_dies_is_checked_again(

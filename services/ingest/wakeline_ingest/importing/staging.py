@@ -1,5 +1,6 @@
 """The staging area: parts of files that were declared, until something has become of them."""
 
+from datetime import datetime
 from pathlib import Path
 
 from wakeline_blobs import BlobMissingError
@@ -51,6 +52,12 @@ async def fetch(resources: Resources, upload: UploadRecord, path: Path) -> SentF
             "file change while it was sent?",
         )
     return whole
+
+
+async def sent_at(resources: Resources, upload_id: str) -> datetime | None:
+    """Return when the last part of an upload came; None if there is none."""
+    listed = resources.blobs.list(BUCKET, f"staging/{upload_id}/")
+    return max([info.modified_at async for info in listed], default=None)
 
 
 async def clear(resources: Resources, upload_id: str) -> None:

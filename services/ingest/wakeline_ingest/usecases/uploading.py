@@ -1,7 +1,7 @@
 """Declared uploads: declaring, completing, and what becomes of them."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from wakeline_events.base import DatasetId
@@ -192,12 +192,24 @@ def refuse(uow: IngestUnitOfWork, upload: UploadRecord, code: str, message: str)
     uow.uploads.put(replace(upload, state="refused", code=code, message=message))
 
 
-async def may_be_cleared(uow: IngestUnitOfWork, upload_id: str) -> bool:
-    """Say whether an upload's parts are of no use any more; an open one whose time is over ends."""
+async def may_be_cleared(
+    uow: IngestUnitOfWork, upload_id: str, sent_at: datetime | None, lifetime: timedelta
+) -> bool:
+    """Say whether an upload's parts are of no use any more; an open one whose time is over ends.
+
+    Parameters
+    ----------
+    sent_at
+        When its last part came, from which on it has its ``lifetime`` again: a slow line may need
+        days for all of them. None if there is no part.
+    """
     upload = await uow.uploads.get(upload_id)
     if upload is None:
         return True
     if upload.state == "open" and upload.expires_at <= uow.now:
+        if sent_at is not None and sent_at + lifetime > uow.now:
+            uow.uploads.put(replace(upload, expires_at=sent_at + lifetime))
+            return False
         uow.uploads.put(replace(upload, state="expired"))
         return True
     return not await _is_alive(uow, upload)
