@@ -24,6 +24,9 @@ class Permission(StrEnum):
     MANAGE_PROJECTS = "manage-projects"
     MANAGE_TEAMS = "manage-teams"
     READ_PROJECTS = "read-projects"
+    """Read every project and all that is said of it."""
+    SEE_WORK = "see-work"
+    """Read, of projects in which one's own team works, what that work needs."""
     INGEST_ASSETS = "ingest-assets"
     READ_ASSETS = "read-assets"
     """Read any asset by its name. Labelers and reviewers lack it: they get pixels by a lease."""
@@ -49,6 +52,7 @@ class Permission(StrEnum):
 
 CONFIDENTIAL = frozenset(
     {
+        Permission.READ_PROJECTS,
         Permission.READ_ASSETS,
         Permission.READ_PREDICTIONS,
         Permission.EXPORT_LABELS,
@@ -58,7 +62,8 @@ CONFIDENTIAL = frozenset(
         Permission.READ_LINEAGE,
     }
 )
-"""What reaches assets, models or predictions in bulk: no labeler, vendor or reviewer has it."""
+"""What reaches assets, models or predictions in bulk, or other teams' work: no labeler, vendor or
+reviewer has it."""
 
 _READING = frozenset(
     {
@@ -92,8 +97,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         Permission.PUBLISH_MODELS,
         Permission.OPERATE,
     },
-    Role.LABELER: frozenset({Permission.READ_PROJECTS, Permission.LEASE_TASKS}),
-    Role.REVIEWER: frozenset({Permission.READ_PROJECTS, Permission.LEASE_REVIEWS}),
+    Role.LABELER: frozenset({Permission.SEE_WORK, Permission.LEASE_TASKS}),
+    Role.REVIEWER: frozenset({Permission.SEE_WORK, Permission.LEASE_REVIEWS}),
     Role.AUDITOR: _READING | {Permission.AUDIT},
 }
 """What each role may do. Roles add up: who is given two may do what either may."""

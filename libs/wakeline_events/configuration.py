@@ -93,6 +93,7 @@ class ReviewPolicy(Strict):
     share: Share = 1.0
     """Share of labels that a reviewer looks at; the others are accepted as they are."""
     team: Slug | None = None
+    """Whose reviewers; if nobody's are named, the stage's own and internal people."""
     lease_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     max_rounds: Annotated[int, Field(ge=1, le=10)] = 3
     """A rejected label is made again this often at most; the last round goes to an expert."""
@@ -173,6 +174,17 @@ class StagePolicy(Strict):
     exam: ExamPolicy | None = None
     limits: LimitsPolicy = LimitsPolicy()
     training: TrainingPolicy | None = None
+
+    def reviewed_by(self, team_id: str | None, *, internal: bool) -> bool:
+        """Whether the stage's labels are for the reviewers of a team to see and to judge.
+
+        Parameters
+        ----------
+        internal : whether these people are in no vendor's team
+        """
+        if self.review.team is not None:
+            return team_id == self.review.team
+        return internal or team_id == self.team
 
 
 class ProjectDocument(Strict):

@@ -13,7 +13,6 @@ OPEN_TO_LABELERS = {
     "labeling": {
         "GET /v1/projects",
         "GET /v1/projects/{project_id}",
-        "GET /v1/projects/{project_id}/versions",
         "GET /v1/projects/{project_id}/stages/{stage}/status",
         "POST /v1/projects/{project_id}/stages/{stage}/leases",
         "GET /v1/leases",

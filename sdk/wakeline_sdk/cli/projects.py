@@ -59,7 +59,7 @@ def list_projects(session: Session) -> None:
     columns = {
         "project": lambda one: one.project_id,
         "version": lambda one: one.version,
-        "datasets": lambda one: one.document["datasets"],
+        "datasets": lambda one: one.document.get("datasets", "not for you to see"),
         "stages": lambda one: [stage["name"] for stage in one.document["stages"]],
         "classes": lambda one: len(one.document["ontology"]["classes"]),
     }
@@ -99,10 +99,13 @@ def status(
         "stage": lambda one: one["stage_id"],
         **{state: _slots(state) for state in _STATES},
         "waits for others": lambda one: one["waits_for_others"],
-        "serving": lambda one: one["model_version"] or "its other predictors",
-        "epoch": lambda one: one["serving_epoch"],
-        "queued by epoch": lambda one: one["queued_by_epoch"],
     }
+    if found and "serving_epoch" in found[0]:
+        columns |= {
+            "serving": lambda one: one["model_version"] or "its other predictors",
+            "epoch": lambda one: one["serving_epoch"],
+            "queued by epoch": lambda one: one["queued_by_epoch"],
+        }
     session.display.rows(found, columns, none="the project has no stage")
 
 

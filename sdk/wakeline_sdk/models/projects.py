@@ -1,7 +1,7 @@
 """Projects and their tasks, teams and people."""
 
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from wakeline_sdk.shapes import Wire
 
@@ -29,6 +29,7 @@ class Project(Wire):
     version: int
     ontology_version: int
     document: dict[str, Any]
+    """To labelers and reviewers: `project`, `ontology`, and names of the `stages` they work in."""
 
 
 class ProjectVersion(Wire):
@@ -45,15 +46,16 @@ class StageStatus(TypedDict):
     """How far a stage is."""
 
     stage_id: str
-    serving_epoch: int
-    model_version: str | None
-    paired: bool
+    serving_epoch: NotRequired[int]
+    """This, and what says NotRequired below, labelers and reviewers are not told."""
+    model_version: NotRequired[str | None]
+    paired: NotRequired[bool]
     """Few assets: each goes to two people, one of them assisted."""
     slots: dict[str, int]
     """State (held, queued, leased, submitted, done) -> labels wanted, benchmarks apart."""
-    arms: dict[str, dict[str, int]]
+    arms: NotRequired[dict[str, dict[str, int]]]
     """Arm -> state -> labels wanted."""
-    queued_by_epoch: dict[str, int]
+    queued_by_epoch: NotRequired[dict[str, int]]
     """Serving epoch of the pre-label -> labels wanted; ``none``: no predictor has answered."""
     waits_for_others: int
     """Queued, but everybody in the team has had the task already."""

@@ -9,7 +9,7 @@ from wakeline_events.configuration import ProjectDocument, StagePolicy
 from wakeline_events.labeling import LabelCompleted, TeamConfigured
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.reliability import Vote
-from wakeline_review.domain.records import Review, ReviewLease, Standing
+from wakeline_review.domain.records import Crew, Review, ReviewLease, Standing
 
 
 class Projects(Protocol):
@@ -76,9 +76,10 @@ class Days(Protocol):
     ) -> None: ...
 
 
-class Rates(Protocol):
-    """What an hour of each team costs."""
+class Teams(Protocol):
+    """What an hour of each team costs, and who is in it."""
 
+    async def crew_of(self, person_id: PersonId, team_id: str | None) -> Crew: ...
     def put(self, event: TeamConfigured) -> None: ...
 
 
@@ -105,7 +106,7 @@ class ReviewUnitOfWork(Protocol):
     @property
     def days(self) -> Days: ...
     @property
-    def rates(self) -> Rates: ...
+    def teams(self) -> Teams: ...
     @property
     def drafts(self) -> Drafts: ...
     def emit(self, *events: Event) -> None: ...
@@ -119,9 +120,9 @@ __all__ = [
     "Days",
     "Drafts",
     "Projects",
-    "Rates",
     "ReviewLease",
     "ReviewUnitOfWork",
     "Reviews",
     "Standings",
+    "Teams",
 ]

@@ -186,7 +186,11 @@ async def test_strangers_to_the_team_lease_nothing(lab: Lab) -> None:
     await lab.ingest([1])
     path = "/v1/projects/field/stages/weeds/leases"
     stranger = await lab.person("eve", team="vendors").post(path, json={})
-    assert (stranger.status_code, stranger.json()["code"]) == (403, "not-a-member")
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "no-such-stage")
+    there_is_none = await lab.person("eve").post(path.replace("weeds", "leaves"), json={})
+    assert there_is_none.text.replace("leaves", "weeds") == stranger.text
+    manager = await lab.person("ada", "manager", "labeler", team="vendors").post(path, json={})
+    assert (manager.status_code, manager.json()["code"]) == (403, "not-a-member")
     auditor = await lab.person("kim", "auditor").post(path, json={})
     assert (auditor.status_code, auditor.json()["code"]) == (403, "forbidden")
     reviewer = await lab.person("rae", "reviewer").post(path, json={})

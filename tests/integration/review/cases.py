@@ -48,7 +48,7 @@ def configured(
                 team="vendor",
                 n_labels=n_labels,
                 consensus=consensus,
-                review=ReviewPolicy(**{"max_rounds": 2, **review}, share=share, team="experts"),
+                review=ReviewPolicy(**{"max_rounds": 2, "team": "experts", **review}, share=share),
             ),
         ),
     )

@@ -17,6 +17,8 @@ def test_labelers_and_reviewers_reach_nothing_confidential(outside: frozenset[Ro
 def test_labelers_and_reviewers_can_do_their_work() -> None:
     assert Permission.LEASE_TASKS in permissions_of(frozenset({Role.LABELER}))
     assert Permission.LEASE_REVIEWS in permissions_of(frozenset({Role.REVIEWER}))
+    for role in (Role.LABELER, Role.REVIEWER):
+        assert Permission.SEE_WORK in permissions_of(frozenset({role}))
 
 
 @given(roles, roles)

@@ -34,5 +34,13 @@ async def _worker(principal: Annotated[Principal, Depends(authenticated)]) -> Pr
     return principal
 
 
+async def _onlooker(principal: Annotated[Principal, Depends(authenticated)]) -> Principal:
+    if not (principal.may(Permission.READ_PROJECTS) or principal.may(Permission.SEE_WORK)):
+        raise ForbiddenError(Permission.READ_PROJECTS)
+    return principal
+
+
 Worker = Annotated[Principal, Depends(_worker)]
 """Somebody who may lease tasks."""
+Onlooker = Annotated[Principal, Depends(_onlooker)]
+"""Somebody who may read all projects, or what their own team's work needs of some."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from wakeline_http import Cursor, Limit, Page, Router, decode_cursor, encode_cursor, problems
+from wakeline_labeling.api.admission import stage_for
 from wakeline_labeling.api.dependencies import LabelingCommand, LabelingReader, Manager, Worker
 from wakeline_labeling.domain.errors import NoSuchExamError, NoSuchProjectError, NoSuchStageError
 from wakeline_labeling.domain.exams import Exam
@@ -66,7 +67,7 @@ async def read_own_exam(
     project_id: str, stage: str, worker: Worker, uow: LabelingReader
 ) -> ExamOut:
     """The caller's own exam; an open one without tasks, if it was never taken."""
-    found = await stage_of(uow, project_id, stage)
+    found = await stage_for(uow, worker, project_id, stage)
     return ExamOut.of(await examining.exam_of(uow, found.id, worker.person_id))
 
 

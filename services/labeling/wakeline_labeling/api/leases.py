@@ -6,8 +6,8 @@ from typing import Literal
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 
-from wakeline_auth import Permission, Role
 from wakeline_http import IdempotencyKey, Router, problems
+from wakeline_labeling.api.admission import admitted
 from wakeline_labeling.api.dependencies import (
     Gathered,
     Held,
@@ -46,7 +46,7 @@ from wakeline_labeling.domain.errors import (
 )
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import examining, holding, leasing, limiting, submitting
-from wakeline_labeling.usecases.finding import project_of, stage_of
+from wakeline_labeling.usecases.finding import project_of
 
 router: APIRouter = Router(prefix="/v1", tags=["leases"])
 DEAD = (NoSuchLeaseError, LeaseExpiredError, FenceOutdatedError, LeaseEndedError)
@@ -77,15 +77,7 @@ async def lease_next(
     key: IdempotencyKey = None,
 ) -> LeasesOut:
     """Lease the next tasks of a stage to the caller; a repeated key gets the same ones."""
-    found = await stage_of(uow, project_id, stage)
-    labeler = await leasing.labeler_of(
-        uow,
-        found,
-        person_id=worker.person_id,
-        team_id=worker.team_id,
-        labels=worker.may(Permission.LEASE_TASKS),
-        expert=Role.REVIEWER in worker.roles,
-    )
+    found, labeler = await admitted(uow, worker, project_id, stage)
     limiting.refuse_haste(held.desk, found, labeler)
     claim, count = together.claims.ask, body.count
     exam = await examining.sitting_of(uow, found, labeler)

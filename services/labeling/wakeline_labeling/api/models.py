@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from wakeline_auth import Role
-from wakeline_events.configuration import ProjectDocument
+from wakeline_events.configuration import Ontology, ProjectDocument
 from wakeline_events.labeling import Arm
 from wakeline_labeling.domain.records import Person, Project, Task, Team
+from wakeline_labeling.domain.teams import Colleague
 from wakeline_labeling.usecases.configuring import Applied
 from wakeline_labeling.usecases.watching import Status
 
@@ -27,13 +28,31 @@ class ChangeOut(BaseModel):
     after: Any
 
 
+class WorkStage(BaseModel):
+    """A stage, for those who work in it."""
+
+    name: str
+
+
+class WorkDocument(BaseModel):
+    """What of a project's document its labelers and reviewers need.
+
+    No shares, pass marks and limits, nor other teams and their stages.
+    """
+
+    project: str
+    ontology: Ontology
+    stages: list[WorkStage]
+    """Those in which the caller works."""
+
+
 class ProjectOut(BaseModel):
     """A project as it stands."""
 
     project_id: str
     version: int
     ontology_version: int
-    document: ProjectDocument
+    document: ProjectDocument | WorkDocument
 
     @classmethod
     def of(cls, project: Project) -> "ProjectOut":
@@ -44,6 +63,18 @@ class ProjectOut(BaseModel):
             ontology_version=project.ontology_version,
             document=project.document,
         )
+
+    @classmethod
+    def to(cls, project: Project, colleague: Colleague | None) -> "ProjectOut | None":
+        """As somebody is told who may only work in it, if they do; None stands for all others."""
+        if colleague is None:
+            return cls.of(project)
+        document = project.document
+        stages = [WorkStage(name=s.name) for s in document.stages if colleague.works_in(s)]
+        if not stages:
+            return None
+        work = WorkDocument(project=document.project, ontology=document.ontology, stages=stages)
+        return cls.of(project).model_copy(update={"document": work})
 
 
 class AppliedOut(BaseModel):
@@ -134,39 +165,51 @@ class PersonOut(BaseModel):
         )
 
 
-class StageStatus(BaseModel):
-    """How far a stage is."""
+class StageProgress(BaseModel):
+    """How much of a stage is done, for those who work in it."""
 
     stage_id: str
-    serving_epoch: int
-    model_version: str | None
-    paired: bool
-    """Few assets: each goes to two people, one of them assisted."""
     slots: dict[str, int]
     """State (held, queued, leased, submitted, done) -> labels wanted, benchmarks apart;
     ``withdrawn``: queued or held, and their image is not to be had."""
-    arms: dict[str, dict[str, int]]
-    """Arm -> state -> labels wanted."""
-    queued_by_epoch: dict[str, int]
-    """Serving epoch of the pre-label -> labels wanted; ``none``: no predictor has answered."""
     waits_for_others: int
     """Queued, but everybody in the team has had the task already: add a person to the team."""
 
     @classmethod
-    def of(cls, stage_id: str, status: Status) -> "StageStatus":
+    def of(cls, stage_id: str, status: Status) -> "StageProgress":
         """As it is told."""
         states = ("held", "queued", "leased", "submitted", "done", "withdrawn")
         return cls(
             stage_id=stage_id,
+            slots={state: status.states[state] for state in states},
+            waits_for_others=status.waits_for_others,
+        )
+
+
+class StageStatus(StageProgress):
+    """How far a stage is."""
+
+    serving_epoch: int
+    model_version: str | None
+    paired: bool
+    """Few assets: each goes to two people, one of them assisted."""
+    arms: dict[str, dict[str, int]]
+    """Arm -> state -> labels wanted."""
+    queued_by_epoch: dict[str, int]
+    """Serving epoch of the pre-label -> labels wanted; ``none``: no predictor has answered."""
+
+    @classmethod
+    def of(cls, stage_id: str, status: Status) -> "StageStatus":
+        """As it is told."""
+        return cls(
+            **StageProgress.of(stage_id, status).model_dump(),
             serving_epoch=status.stage.serving_epoch,
             model_version=status.stage.model_version,
             paired=status.paired,
-            slots={state: status.states[state] for state in states},
             arms={arm: dict(counted) for arm, counted in sorted(status.arms.items())},
             queued_by_epoch={
                 "none" if epoch < 0 else str(epoch): n for epoch, n in sorted(status.epochs.items())
             },
-            waits_for_others=status.waits_for_others,
         )
 
 

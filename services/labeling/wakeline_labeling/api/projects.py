@@ -2,10 +2,24 @@
 
 from fastapi import APIRouter
 
+from wakeline_auth import Permission
 from wakeline_events.configuration import ProjectDocument
 from wakeline_http import Cursor, Limit, Page, Router, decode_cursor, encode_cursor, problems
-from wakeline_labeling.api.dependencies import LabelingCommand, LabelingReader, Manager, Reader
-from wakeline_labeling.api.models import AppliedOut, ProjectOut, StageStatus, VersionOut
+from wakeline_labeling.api.admission import colleague, stage_for
+from wakeline_labeling.api.dependencies import (
+    LabelingCommand,
+    LabelingReader,
+    Manager,
+    Onlooker,
+    Reader,
+)
+from wakeline_labeling.api.models import (
+    AppliedOut,
+    ProjectOut,
+    StageProgress,
+    StageStatus,
+    VersionOut,
+)
 from wakeline_labeling.domain.errors import (
     InvalidProjectError,
     NoSuchProjectError,
@@ -14,29 +28,31 @@ from wakeline_labeling.domain.errors import (
 )
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import configuring, watching
-from wakeline_labeling.usecases.finding import stage_of
 
 router: APIRouter = Router(prefix="/v1/projects", tags=["projects"])
 
 
 @router.get("")
 async def list_projects(
-    reader: Reader, uow: LabelingReader, cursor: Cursor = None, limit: Limit = 100
+    caller: Onlooker, uow: LabelingReader, cursor: Cursor = None, limit: Limit = 100
 ) -> Page[ProjectOut]:
-    """A page of projects."""
+    """A page of projects; labelers and reviewers get those they work in, and what that needs."""
     after = decode_cursor(cursor, str)[0] if cursor else ""
-    found = await uow.projects.page(after, limit)
+    whose = await colleague(uow, caller)
+    found = await uow.projects.page(after, limit, whose)
     following = encode_cursor(found[-1].id) if len(found) == limit else None
-    return Page(items=[ProjectOut.of(project) for project in found], next=following)
+    told = [ProjectOut.to(project, whose) for project in found]
+    return Page(items=[project for project in told if project], next=following)
 
 
 @router.get("/{project_id}", responses=problems(NoSuchProjectError))
-async def read_project(project_id: str, reader: Reader, uow: LabelingReader) -> ProjectOut:
-    """A project as it stands."""
+async def read_project(project_id: str, caller: Onlooker, uow: LabelingReader) -> ProjectOut:
+    """A project as it stands; labelers and reviewers get what their work in it needs."""
     project = await uow.projects.get(project_id)
-    if project is None:
+    told = ProjectOut.to(project, await colleague(uow, caller)) if project else None
+    if told is None:
         raise NoSuchProjectError(project_id)
-    return ProjectOut.of(project)
+    return told
 
 
 @router.put("/{project_id}", responses=problems(InvalidProjectError, OrphansLabelsError))
@@ -73,8 +89,9 @@ async def list_versions(project_id: str, reader: Reader, uow: LabelingReader) ->
     "/{project_id}/stages/{stage}/status", responses=problems(NoSuchProjectError, NoSuchStageError)
 )
 async def read_status(
-    project_id: str, stage: str, reader: Reader, uow: LabelingReader
-) -> StageStatus:
-    """How far a stage is."""
-    found = await stage_of(uow, project_id, stage)
-    return StageStatus.of(found.id, await watching.status_of(uow, found))
+    project_id: str, stage: str, caller: Onlooker, uow: LabelingReader
+) -> StageStatus | StageProgress:
+    """How far a stage is; those who work in it are told how much is done."""
+    found = await stage_for(uow, caller, project_id, stage)
+    told = StageStatus if caller.may(Permission.READ_PROJECTS) else StageProgress
+    return told.of(found.id, await watching.status_of(uow, found))

@@ -30,8 +30,9 @@ class NoSuchStageError(LabelingError):
 
     code = "no-such-stage"
 
-    def __init__(self, stage: str, known: Sequence[str]) -> None:
-        super().__init__(f"there is no stage {stage!r}; the project has {', '.join(known)}")
+    def __init__(self, stage: str, known: Sequence[str] = ()) -> None:
+        there = f"; the project has {', '.join(known)}" if known else " that you work in"
+        super().__init__(f"there is no stage {stage!r}{there}")
 
 
 class NoSuchTeamError(LabelingError):

@@ -18,6 +18,7 @@ from wakeline_labeling.domain.records import (
     Task,
     Team,
 )
+from wakeline_labeling.domain.teams import Colleague
 
 
 class Projects(Protocol):
@@ -29,8 +30,8 @@ class Projects(Protocol):
     async def cached(self, project_id: str) -> Project | None:
         """The project as it stood a second ago at most: for what must not read it every time."""
 
-    async def page(self, after: str, limit: int) -> list[Project]:
-        """Projects by id, from after this one on."""
+    async def page(self, after: str, limit: int, whose: Colleague | None = None) -> list[Project]:
+        """Projects by id, from after this one on; only those in which somebody works, if named."""
 
     async def of_dataset(self, dataset_id: str) -> list[str]:
         """Ids of the projects that label a dataset; locks the answer until the commit."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from wakeline_labeling.domain.records import Project, StageState
+from wakeline_labeling.domain.teams import Colleague
 from wakeline_labeling.store.documents import document_of, maybe, records_of
 from wakeline_storage import BufferedCollection
 
@@ -56,10 +57,11 @@ class MongoProjects:
             self._cache.put(project)
         return project
 
-    async def page(self, after: str, limit: int) -> list[Project]:
-        rows = await self._collection("projects").find(
-            {"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit
-        )
+    async def page(self, after: str, limit: int, whose: Colleague | None = None) -> list[Project]:
+        wanted: dict[str, Any] = {"_id": {"$gt": after}}
+        if whose is not None:
+            wanted["document.stages"] = {"$elemMatch": {"$or": _work_of(whose)}}
+        rows = await self._collection("projects").find(wanted, sort=[("_id", 1)], limit=limit)
         return records_of(Project, rows)
 
     async def of_dataset(self, dataset_id: str) -> list[str]:
@@ -131,3 +133,13 @@ class MongoProjects:
                 }
             },
         )
+
+
+def _work_of(whose: Colleague) -> list[dict[str, Any]]:
+    """The stages in which somebody works, as `Colleague.works_in` says it of one."""
+    stages: list[dict[str, Any]] = [{"team": whose.team_id}]  # of somebody without a team: none
+    if whose.reviews and whose.team_id is not None:
+        stages.append({"review.team": whose.team_id})
+    if whose.reviews and whose.internal:
+        stages.append({"review.team": None})
+    return stages

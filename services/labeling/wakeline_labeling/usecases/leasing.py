@@ -16,8 +16,10 @@ from wakeline_labeling.domain import arms, selection
 from wakeline_labeling.domain.errors import NotAMemberError, NoTaskAvailableError
 from wakeline_labeling.domain.queues import Claim, Labeler, Queue
 from wakeline_labeling.domain.records import Lease, Pin, Project, Slot, Stage
+from wakeline_labeling.domain.teams import Colleague
 from wakeline_labeling.ports import Desk, RequestRepeatedError, SeenBeforeError, Shelf, UnitOfWork
 from wakeline_labeling.usecases import benchmarking
+from wakeline_labeling.usecases.finding import is_internal, team_of
 
 ATTEMPTS = 50
 """So often a pick that somebody else was quicker at is made again."""
@@ -63,14 +65,15 @@ async def labeler_of(
     ------
     NotAMemberError
     """
-    if team_id is None:
-        person = await uow.teams.person(person_id)
-        team_id = person.team_id if person else None
+    team_id = await team_of(uow, person_id, team_id)
     policy = stage.policy
     if labels and team_id == policy.team:
         return Labeler(person_id, team_id, expert)
-    if expert and team_id in (policy.team, policy.review.team):
-        return Labeler(person_id, team_id, expert, only_expert=True)
+    if expert:
+        for_anybody_internal = policy.review.team is None and team_id != policy.team
+        internal = for_anybody_internal and await is_internal(uow, team_id)
+        if Colleague(team_id, internal, labels, reviews=True).works_in(policy):
+            return Labeler(person_id, team_id, expert, only_expert=True)
     raise NotAMemberError(stage.id, policy.team)
 
 

@@ -22,6 +22,7 @@ from wakeline_review.api.dependencies import (
     ReviewReader,
     ReviewResources,
     Statistician,
+    unseen,
 )
 from wakeline_review.api.models import (
     CorrectionIn,
@@ -42,7 +43,7 @@ from wakeline_review.domain import errors
 from wakeline_review.domain.records import Review
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
 from wakeline_review.usecases import judging, leasing
-from wakeline_review.usecases.finding import project_of
+from wakeline_review.usecases.finding import project_of, refuse_strangers, review_of
 
 leases = Router(prefix="/v1/reviews/leases", tags=["review leases"])
 reviews = Router(prefix="/v1/reviews", tags=["reviews"])
@@ -71,15 +72,19 @@ async def lease_reviews(
     key: IdempotencyKey = None,
 ) -> ReviewLeasesOut:
     """Lease the next labels of a stage to the calling reviewer; a repeated key gets the same."""
-    taken = await leasing.lease_next(
-        reader,
-        wanted.project,
-        wanted.stage,
-        reviewer.person_id,
-        reviewer.team_id,
-        wanted.count,
-        key,
+    nothing = errors.UnknownStageError(
+        f"your team reviews nothing at a stage {wanted.project}/{wanted.stage}"
     )
+    with unseen(reviewer, nothing):
+        taken = await leasing.lease_next(
+            reader,
+            wanted.project,
+            wanted.stage,
+            reviewer.person_id,
+            reviewer.team_id,
+            wanted.count,
+            key,
+        )
     return ReviewLeasesOut(
         leases=[await _told(review, reader, resources, reviewer.person_id) for review in taken]
     )
@@ -155,6 +160,7 @@ async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewComman
     "/{lease_id}/verdict",
     responses=problems(
         *DEAD,
+        errors.NotOnTeamError,
         errors.LastRoundError,
         errors.InvalidAnnotationsError,
         errors.InvalidVerdictError,
@@ -177,6 +183,9 @@ async def give_verdict(
         seconds=given.seconds,
     )
     review = await reader.reviews.live(lease_id, reviewer.person_id)
+    if review is not None:
+        with unseen(reviewer, errors.NotOnTeamError("your team does not review this stage now")):
+            await refuse_strangers(reader, review, reviewer.person_id, reviewer.team_id)
     if review is not None and given.verdict != "reject":
         judgement = await _measured(judgement, review, given.annotations, reader, resources)
 
@@ -232,27 +241,34 @@ async def correct_later(
     resources: ReviewResources,
 ) -> VerdictOut:
     """Correct a label that counts already."""
-    review = await reader.reviews.get(label_id)
-    if review is None:
-        raise errors.NoSuchReviewError(f"there is no label {label_id} here")
+    nothing = errors.NoSuchReviewError(f"there is no label {label_id} here")
+    with unseen(reviewer, nothing):
+        review = await review_of(reader, label_id)
+        await refuse_strangers(reader, review, reviewer.person_id, reviewer.team_id)
     kept = await _checked(review, correction.annotations, reader, resources)
 
     async def correct(uow: MongoReviewUnitOfWork) -> VerdictOut:
         done = await judging.supersede(uow, label_id, reviewer.person_id, reviewer.team_id, kept)
         return VerdictOut.of(done)
 
-    return await command.run(correct, VerdictOut)
+    with unseen(reviewer, nothing):
+        return await command.run(correct, VerdictOut)
 
 
 @verdicts.get("", responses=problems(errors.NoSuchReviewError))
 async def read_verdict(
     label_id: Annotated[str, Query()], caller: Anyone, reader: ReviewReader
 ) -> VerdictOut:
-    """What became of a label: for its labeler, for reviewers, and for who may read labels."""
+    """What became of a label: for its labeler, its stage's reviewers, and who may read labels."""
+    nothing = errors.NoSuchReviewError(f"there is no label {label_id} of yours here")
     review = await reader.reviews.get(label_id)
-    allowed = caller.may(Permission.LEASE_REVIEWS) or caller.may(Permission.READ_LABELS)
-    if review is None or not (allowed or review.label.person_id == caller.person_id):
-        raise errors.NoSuchReviewError(f"there is no label {label_id} of yours here")
+    if review is None:
+        raise nothing
+    if not caller.may(Permission.READ_LABELS) and review.label.person_id != caller.person_id:
+        if not caller.may(Permission.LEASE_REVIEWS):
+            raise nothing
+        with unseen(caller, nothing):
+            await refuse_strangers(reader, review, caller.person_id, caller.team_id)
     return VerdictOut.of(review)
 
 

@@ -1,7 +1,7 @@
 """What the review service remembers of a label."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -31,6 +31,14 @@ Verdict = Literal["accepted", "corrected", "rejected", "unreviewed"]
 
 LAST_SCORES = 10
 """So many of a person's last benchmark scores say how they do now."""
+
+
+class Crew(NamedTuple):
+    """Whom somebody works with."""
+
+    team_id: str | None
+    internal: bool
+    """Known to be in no vendor's team."""
 
 
 class Standing(BaseModel):

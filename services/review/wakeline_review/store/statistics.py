@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from wakeline_events.base import PersonId
 from wakeline_events.labeling import LabelCompleted, TeamConfigured
+from wakeline_review.domain.records import Crew
 from wakeline_review.domain.statistics import Day, step_of
 from wakeline_storage import BufferedCollection
 
@@ -51,17 +53,38 @@ class MongoDays:
         return [Day.model_validate(row) for row in rows]
 
 
-class MongoRates:
-    """The collection ``teams``: what an hour of each costs."""
+class MongoTeams:
+    """The collection ``teams``: what an hour of each costs, and who is in it."""
 
     def __init__(self, rows: BufferedCollection) -> None:
         self._rows = rows
 
-    async def all(self) -> dict[str, float]:
+    async def rates(self) -> dict[str, float]:
         """Team -> cost of an hour."""
         return {row["_id"]: row["cost_per_hour"] for row in await self._rows.find({})}
 
+    async def crew_of(self, person_id: PersonId, team_id: str | None) -> Crew:
+        """Whom somebody works with.
+
+        Parameters
+        ----------
+        team_id : as the person's token says; if it says nothing, the members of teams are asked
+        """
+        wanted: dict[str, Any] = {"_id": team_id}
+        if team_id is None:
+            # Of a team that an earlier release stored nobody knows who is in it: perhaps they are.
+            wanted = {"$or": [{"members": person_id}, {"members": {"$exists": False}}]}
+        row = await self._rows.find_one(wanted)
+        if row is None or "members" not in row:
+            return Crew(team_id, internal=row is None and team_id is None)
+        return Crew(row["_id"], internal=row["kind"] == "internal")
+
     def put(self, event: TeamConfigured) -> None:
-        """Keep what a team costs; its events come in order, so the last one is the newest."""
-        row = {"_id": event.team_id, "cost_per_hour": event.cost_per_hour}
+        """Keep what is said of a team; its events come in order, so the last one is the newest."""
+        row = {
+            "_id": event.team_id,
+            "cost_per_hour": event.cost_per_hour,
+            "kind": event.kind,
+            "members": [member.person_id for member in event.members],
+        }
         self._rows.replace({"_id": event.team_id}, row, upsert=True)

@@ -6,7 +6,7 @@ from wakeline_messaging import UnitOfWork
 from wakeline_review.resources import Resources
 from wakeline_review.store.projections import MongoBenchmarks, MongoProjects, MongoStandings
 from wakeline_review.store.reviews import MongoDrafts, MongoReviews
-from wakeline_review.store.statistics import MongoDays, MongoRates
+from wakeline_review.store.statistics import MongoDays, MongoTeams
 
 
 class MongoReviewUnitOfWork(UnitOfWork[Resources]):
@@ -38,9 +38,9 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
         return MongoDays(self.collection("days"))
 
     @cached_property
-    def rates(self) -> MongoRates:
-        """What an hour of each team costs."""
-        return MongoRates(self.collection("teams"))
+    def teams(self) -> MongoTeams:
+        """What an hour of each team costs, and who is in it."""
+        return MongoTeams(self.collection("teams"))
 
     @cached_property
     def drafts(self) -> MongoDrafts:

@@ -1,6 +1,6 @@
 """Finds reviews, projects and policies, or says what is missing."""
 
-from wakeline_events.base import LabelId, ProjectId
+from wakeline_events.base import LabelId, PersonId, ProjectId
 from wakeline_events.configuration import ProjectDocument, ReviewPolicy, StagePolicy
 from wakeline_messaging import NotYetKnownError
 from wakeline_review.domain.errors import NoSuchReviewError, NotOnTeamError, UnknownStageError
@@ -88,14 +88,39 @@ def stage_in(document: ProjectDocument, stage_name: str) -> StagePolicy:
         ) from None
 
 
-def policy_for(document: ProjectDocument, stage_name: str, team_id: str | None) -> ReviewPolicy:
-    """A stage's review policy, for somebody of the team that reviews it.
+async def policy_for(
+    uow: ReviewUnitOfWork,
+    project_id: ProjectId,
+    stage_name: str,
+    person_id: PersonId,
+    team_id: str | None,
+) -> ReviewPolicy:
+    """A stage's review policy, for somebody who reviews it.
+
+    Parameters
+    ----------
+    team_id : as the person's token says
 
     Raises
     ------
     UnknownStageError, NotOnTeamError
     """
-    policy = stage_in(document, stage_name).review
-    if policy.team is not None and team_id != policy.team:
-        raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {policy.team}")
-    return policy
+    stage = stage_in(await project_of(uow, project_id), stage_name)
+    if team_id is None or not stage.reviewed_by(team_id, internal=False):
+        crew = await uow.teams.crew_of(person_id, team_id)
+        if not stage.reviewed_by(crew.team_id, internal=crew.internal):
+            whose = stage.review.team or f"{stage.team}, or by internal people"
+            raise NotOnTeamError(f"stage {stage_name} is reviewed by the team {whose}")
+    return stage.review
+
+
+async def refuse_strangers(
+    uow: ReviewUnitOfWork, review: Review, person_id: PersonId, team_id: str | None
+) -> None:
+    """Let nobody near a label but those who review its stage.
+
+    Raises
+    ------
+    UnknownStageError, NotOnTeamError
+    """
+    await policy_for(uow, review.label.project_id, review.stage_name, person_id, team_id)

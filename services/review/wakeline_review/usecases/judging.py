@@ -21,7 +21,7 @@ from wakeline_review.domain.errors import (
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import comparing
-from wakeline_review.usecases.finding import policy_for, project_of, review_of, stage_of
+from wakeline_review.usecases.finding import policy_for, review_of, stage_of
 from wakeline_review.usecases.leasing import live
 
 
@@ -172,7 +172,7 @@ async def supersede(
     NoSuchReviewError, NotOnTeamError, OwnLabelError, NotAcceptedError
     """
     review = await review_of(uow, label_id)
-    policy_for(await project_of(uow, review.label.project_id), review.stage_name, team_id)
+    await policy_for(uow, review.label.project_id, review.stage_name, person_id, team_id)
     if person_id in {review.label.person_id, *(person for _, person in review.members)}:
         raise OwnLabelError(f"label {label_id} is your own: somebody else has to correct it")
     if review.state != "merged":

@@ -27,5 +27,5 @@ async def learn_benchmark(uow: ReviewUnitOfWork, event: BenchmarkSet) -> None:
 
 
 async def learn_team(uow: ReviewUnitOfWork, event: TeamConfigured) -> None:
-    """Keep what an hour of a team costs."""
-    uow.rates.put(event)
+    """Keep what an hour of a team costs, and who is in it."""
+    uow.teams.put(event)

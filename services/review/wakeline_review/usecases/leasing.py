@@ -39,8 +39,7 @@ async def lease_next(
     ------
     UnknownStageError, NotOnTeamError, NoReviewAvailableError
     """
-    document = await project_of(uow, project_id)
-    policy = policy_for(document, stage_name, team_id)
+    policy = await policy_for(uow, project_id, stage_name, person_id, team_id)
     length = timedelta(minutes=policy.lease_minutes)
     stage_id, key = f"{project_id}/{stage_name}", key or uuid4().hex
     leased: list[Review] = []
