@@ -4,10 +4,12 @@ import asyncio
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Generic, TypeVar
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 from wakeline_blobs import Blobs, keep_shapes, load_shapes
 from wakeline_events.shapes import AnnotationSet, PredictionSet
@@ -93,6 +95,8 @@ class LocalDesk:
     _standing: dict[str, tuple[float, list[Waiting]]] = field(default_factory=dict)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _counting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    """Of those who have theirs now, or wait for it."""
     _due: Recent[float] = field(default_factory=lambda: Recent(REMEMBERED_PEOPLE))
     _leases: Recent[Slot] = field(default_factory=lambda: Recent(REMEMBERED_LEASES))
     _shapes: Recent[tuple[Predicted, ...]] = field(
@@ -116,6 +120,9 @@ class LocalDesk:
             return due - now - BURST_SECONDS
         self._due.put(name, due + 1 / rate)
         return 0.0
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        return self._turns.setdefault(name, asyncio.Lock())
 
     async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
         async with self._counting:

@@ -1,12 +1,25 @@
 """Who may work at a stage, and how much at once."""
 
 import asyncio
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from wakeline_labeling.api.together import Together
+from wakeline_labeling.domain.errors import TooManyLeasesError
+from wakeline_labeling.domain.queues import Labeler
+from wakeline_labeling.domain.records import Slot
+from wakeline_labeling.resources import LocalDesk
+from wakeline_labeling.store.admission import MongoExams, MongoOpenLeases
+from wakeline_labeling.store.slots import MongoSlots
+from wakeline_labeling.usecases import leasing, limiting
+from wakeline_labeling.usecases.finding import stage_of
+
 from .conftest import Lab, asset, box
+from .test_queue_order import explain, recording
+from .test_steering import many_rows
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
@@ -201,6 +214,97 @@ async def test_open_leases_are_limited_and_a_repeated_request_is_not(lab: Lab) -
     assert "your team holds 4" in (await ask(lab, "cid")).json()["detail"]
     assert (await lab.submit("ann", first[0], box("a"))).status_code == 201
     assert len((await ask(lab, "cid", count=2)).json()["leases"]) == 1
+
+
+async def living(lab: Lab) -> set[str]:
+    rows = lab.service.database["slots"].find({"state": "leased"})
+    return {f"{row['_id']}.{row['fence']}" async for row in rows}
+
+
+async def test_a_lost_answer_comes_again_whole_though_it_used_up_the_limit(lab: Lab) -> None:
+    await lab.configure(limits={"open_leases_per_person": 5})
+    await lab.ingest(range(8))
+    await lab.no_waiting()
+    first = await lab.lease("ann", count=4, key="k1")
+    assert len(first) == 4
+    assert await lab.lease("ann", count=4, key="k1") == first
+    assert len(await lab.lease("ann", count=4, key="k2")) == 1
+
+
+async def test_a_lost_answer_of_an_exam_comes_again_whole(lab: Lab) -> None:
+    await prepared(lab, assets=6, benchmarks=4, tasks=3)
+    first = await lab.lease("ann", count=10, key="k1")
+    assert len(first) == 3
+    assert await lab.lease("ann", count=10, key="k1") == first
+    assert (await ask(lab, "ann", count=10, key="k2")).status_code == 404
+
+
+async def test_a_person_who_asks_many_times_at_once_stays_within_the_limit(lab: Lab) -> None:
+    await lab.configure(limits={"open_leases_per_person": 3})
+    await lab.ingest(range(20))
+    await lab.no_waiting()
+    answers = await asyncio.gather(*(ask(lab, "ann", count=3) for _ in range(6)))
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+    assert len(await living(lab)) == 3
+    # One after the other: nothing was leased only to be given back.
+    assert await lab.service.database["slots"].count_documents({"fence": {"$gt": 0}}) == 3
+
+
+@pytest.mark.parametrize("people", [["ann"] * 6, [f"p{n}" for n in range(6)]], ids=["1", "6"])
+async def test_processes_that_lease_at_once_keep_within_a_limit(
+    lab: Lab, people: list[str]
+) -> None:
+    kind = "open_leases_per_person" if people[0] == people[1] else "open_leases_per_team"
+    await lab.configure(limits={kind: 4})
+    await lab.ingest(range(20))
+    await lab.no_waiting()
+    stores = lab.service.stores
+    stage: Any = await stage_of(cast(Any, stores.open(None)), "field", "weeds")
+
+    async def ask_a_process(name: str) -> list[Slot]:
+        uow: Any = stores.open(None)
+        desk, labeler = LocalDesk(), Labeler(name, "botanists", expert=False)
+
+        async def lease(count: int) -> list[Slot]:
+            claim = Together(stores).claims.ask
+            return await leasing.lease_next(uow, desk, claim, stage, labeler, count, None)
+
+        with suppress(TooManyLeasesError):
+            return await limiting.lease_within(
+                uow, desk, stage, labeler, lease, 3, None, exam=False
+            )
+        return []
+
+    told = [slot for some in await asyncio.gather(*map(ask_a_process, people)) for slot in some]
+    assert 1 <= len(told) <= 4
+    assert {f"{slot.id}.{slot.fence}" for slot in told} == await living(lab)
+    # What was given back is to be had.
+    await lab.configure(limits={})
+    assert len(await lab.lease("zoe", count=50)) == 20 - len(told)
+
+
+async def test_limits_look_at_nobody_elses_leases(lab: Lab) -> None:
+    await many_rows(lab, 1_000)
+    stage_id = "field/weeds"
+    async with recording(lab) as (collection, recorder):
+        leases, slots = MongoOpenLeases(collection("slots")), MongoSlots(collection("slots"))
+        exams = MongoExams(collection("exams"), collection("slots"))
+        for asking in (
+            leases.living(stage_id, "rare", None),
+            leases.living(stage_id, None, "rare"),
+            slots.leased_by("rare"),
+            slots.requested_all(["r7", "r3", "r9", "none"]),
+        ):
+            assert len(await asking) in (3, 4)
+        assert await exams.count_held(stage_id, "rare") == 0
+        assert len(recorder.commands) == 5
+        for command in recorder.commands:
+            seen, keys, documents = await explain(lab, command)
+            assert "COLLSCAN" not in seen
+            assert documents <= 4, command
+            assert keys <= 8, command
+        requested = await slots.requested_all(["r7", "r3"])
+        assert [slot.id for slot in requested] == [f"{n:024x}.0" for n in (7, 3)]
 
 
 async def test_hasty_requests_are_asked_to_wait(lab: Lab) -> None:

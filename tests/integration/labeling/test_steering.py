@@ -60,7 +60,7 @@ async def many_rows(lab: Lab, count: int) -> None:
         task_id, who = f"{n:024x}", "rare" if n in rare else "busy"
         tasks.append(task | {"_id": task_id})
         slot |= {"state": "leased", "people": [who], "request": f"r{n}"}
-        held = slot["lease"] | {"person_id": who}
+        held = slot["lease"] | {"person_id": who, "team_id": who}
         slots.append(slot | {"_id": f"{task_id}.0", "task_id": task_id, "lease": held})
         said = {"person_id": who, "team_id": who, "uses": [class_word(who)]}
         labels.append(label | {"_id": f"{task_id}.0.1", "task_id": task_id, **said})

@@ -44,6 +44,7 @@ from wakeline_labeling.domain.errors import (
     TooManyLeasesError,
     TooManyRequestsError,
 )
+from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_labeling.usecases import examining, holding, leasing, limiting, submitting
 from wakeline_labeling.usecases.finding import project_of
@@ -79,15 +80,17 @@ async def lease_next(
     """Lease the next tasks of a stage to the caller; a repeated key gets the same ones."""
     found, labeler = await admitted(uow, worker, project_id, stage)
     limiting.refuse_haste(held.desk, found, labeler)
-    claim, count = together.claims.ask, body.count
     exam = await examining.sitting_of(uow, found, labeler)
-    room = await limiting.room_for(uow, found, labeler, count, key)
-    if not isinstance(room, int):
-        slots = room
-    elif exam is not None:
-        slots = await examining.lease_exam(uow, held.desk, found, labeler, exam, room, key)
-    else:
-        slots = await leasing.lease_next(uow, held.desk, claim, found, labeler, room, key)
+
+    async def lease(count: int) -> list[Slot]:
+        if exam is not None:
+            return await examining.lease_exam(uow, held.desk, found, labeler, exam, count, key)
+        claim = together.claims.ask
+        return await leasing.lease_next(uow, held.desk, claim, found, labeler, count, key)
+
+    slots = await limiting.lease_within(
+        uow, held.desk, found, labeler, lease, body.count, key, exam=exam is not None
+    )
     views = await leasing.describe(uow, held.desk, held.shelf, found.project, slots)
     return LeasesOut.model_construct(leases=[LeaseOut.of(view) for view in views])
 

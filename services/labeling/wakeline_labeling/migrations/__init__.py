@@ -7,6 +7,7 @@ from wakeline_labeling.migrations import (
     m0004_exams,
     m0005_benchmarks,
     m0006_holders_and_teams,
+    m0007_limits,
 )
 from wakeline_storage import Migration
 
@@ -17,4 +18,5 @@ MIGRATIONS = (
     Migration(4, "exams", m0004_exams.apply),
     Migration(5, "benchmarks that somebody has had", m0005_benchmarks.apply),
     Migration(6, "search by holder and by team", m0006_holders_and_teams.apply),
+    Migration(7, "a team's living leases", m0007_limits.apply),
 )

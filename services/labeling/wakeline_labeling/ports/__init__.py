@@ -1,6 +1,7 @@
 """What use cases need of the world: stores, a unit of work, the bytes of images, and chance."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -168,6 +169,9 @@ class Desk(Protocol):
 
     def wait(self, name: str, rate: float) -> float:
         """Seconds until somebody may ask once more, at so many requests a second; 0: now."""
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Within it nobody else of this process has this turn."""
 
     async def length_of(self, queue: str, count: Callable[[], Awaitable[int]]) -> int:
         """How long a queue is, within a tenth or so; counted, by one for all, where that was too

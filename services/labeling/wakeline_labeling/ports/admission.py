@@ -27,5 +27,5 @@ class Exams(Protocol):
 class OpenLeases(Protocol):
     """Leases that are out."""
 
-    async def count(self, stage_id: str, *, person_id: str | None, team_id: str | None) -> int:
-        """How many leases of a stage live, of a person or of a team."""
+    async def living(self, stage_id: str, person_id: str | None, team_id: str | None) -> list[str]:
+        """The slots of a stage that a person, or a team, has living leases of; the oldest first."""

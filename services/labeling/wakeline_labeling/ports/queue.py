@@ -81,6 +81,9 @@ class Slots(Protocol):
     async def requested(self, request: str) -> Slot | None:
         """The slot that a request has leased."""
 
+    async def requested_all(self, requests: Sequence[str]) -> list[Slot]:
+        """The slots that requests have leased, in the order of the requests."""
+
     async def exclude_from_siblings(self, slot: Slot, person_id: str) -> None:
         """Say to the other slots of a task that this person has seen it: at once."""
 

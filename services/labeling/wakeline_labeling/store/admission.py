@@ -1,28 +1,29 @@
 """Exams, and how many leases are out, in MongoDB."""
 
+from datetime import datetime
 from typing import Any
 
 from wakeline_labeling.domain import names
 from wakeline_labeling.domain.exams import Exam
 from wakeline_labeling.store.documents import document_of, maybe, records_of
-from wakeline_storage import BufferedCollection
+from wakeline_labeling.store.slots import LEASES_OF_PERSON, LEASES_OF_TEAM
+from wakeline_storage import BufferedCollection, Document
 
 _LIVING = {"$gt": ["$lease.expires_at", "$$NOW"]}
 
 
 class MongoOpenLeases:
-    """The leased slots of the collection ``slots``, by their index ``leases``."""
+    """The leased slots of the collection ``slots``."""
 
     def __init__(self, slots: BufferedCollection) -> None:
         self._slots = slots
 
-    async def count(self, stage_id: str, *, person_id: str | None, team_id: str | None) -> int:
-        # Among the living leases of everybody, which are few, this looks for some.
+    async def living(self, stage_id: str, person_id: str | None, team_id: str | None) -> list[str]:
         query: dict[str, Any] = {"state": "leased", "stage_id": stage_id, "$expr": _LIVING}
-        query |= {"lease.person_id": person_id} if person_id else {}
-        query |= {"lease.team_id": team_id} if team_id else {}
-        rows = await self._slots.find(query, {"_id": 1}, sort=[("lease.expires_at", 1)])
-        return len(rows)
+        query |= {"lease.person_id": person_id} if person_id else {"lease.team_id": team_id}
+        hint = LEASES_OF_PERSON if person_id else LEASES_OF_TEAM
+        rows = await self._slots.find(query, {"lease.leased_at": 1}, hint=hint)
+        return [row["_id"] for row in sorted(rows, key=_age)]
 
 
 class MongoExams:
@@ -49,7 +50,7 @@ class MongoExams:
             "lease.person_id": person_id,
             "$expr": _LIVING,
         }
-        rows = await self._slots.find(held, {"_id": 1}, sort=[("lease.expires_at", 1)])
+        rows = await self._slots.find(held, {"_id": 1}, hint=LEASES_OF_PERSON)
         return len(rows)
 
     async def begin_again(self, before: Exam, after: Exam) -> None:
@@ -59,3 +60,7 @@ class MongoExams:
 
     def put(self, exam: Exam) -> None:
         self._exams.replace({"_id": exam.id}, document_of(exam), upsert=True)
+
+
+def _age(slot: Document) -> tuple[datetime, str]:
+    return slot["lease"]["leased_at"], slot["_id"]

@@ -7,11 +7,10 @@ from wakeline_labeling.domain.ontology import class_word
 from wakeline_labeling.domain.records import Slot, Task
 from wakeline_labeling.domain.steering import Action, TaskFilter
 from wakeline_labeling.store.documents import document_of, literal, maybe, records_of
+from wakeline_labeling.store.slots import LEASES_OF_PERSON
 from wakeline_storage import BufferedCollection, Document
 
 BY_ID = [("_id", 1)]
-LEASES = "leases_of_person"
-"""The index of living leases. Named to MongoDB, as the rule is in ``store.slots``."""
 RANGES = 100
 """Tasks whose slots or labels one query looks for."""
 _TASK = {"task_id": 1}
@@ -36,7 +35,9 @@ class MongoTaskSearch:
         if wanted.held_by is not None:
             # In the order of the ids of slots, and below of labels: they begin with their task's.
             held = {**_held(project_id, wanted), "_id": {"$gt": f"{after}/"}}
-            rows = await self._slots.find(held, _TASK, sort=BY_ID, limit=most, hint=LEASES)
+            rows = await self._slots.find(
+                held, _TASK, sort=BY_ID, limit=most, hint=LEASES_OF_PERSON
+            )
         elif wanted.asks_for_labels:
             most *= LOOKED_AT
             made = {**_of_labels(project_id, wanted), "_id": {"$gt": f"{after}/"}}
@@ -60,7 +61,9 @@ class MongoTaskSearch:
         if wanted.held_by is None:
             return found
         of_these = {"task_id": {"$in": [task.id for task in found]}}
-        rows = await self._slots.find({**_held(project_id, wanted), **of_these}, _TASK, hint=LEASES)
+        rows = await self._slots.find(
+            {**_held(project_id, wanted), **of_these}, _TASK, hint=LEASES_OF_PERSON
+        )
         held = {row["task_id"] for row in rows}
         return [task for task in found if task.id in held]
 

@@ -23,8 +23,8 @@ IN_ORDER = [("priority", -1), ("rank", 1), ("_id", 1)]
 BY_ORDER, BY_DRAW = "queue_order", "queue_draws"
 """How a queue is sorted, and the indexes of ``migrations`` that serve it without a sort. They are
 named to MongoDB, which tries others from time to time: with a million slots that is felt."""
-BY_PERSON = "one_slot_a_person"
-OWN = "own_benchmarks"
+BY_PERSON, REQUESTS, OWN = "one_slot_a_person", "requests", "own_benchmarks"
+LEASES_OF_PERSON, LEASES_OF_TEAM = "leases_of_person", "leases_of_team"
 WITHDRAWN = "withdrawn:"
 """Before the name of the queue of a slot whose image is not to be had. No project is called so."""
 MOST_OPENED = 11
@@ -154,6 +154,12 @@ class MongoSlots:
         named = {"request": {"$eq": request, "$type": "string"}}
         return maybe(Slot, await self._slots.find_one(named))
 
+    async def requested_all(self, requests: Sequence[str]) -> list[Slot]:
+        named = {"request": {"$in": list(requests), "$type": "string"}}
+        rows = await self._slots.find(named, hint=REQUESTS)
+        rows.sort(key=lambda row: requests.index(row["request"]))
+        return records_of(Slot, rows)
+
     async def exclude_from_siblings(self, slot: Slot, person_id: str) -> None:
         await self._exclude(slot.task_id, person_id)
 
@@ -173,8 +179,8 @@ class MongoSlots:
 
     async def leased_by(self, person_id: str) -> list[Slot]:
         wanted = {"state": "leased", "lease.person_id": person_id, "$expr": _LIVING}
-        # Among the living leases of everybody, which are few, this looks for one person's.
-        return records_of(Slot, await self._slots.find(wanted, sort=[("lease.expires_at", 1)]))
+        rows = await self._slots.find(wanted, sort=[("lease.expires_at", 1)], hint=LEASES_OF_PERSON)
+        return records_of(Slot, rows)
 
     async def extend(self, name: LeaseName, by: timedelta) -> datetime | None:
         row = await self._slots.find_one_and_update(

@@ -74,10 +74,7 @@ async def lease_exam(
             break
         slots.append(slot)
     if not slots:
-        again = await uow.slots.requested(request_name(stage, labeler, f"{key}/0"))
-        if again is None:
-            raise NoTaskAvailableError(_why_nothing(exam, policy, held))
-        slots.append(again)
+        raise NoTaskAvailableError(_why_nothing(exam, policy, held))
     for slot in slots:
         desk.leased(slot)
     return slots
