@@ -104,5 +104,5 @@ def free_for(slots: list[Slot], person_id: str) -> Slot | None:
     """The first slot of a task that waits and that a person may have; each has one at most."""
     if any(person_id in slot.people and slot.state != "queued" for slot in slots):
         return None
-    free = (slot for slot in slots if slot.state == "queued" and person_id not in slot.excluded)
-    return next(free, None)
+    ordinary = (slot for slot in slots if slot.arm != "benchmark" and slot.state == "queued")
+    return next((slot for slot in ordinary if person_id not in slot.excluded), None)
