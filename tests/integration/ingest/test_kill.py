@@ -24,6 +24,7 @@ from tests.integration.ingest.test_urls import serving, whole
 from wakeline_auth import Role
 from wakeline_embedded.ports import free_port
 from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
+from wakeline_ingest.domain.records import reference_key
 from wakeline_ingest.settings import Settings, UrlSettings
 from wakeline_ingest.wiring import service
 from wakeline_process.processes import Kind
@@ -269,7 +270,23 @@ async def test_what_is_said_of_lost_images_survives_the_kill_of_the_runner(scope
         assert await opened.told(AssetRestored) == dict.fromkeys(assets.values(), 1)
 
 
-async def synced(front: Front) -> str:
-    begun = await front.client.post(f"{SET}/sources/lake/sync")
+async def test_images_that_are_kept_survive_the_kill_of_the_runner(scope: Scope) -> None:
+    async with filled(scope) as (opened, bucket):
+        await opened.end(await synced(opened))
+        again = {"bucket": bucket.name, "copy": True}
+        await opened.client.put(f"{SET}/sources/kept", json=again)
+        ended = await opened.survive(await synced(opened, "kept"), kills=2)
+        assert counted(ended) == {"updated": FILES, "duplicate": 1}
+        await asyncio.gather(*(bucket.delete(name) for name, _ in named()))
+        assert counted(await opened.end(await synced(opened))) == {"moved": FILES + 1}
+        blobs = opened.service.process.runtime.resources.blobs
+        for row in await opened.service.database["assets"].find().to_list():
+            told = reference_key("fields", row["digest"])
+            assert await blobs.get("assets", told) == await blobs.get("assets", row["image"])
+        assert await opened.told(AssetWithdrawn) == {}
+
+
+async def synced(front: Front, source: str = "lake") -> str:
+    begun = await front.client.post(f"{SET}/sources/{source}/sync")
     assert begun.status_code == 202, begun.text
     return f"{SET}/imports/{begun.json()['import_id']}"
