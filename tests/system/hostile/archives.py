@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from tests.system.hostile.attack import Attack
 from tests.system.hostile.files import png_that_promises, whole
 
+HOLES = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+
 
 def attacks(dataset: str) -> Iterator[Attack]:
     """Every bad archive, list and table, as an import that comes with the request."""
@@ -51,6 +53,19 @@ def _archives() -> dict[str, bytes]:
         "a tar with a hard link": _tar(tarfile.LNKTYPE),
         "a tar with a link": _tar(tarfile.SYMTYPE),
         "a tar.gz of nothing but zeros": gzip.compress(bytes(300_000_000)),
+        "a tar with a broken header": _entry("evil.txt", b"") + bytes([1]) * 512,
+        "a tar that ends without a word": _entry("evil.txt", b""),
+        "a tar with 600 names for an entry": _entry("l", b"evil.png", tarfile.GNUTYPE_LONGNAME)
+        * 600,
+        "a tar with names of records that have no end": _entry("p", b"2 " * 20_000 + b"=", b"x"),
+        "a tar with a million holes": _entry("p", HOLES, b"x")
+        + _entry("evil.png", b"1000000\n" + b"0\n" * 2_000_000)
+        + bytes(1_024),
+        "an entry packed without a bound": _zip(
+            {"a.png": bytes(90_000_000)}, how=zipfile.ZIP_BZIP2
+        ),
+        "an entry of a version to come": _with_byte(packed, 6, 90),
+        "an entry whose name is no UTF-8": _with_byte(packed, 9, 8).replace(b"a.png", b"\xff.png"),
         "half a tar.gz": gzip.compress(_tar(tarfile.SYMTYPE))[:60],
     }
 
@@ -70,8 +85,14 @@ def _lists() -> dict[str, bytes]:
         "http://" + "a" * 50_000,
         "javascript:alert(1)",
         "\u202emoc.elpmaxe//:ptth",
+        "https://a..example.org/a.png",
+        "https://[/a.png",
     )
-    return {url[:40]: url.encode() + b"\n" for url in urls} | {"no text": b"\xff\xfe\x00\x01"}
+    more = {
+        "no text": b"\xff\xfe\x00\x01",
+        "a long line behind others": b"http://127.0.0.1/a.png\n" * 29 + b"a" * 50_000,
+    }
+    return {url[:40]: url.encode() + b"\n" for url in urls} | more
 
 
 def _tables() -> dict[str, bytes]:
@@ -84,6 +105,7 @@ def _tables() -> dict[str, bytes]:
         "no header": b"\n\n\n",
         "NULs": b"file,x\na\0.png,1\n",
         "a field of 20 MB": b'file,x\n"' + b"a" * 20_000_000 + b'",1\n',
+        "a record without an end": b'file_name,x\n"ab\n' + b'","ab\n' * 1_000_000,
         "an open quote": b'file,x\n"a.png,1\n',
         "100,000 columns": b",".join(b"c%d" % n for n in range(100_000)) + b"\n",
         "an unknown file": b"file,x\n../../../etc/passwd,1\n",
@@ -91,9 +113,13 @@ def _tables() -> dict[str, bytes]:
     }
 
 
-def _zip(entries: Mapping[str, bytes], more: Sequence[tuple[zipfile.ZipInfo, bytes]] = ()) -> bytes:
+def _zip(
+    entries: Mapping[str, bytes],
+    more: Sequence[tuple[zipfile.ZipInfo, bytes]] = (),
+    how: int = zipfile.ZIP_DEFLATED,
+) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(stream, "w", how) as file:
         for name, data in entries.items():
             file.writestr(name, data)
         for info, data in more:
@@ -106,6 +132,20 @@ def _with_flag(packed: bytes, flag: int) -> bytes:
     data[6] |= flag
     data[data.index(b"PK\1\2") + 8] |= flag
     return bytes(data)
+
+
+def _with_byte(packed: bytes, at: int, byte: int) -> bytes:
+    """Another byte in the first entry of the directory."""
+    data = bytearray(packed)
+    data[data.index(b"PK\1\2") + at] = byte
+    return bytes(data)
+
+
+def _entry(name: str, body: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """An entry of a tar file, without an end behind it."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, len(body)
+    return info.tobuf() + body + bytes(-len(body) % 512)
 
 
 def _tar(kind: bytes) -> bytes:

@@ -83,6 +83,10 @@ def broken() -> dict[str, bytes]:
         "PNG of no size": png_that_promises(0, 0),
         "PNG whose data inflates to 200 MB": png_that_promises(4, 4, bytes(200_000_000)),
         "PNG with a text of 100 MB": png_with_text(100_000_000),
+        "PNG with a chunk of 40 MB": png_with_chunk(40_000_000),
+        "PNG with 40 MB behind its pixels": png_with_chunk(40_000_000, behind=True),
+        "JPEG with 40 MB before its pixels": _jpeg_with_segments(600),
+        "WEBP with 40 MB of EXIF": _webp_with_exif(40_000_000),
         "JPEG of 65,500 by 65,500": _jpeg_that_promises(65_500),
         "animated GIF": _animated("GIF"),
         "animated WEBP": _animated("WEBP"),
@@ -120,6 +124,24 @@ def png_with_text(size: int) -> bytes:
     header = struct.pack(">IIBBBBB", 4, 4, 8, 2, 0, 0, 0)
     text = _chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a" * size))
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + text + _chunk(b"IEND", b"")
+
+
+def png_with_chunk(size: int, *, behind: bool = False) -> bytes:
+    """A good PNG with a private chunk that no reader needs."""
+    data, chunk = whole("PNG"), _chunk(b"prVt", bytes(size))
+    at = len(data) - 12 if behind else data.index(b"IDAT") - 4
+    return data[:at] + chunk + data[at:]
+
+
+def _jpeg_with_segments(count: int) -> bytes:
+    data = whole("JPEG")
+    return data[:2] + (b"\xff\xe5\xff\xff" + bytes(65_533)) * count + data[2:]
+
+
+def _webp_with_exif(size: int) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(NOISE).save(stream, "WEBP", exif=bytes(size))
+    return stream.getvalue()
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.system.hostile.attack import Attack
+from tests.system.hostile.bodies import filled
 
 NAMES = (
     "..%2f..%2f..%2fetc%2fpasswd",
@@ -27,6 +30,13 @@ NAMES = (
     "'%20or%201=1",
     "%3cscript%3e",
 )
+
+
+def _cursor(*position: object) -> str:
+    """A cursor of the right form that no service handed out."""
+    return urlsafe_b64encode(json.dumps(position).encode()).decode()
+
+
 QUERIES: tuple[tuple[str, str], ...] = (
     ("cursor", "garbage"),
     ("cursor", "eyIkZ3QiOiAiIn0="),
@@ -34,6 +44,12 @@ QUERIES: tuple[tuple[str, str], ...] = (
     ("cursor", "W251bGxd"),
     ("cursor", "WzFlNDAwXQ=="),
     ("cursor", "A" * 5_000),
+    ("cursor", _cursor("x", "y")),
+    ("cursor", _cursor("0001-01-01T00:00:00+23:59", "y")),
+    ("cursor", _cursor(10**18, "y")),
+    ("cursor", _cursor(2**63)),
+    ("cursor", _cursor(2**63, 2**64 - 1)),
+    ("cursor", _cursor(-1, -1)),
     ("cursor", "\x00"),
     ("limit", "-1"),
     ("limit", "0"),
@@ -42,6 +58,13 @@ QUERIES: tuple[tuple[str, str], ...] = (
     ("limit", "NaN"),
     ("state", "{'$ne': null}"),
     ("kind", "../../etc"),
+    ("metadata", "a=" + "[" * 2_000),
+    ("metadata", 'a="\\ud800"'),
+    ("metadata", "a=1e999"),
+    ("since", "0001-01-01T00:00:00+23:59"),
+    ("until", "9999-12-31T23:59:59-23:59"),
+    ("opened_before", "0001-01-01T00:00:00+23:59"),
+    ("priority_from", "9" * 30),
 )
 HEADERS: tuple[Mapping[str, str], ...] = (
     {"Idempotency-Key": "x" * 5_000},
@@ -55,8 +78,13 @@ HEADERS: tuple[Mapping[str, str], ...] = (
 )
 
 
-def attacks(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Attack]:
-    """Each hostile name in each place of each route that reads."""
+def attacks(
+    documents: Mapping[str, Mapping[str, Any]], known: Mapping[str, str]
+) -> Iterator[Attack]:
+    """Each hostile name in each place of each route that reads.
+
+    ``known``: path parameter -> a value that exists, so that a query gets past the path.
+    """
     for service, document in documents.items():
         for path, methods in document["paths"].items():
             if "get" not in methods or path.startswith("/health"):
@@ -70,7 +98,7 @@ def attacks(documents: Mapping[str, Mapping[str, Any]]) -> Iterator[Attack]:
                 if name in mine:
                     request = {"params": {name: value}}
                     what = f"{name}={value[:20]!r}"
-                    yield _get("queries", what, service, _with(path, "unknown"), request)
+                    yield _get("queries", what, service, filled(path, known), request)
         for number, headers in enumerate(HEADERS):
             request = {"headers": headers}
             yield _get("headers", f"header {number}", service, "/v1/services", request)

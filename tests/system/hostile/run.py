@@ -214,7 +214,7 @@ async def all_attacks(
         *files.attacks(clients.DATASET, damaged=each),
         *archives.attacks(clients.DATASET),
         *bodies.attacks(told, known),
-        *paths.attacks(told),
+        *paths.attacks(told, known),
         *documents.attacks(told, target.urls, each),
     ]
 
