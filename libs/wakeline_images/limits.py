@@ -47,7 +47,7 @@ def check_ballast(stream: BinaryIO, kind: Format, max_pixels: int) -> None:
         width, height = _size_of_webp(stream.read(30))
         check_size(width, height, max_pixels)
         if length > _packed(4 * width * height) + MOST_BYTES_BESIDE:
-            raise _ballast("WEBP")
+            raise ballast("WEBP")
     stream.seek(0)
 
 
@@ -67,11 +67,11 @@ class Beginning:
         """Read like a file."""
         if self._left is None:
             return self._stream.read(size)
-        most = self._left + 1
+        most = max(0, self._left + 1)  # a reader that goes on all the same gets nothing
         data = self._stream.read(most if size < 0 else min(size, most))
         self._left -= len(data)
         if self._left < 0:
-            raise _ballast(self._kind)
+            raise ballast(self._kind)
         return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
@@ -103,7 +103,7 @@ def _check_png(stream: BinaryIO, length: int, max_pixels: int) -> None:
         elif name != b"fdAT" or there > most:  # those of later frames are dropped one by one
             beside += there
         if pixels > most or beside > MOST_BYTES_BESIDE:
-            raise _ballast("PNG")
+            raise ballast("PNG")
         at += 12 + size
 
 
@@ -128,7 +128,8 @@ def _packed(size: int) -> int:
     return size + size // 8 + 65_536
 
 
-def _ballast(kind: Format) -> UnreadableImageError:
+def ballast(kind: Format) -> UnreadableImageError:
+    """Make the refusal of a file that holds too much."""
     return UnreadableImageError(
         "image-too-large",
         f"The {kind} file holds far more than its pixels: save it without texts, profiles, "

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Source, opened, size_of
-from wakeline_images.limits import check_size
+from wakeline_images.limits import Beginning, ballast, check_size
 from wakeline_images.orientation import Orientation, orientation_from
 
 MAX_BANDS = 32
 MAX_BITS = 16
+MOST_COLOURS = 3 << MAX_BITS
+"""Numbers in a palette."""
 
 _BROKEN = (
     tifffile.TiffFileError,
@@ -58,7 +60,11 @@ class Layout:
 
 def layout_of(source: Source, max_pixels: int) -> Layout:
     """Read the directory of the first page; raises `UnreadableImageError`."""
-    with _page_of(source) as page:
+    with _page_of(source, of_directory=True) as page:
+        colours = page.tags.get("ColorMap")
+        if colours is not None and colours.count > MOST_COLOURS:  # room for all is made at once
+            raise ballast("TIFF")
+        _ = page.colormap, page.jpegtables  # else they are read with the pixels, without a bound
         return _checked(page, source, max_pixels)
 
 
@@ -74,8 +80,8 @@ def stored_pixels(source: Source, max_pixels: int) -> tuple[NDArray[Any], Layout
     UnreadableImageError
         As in `wakeline_images.inspect`.
     """
+    layout = layout_of(source, max_pixels)
     with _page_of(source) as page:
-        layout = _checked(page, source, max_pixels)
         pixels = page.asarray()
         if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE and page.samplesperpixel > 1:
             pixels = np.moveaxis(pixels, 0, -1)
@@ -91,10 +97,13 @@ def stored_pixels(source: Source, max_pixels: int) -> tuple[NDArray[Any], Layout
 
 
 @contextmanager
-def _page_of(source: Source) -> Iterator[Any]:
+def _page_of(source: Source, *, of_directory: bool = False) -> Iterator[Any]:
+    """Open the first page; of a directory no more is read than it may have beside the pixels."""
     try:
-        with opened(source) as stream, tifffile.TiffFile(stream) as file:
-            yield file.pages.first
+        with opened(source) as stream:
+            readable: Any = Beginning(stream, "TIFF") if of_directory else stream
+            with tifffile.TiffFile(readable) as file:
+                yield file.pages.first
     except UnreadableImageError:
         raise
     except _BROKEN as error:

@@ -205,6 +205,36 @@ def bmp_with(size: int, _: str) -> bytes:
     return whole[:10] + struct.pack("<I", 54 + size) + header + whole[54:]
 
 
+def tiff_with(size: int, place: str) -> bytes:
+    tag, kind, each = {
+        "a description": (270, 2, 1),
+        "places of strips": (273, 4, 4),
+        "kinds of samples": (338, 4, 4),
+        "colours": (320, 3, 2),
+        "tables": (347, 7, 1),
+    }[place]
+    tags = {
+        256: 300,
+        257: 200,
+        258: 8,
+        259: 1,
+        262: 3 if tag == 320 else 1,
+        273: 8,
+        277: 1,
+        278: 200,
+    }
+    entries = {key: struct.pack("<HHII", key, 4, 1, value) for key, value in tags.items()}
+    entries[279] = struct.pack("<HHII", 279, 4, 1, 60_000)
+    entries[tag] = struct.pack("<HHII", tag, kind, size // each, 60_008)
+    body = b"II*\0" + struct.pack("<I", 60_008 + size) + bytes(60_000 + size)
+    return (
+        body
+        + struct.pack("<H", len(entries))
+        + b"".join(entries[k] for k in sorted(entries))
+        + bytes(4)
+    )
+
+
 def webp_with(size: int, _: str) -> bytes:
     return encoded("WEBP", exif=bytes(size))
 
@@ -220,6 +250,11 @@ BALLAST: list[tuple[Callable[[int, str], bytes], str, int]] = [
     (gif_with, "a comment", 8 << 20),
     (bmp_with, "a header", 84),
     (webp_with, "EXIF", 8 << 20),
+    (tiff_with, "a description", 8 << 20),
+    (tiff_with, "places of strips", 0),
+    (tiff_with, "kinds of samples", 0),
+    (tiff_with, "colours", 1536),
+    (tiff_with, "tables", 8 << 20),
 ]
 """Where something may lie beside an image's pixels, and how much of it is read, if any is."""
 
