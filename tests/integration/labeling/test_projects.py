@@ -170,3 +170,30 @@ async def test_a_repeated_post_adds_one_person(lab: Lab) -> None:
     second = await lab.manager.post("/v1/people", json=body, headers=key)
     assert first.json() == second.json()
     assert await lab.service.database["people"].count_documents({}) == 1
+
+
+async def test_projects_are_listed_for_those_who_work_in_them(lab: Lab) -> None:
+    await lab.configure()
+    for team, kind in (("house", "internal"), ("rival", "vendor")):
+        body = {"name": team, "kind": kind}
+        (await lab.manager.put(f"/v1/teams/{team}", json=body)).raise_for_status()
+    people = [
+        (role, team)
+        for role in ("labeler", "reviewer")
+        for team in ("botanists", "house", "rival", "unheard-of", None)
+    ]
+    own = {("labeler", "botanists"), ("reviewer", "botanists")}
+    cases = (
+        ({}, own | {("reviewer", "house"), ("reviewer", None)}),
+        ({"review": {"team": "rival"}}, own | {("reviewer", "rival")}),
+    )
+    for stage, expected in cases:
+        await lab.configure(**stage)
+        listed, shown = set(), set()
+        for role, team in people:
+            person = lab.person(f"{role} of {team}", role, team=team)
+            if (await person.get("/v1/projects")).json()["items"]:
+                listed.add((role, team))
+            if (await person.get("/v1/projects/field")).status_code == 200:
+                shown.add((role, team))
+        assert listed == shown == expected
