@@ -220,8 +220,10 @@ async def test_what_is_not_the_declared_file_or_no_image_is_refused_and_deleted(
     assert [(r["file_name"], r["code"]) for r in report] == [("page.png", "not-an-image")]
     assert await staged(ingest) == []
     assert await begin(client, IMAGE) == f"{other}-000001"  # declared again, it may be sent again
-    long = await client.post(UPLOADS, json=declared(IMAGE, bytes=200_001))
-    assert (long.status_code, long.json()["code"]) == (413, "file-too-large")
+    limits = (("image", (1 << 30) + 1), ("archive", 200_001))  # an image has that of any image
+    for purpose, size in limits:
+        long = await client.post(UPLOADS, json=declared(b"x", purpose=purpose, bytes=size))
+        assert (long.status_code, long.json()["code"]) == (413, "file-too-large")
     for path in ("", "/parts"):
         unknown = await client.get(f"{UPLOADS}/nothing{path}")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-upload")
