@@ -85,9 +85,7 @@ async def train(steps: Steps, training: Training, run_id: str) -> None:
         await steps.finish(_nothing)
         return
     run, order = began
-    if order.taken_over:
-        await steps.excuse()
-    watch = _Watch(steps, training.archive, run)
+    watch = _Watch(steps, training.archive, run, taken_over=order.taken_over)
     try:
         outcome = await training.launcher.train(order, watch)
         await watch.report(None)
@@ -225,11 +223,16 @@ class _Watch:
     steps: Steps
     archive: Archive
     run: Run
+    taken_over: bool
     progress: Progress | None = None
     _logged: bytes = b""
     _logged_at: float = field(default_factory=time.monotonic)
 
     async def __call__(self, log_tail: bytes, waiting_for: str | None) -> None:
+        if self.taken_over:
+            # Only while the trainer goes on: a runner that dies of what it left must be counted.
+            await self.steps.excuse()
+            self.taken_over = False
         await self.report(waiting_for)
         if log_tail != self._logged and time.monotonic() - self._logged_at >= LOG_EVERY:
             await self.archive.save_log(log_key(self.run.run_id, self.run.attempt), log_tail)
