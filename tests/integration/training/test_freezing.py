@@ -178,7 +178,7 @@ async def test_what_comes_during_a_freeze_is_not_missed(
         save = BlobArchive.save_manifest
         interrupted: list[str] = []
 
-        async def interrupt(self: BlobArchive, key: str, manifest: bytes) -> None:
+        async def interrupt(self: BlobArchive, key: str, manifest: Path) -> None:
             await save(self, key, manifest)
             if not interrupted:
                 interrupted.append(key)
