@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 TORCH = "torch>=2.10,<2.14"
 """Newer ones have no CPU build everywhere."""
+OLDEST, NEWEST = (3, 11), (3, 13)
 SERVICES = ("ingest", "labeling", "lineage", "prediction", "review", "training")
 ROOTS = (
     *(f"wakeline_{name}.wiring" for name in SERVICES),
@@ -24,12 +26,14 @@ ROOTS = (
 
 def main() -> None:
     """Create or complete the environment given as the first argument."""
+    _require_python()
     target = Path(sys.argv[1])
     python = target / "bin" / "python"
-    if not python.exists():
-        print(f"making a virtual environment in {target}")
-        venv.create(target, with_pip=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
+    # Without pip it was cut off while it was made.
+    if not python.exists() or subprocess.run([*pip, "--version"], capture_output=True).returncode:
+        print(f"making a virtual environment in {target}")
+        venv.create(target, with_pip=True, clear=True)
     install = [*pip, "install", "-q", "--no-compile"]
     if subprocess.run([str(python), "-c", "import torch"], capture_output=True).returncode:
         _announce_torch(pip)
@@ -40,6 +44,19 @@ def main() -> None:
     )
     _compile(python)
     (target / "installed").touch()
+
+
+def _require_python() -> None:
+    """Say what is missing before anything is downloaded."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        here = ".".join(map(str, sys.version_info[:2]))
+        sys.exit(
+            f"Wakeline runs on Python 3.11 to 3.13, and this is {here}: make PYTHON=python3.13"
+        )
+    if find_spec("ensurepip") is None:
+        sys.exit(
+            "this Python makes no virtual environments: install python3-venv, or your system's"
+        )
 
 
 def _compile(python: Path) -> None:

@@ -48,25 +48,41 @@ def up(
         bool, typer.Option("--foreground", help="Stay in the terminal; Ctrl-C takes it down.")
     ] = False,
     kafka: Annotated[
-        str | None, typer.Option(help="HOST:PORT of a Kafka to use instead of our own.")
+        str | None,
+        typer.Option(envvar="WAKELINE_UP_KAFKA", help="HOST:PORT of a Kafka to use, not our own."),
     ] = None,
     mongo: Annotated[
-        str | None, typer.Option(help="DSN of a MongoDB replica set to use instead.")
+        str | None,
+        typer.Option(envvar="WAKELINE_UP_MONGO", help="DSN of a MongoDB replica set to use."),
     ] = None,
     s3: Annotated[
-        str | None, typer.Option(help="http://KEY:SECRET@HOST:PORT of a store to use instead.")
+        str | None,
+        typer.Option(envvar="WAKELINE_UP_S3", help="http://KEY:SECRET@HOST:PORT of a store."),
     ] = None,
     port: Annotated[
         int | None, typer.Option(help="First of the stack's 60 ports; kept from then on.")
     ] = None,
 ) -> None:
-    """Start the whole platform on this machine; nothing happens if it is up already."""
+    """Start the whole platform on this machine; nothing happens if it is up already.
+
+    Servers that are not its own are remembered: without them its data would not be there.
+    """
     from wakeline_embedded import daemon
     from wakeline_embedded.layout import Layout, Options, Ports
     from wakeline_embedded.state import StackState
 
     layout = Layout.prepared(_folder(data))
-    options = Options(split=split, servers_only=servers_only, kafka=kafka, mongo=mongo, s3=s3)
+    before = Options.load(layout)
+    options = Options(
+        split=split,
+        servers_only=servers_only,
+        kafka=kafka or before.kafka,
+        mongo=mongo or before.mongo,
+        s3=s3 or before.s3,
+    )
+    given = {"kafka": kafka, "mongo": mongo, "s3": s3}
+    if again := [name for name, one in given.items() if one is None and getattr(options, name)]:
+        _out.print(f"with the {', '.join(again)} of its last start")
     running = daemon.wait_while_stopping(layout)
     if running is not None and running.supervised:
         _require_same(layout, options, port)

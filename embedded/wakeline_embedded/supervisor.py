@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
@@ -36,6 +37,8 @@ class Supervisor:
         }
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self._state = StackState(processes.this_process(), Phase.STARTING, time.time())
+        self._unwritten = False
+        """The state on the disk is an older one."""
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Run the stack until ``stop`` is set; returns whether it came up.
@@ -97,7 +100,12 @@ class Supervisor:
     async def _rotate_logs(self) -> None:
         while True:
             await asyncio.sleep(_ROTATE_EVERY)
-            await asyncio.to_thread(logs.rotate, self._layout.logs)
+            try:
+                await asyncio.to_thread(logs.rotate, self._layout.logs)
+            except OSError as error:
+                print(f"logs grow on: {error}", file=sys.stderr)
+            if self._unwritten:
+                self._write_down()
 
     def _enter(self, phase: Phase, *, up_after: float | None = None, message: str = "") -> None:
         up_after = self._state.up_after if up_after is None else up_after
@@ -107,7 +115,14 @@ class Supervisor:
     def _write_down(self) -> None:
         records = tuple(keeper.record for keeper in self._keepers.values())
         self._state = replace(self._state, records=records)
-        self._state.save(self._layout)
+        try:
+            self._state.save(self._layout)
+        except OSError as error:
+            # A full disk, say: whoever is kept is kept on, and is told of as soon as there is room.
+            print(f"state is not written down: {error}", file=sys.stderr)
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
 
 async def _all(parts: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -26,6 +26,8 @@ ALGORITHMS = ("EdDSA", "Ed25519", "RS256", "ES256")
 """Signatures that are accepted. Asymmetric only, so a public key never serves as a secret."""
 
 _CACHE_SIZE = 4_096
+_AGAIN_SECONDS = 600.0
+"""After this a remembered token is judged again: its key may have been withdrawn."""
 _LEEWAY_SECONDS = 5
 """How far the clocks of the issuer and this process may be apart."""
 _MAX_TOKEN_CHARACTERS = 8_192
@@ -35,8 +37,8 @@ _ROLES: Mapping[str, Role] = {str(role): role for role in Role}
 class Verifier:
     """Verifies tokens of one issuer; safe to use from several threads.
 
-    A verified token is remembered until it expires, so that a request costs a dictionary lookup
-    and not a signature check.
+    A verified token is remembered for ten minutes, until it expires at most, so that a request
+    costs a dictionary lookup and not a signature check.
     """
 
     def __init__(self, settings: AuthSettings, *, clock: Callable[[], float] = time.time) -> None:
@@ -55,7 +57,7 @@ class Verifier:
         self._lock = threading.Lock()
 
     def remembered(self, token: str) -> Principal | None:
-        """Return the principal of a token that was verified before and has not expired."""
+        """Return the principal of a token that was verified lately and has not expired."""
         found = self._verified.get(token)
         if found is None or found[1] <= self._clock():
             return None
@@ -81,7 +83,9 @@ class Verifier:
         claims = self._checked_claims(token)
         principal = _principal(claims, self._settings)
         with self._lock:
-            self._verified[token] = (principal, float(claims["exp"]))
+            until = min(float(claims["exp"]), self._clock() + _AGAIN_SECONDS)
+            self._verified[token] = (principal, until)
+            self._verified.move_to_end(token)
             while len(self._verified) > _CACHE_SIZE:
                 self._verified.popitem(last=False)
         return principal

@@ -292,7 +292,7 @@ imagePullSecrets:
 
 {{- /* of: (dict "root" $ "of" "labeling"|"training") */ -}}
 {{- define "wakeline.priority" -}}
-{{- get .root.Values.priorityClasses .of | default (printf "%s-%s" (include "wakeline.fullname" .root) .of) -}}
+{{- get .root.Values.priorityClasses .of | default (printf "%s-%s-%s" .root.Release.Namespace (include "wakeline.fullname" .root) .of) -}}
 {{- end -}}
 
 {{- /* How training makes its Jobs: its own settings trainer.launch, as JSON. */ -}}

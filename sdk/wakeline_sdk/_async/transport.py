@@ -94,7 +94,7 @@ class AsyncTransport:
         url = await self._at(service, path)
         for segment in segments(items):
             answer = await self._send("POST", url, params=dict(params), content=segment.content)
-            summary, *refused = map(json.loads, answer.text.splitlines())
+            summary, *refused = map(json.loads, answer.text.rstrip("\n").split("\n"))
             yield LinesReport(
                 lines=segment.first + segment.lines,
                 stored=summary["stored"],
@@ -148,7 +148,7 @@ class AsyncTransport:
                 if answer.is_error:
                     await answer.aread()
                     raise error_of(answer.status_code, _problem(answer))
-                yield answer.aiter_lines()
+                yield _lines(answer.aiter_text())
         except httpx.TransportError as error:
             raise UnreachableError(f"GET {url}: {error!r}") from error
 
@@ -249,3 +249,14 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {"detail": answer.text[:300]}
     return problem if isinstance(problem, dict) else {"detail": str(problem)}
+
+
+async def _lines(pieces: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Lines of a text that comes in pieces; text within them may hold Unicode's other line ends."""
+    rest = ""
+    async for piece in pieces:
+        *whole, rest = (rest + piece).split("\n")
+        for line in whole:
+            yield line
+    if rest:
+        yield rest

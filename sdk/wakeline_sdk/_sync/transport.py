@@ -94,7 +94,7 @@ class Transport:
         url = self._at(service, path)
         for segment in segments(items):
             answer = self._send("POST", url, params=dict(params), content=segment.content)
-            summary, *refused = map(json.loads, answer.text.splitlines())
+            summary, *refused = map(json.loads, answer.text.rstrip("\n").split("\n"))
             yield LinesReport(
                 lines=segment.first + segment.lines,
                 stored=summary["stored"],
@@ -146,7 +146,7 @@ class Transport:
                 if answer.is_error:
                     answer.read()
                     raise error_of(answer.status_code, _problem(answer))
-                yield answer.iter_lines()
+                yield _lines(answer.iter_text())
         except httpx.TransportError as error:
             raise UnreachableError(f"GET {url}: {error!r}") from error
 
@@ -245,3 +245,14 @@ def _problem(answer: httpx.Response) -> dict[str, Any]:
     except ValueError:
         return {"detail": answer.text[:300]}
     return problem if isinstance(problem, dict) else {"detail": str(problem)}
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    """Lines of a text that comes in pieces; text within them may hold Unicode's other line ends."""
+    rest = ""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split("\n")
+        for line in whole:
+            yield line
+    if rest:
+        yield rest

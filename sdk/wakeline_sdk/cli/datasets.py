@@ -183,6 +183,10 @@ def upload(
             summary.add(report)
             bar.advance(task)
     _report(session, summary)
+    if summary.counts["skipped"] and (nir or group_from_folder):
+        session.display.say(
+            "Those that were there already keep the group and the bands that they were sent with."
+        )
     if summary.counts["refused"]:
         raise typer.Exit(REFUSED)
 

@@ -175,13 +175,12 @@ def manifest(
     ] = None,
 ) -> None:
     """Print a dataset version's manifest: one JSON line an asset."""
-    lines = session.client.dataset_versions.manifest(dataset_version)
+    versions = session.client.dataset_versions
     if out is None:
-        for line in lines:
+        for line in versions.manifest(dataset_version):
             typer.echo(line)
         return
-    with out.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(f"{line}\n" for line in lines)
+    versions.export(dataset_version, out, format="jsonl")
     session.display.say(f"{dataset_version} is in {out}")
 
 

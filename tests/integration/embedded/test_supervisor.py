@@ -1,6 +1,7 @@
 """A supervisor with small real programs: order, restarts, readiness, what a failed start says."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -188,6 +189,33 @@ async def test_a_process_that_dies_at_once_is_started_ever_more_rarely_and_hurts
         await until(lambda: stack.record("review").process not in (None, again), limit=60)
         assert pauses[-1] == 0.5, "one that had worked is wanted back at once"
         assert stack.record("store") == store
+
+
+async def test_a_full_disk_ends_neither_the_care_of_programs_nor_the_stack(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_ROTATE_EVERY", 0.1)
+    save, full = StackState.save, True
+
+    def saved(state: StackState, layout: Layout) -> None:
+        if full and state.phase is Phase.UP:
+            raise OSError(errno.ENOSPC, "no space left on device")
+        save(state, layout)
+
+    def rotated(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    async with stack.up():
+        first = stack.record("review").process
+        assert first is not None
+        monkeypatch.setattr(StackState, "save", saved)
+        monkeypatch.setattr("wakeline_embedded.logs.rotate", rotated)
+        os.kill(first.pid, signal.SIGKILL)
+        await until(lambda: stack.journal.count("review starts") == 2)
+        assert stack.record("review").process == first, "nothing could be written down"
+        full = False
+        await until(lambda: stack.record("review").process not in (None, first))
+    assert stack.state.phase is Phase.STOPPED
 
 
 async def test_a_process_that_cannot_work_is_told_apart_from_one_that_is_gone(

@@ -108,6 +108,25 @@ async def test_a_lease_that_is_over_is_told_from_one_that_never_was(
     assert await review.database["drafts"].count_documents({}) == kept
 
 
+async def test_late_work_of_a_lease_of_the_release_before_is_kept(
+    scope: Scope, review: RunningService
+) -> None:
+    await labeled(scope, review, 1)
+    (lease,) = await take(review, "p-expert", 1)
+    await over(review)
+    # That release wrote down nobody who had a lease; this one was given back before the upgrade.
+    back = {"$set": {"state": "pending", "lease": None}, "$unset": {"reviewers": ""}}
+    await review.database["reviews"].update_many({}, back)
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    late = {"fence": 1, "verdict": "correct", "annotations": []}
+    told = await client.post(f"{LEASES}/{lease['lease_id']}/verdict", json=late)
+    assert (told.status_code, told.json()["code"]) == (409, "lease-expired")
+    assert await review.database["drafts"].count_documents({}) == 1
+    never = lease["lease_id"].rpartition(".")[0] + ".0"
+    told = await client.post(f"{LEASES}/{never}/verdict", json=late | {"fence": 0})
+    assert told.status_code in (404, 422)
+
+
 async def test_a_manager_ends_the_leases_of_one_who_is_away(
     scope: Scope, review: RunningService
 ) -> None:

@@ -88,6 +88,19 @@ def test_a_token_expires_although_it_is_remembered(
     assert code_of(verifier, token) == "token-expired"
 
 
+def test_a_remembered_token_is_judged_again_in_case_its_key_was_withdrawn(
+    issuer: Issuer, verifier: Verifier, clock: Clock
+) -> None:
+    token = issuer.mint("p", [], ttl=timedelta(days=3650))
+    principal = verifier.verify(token)
+    clock.now += 599
+    assert verifier.remembered(token) is principal
+    clock.now += 2
+    assert verifier.remembered(token) is None
+    assert verifier.verify(token) == principal
+    assert verifier.remembered(token) is not None
+
+
 def test_a_changed_claim_breaks_the_signature(issuer: Issuer, verifier: Verifier) -> None:
     header, payload, signature = issuer.mint("p", [Role.LABELER]).split(".")
     claims = json.loads(base64.urlsafe_b64decode(payload + "=="))

@@ -19,7 +19,7 @@ def router() -> Router:
 
     @router.get("/{thing_id}")
     async def read_thing(
-        thing_id: str, reader: Annotated[Principal, Depends(require(Permission.READ_PROJECTS))]
+        thing_id: str, reader: Annotated[Principal, Depends(require(Permission.SEE_WORK))]
     ) -> str:
         if thing_id == "broken":
             raise RuntimeError

@@ -122,8 +122,12 @@ async def why_dead(
     """Why a lease does not live, in the words of the one who held it."""
     label_id, _, fence = lease_id.rpartition(".")
     review = await uow.reviews.get(label_id)
-    known = review is not None and person_id in review.reviewers
-    if review is None or not known or not FENCE.fullmatch(fence) or int(fence) > review.fence:
+    given = FENCE.fullmatch(fence) is not None and int(fence) > 0
+    if review is None or not given or int(fence) > review.fence:
+        return NoSuchLeaseError(f"you have no lease {lease_id!r}")
+    # The release before did not write down who had it: whose it was then is not known.
+    holder = review.lease.person_id if review.lease else None
+    if review.reviewers and person_id not in (*review.reviewers, holder):
         return NoSuchLeaseError(f"you have no lease {lease_id!r}")
     return ReviewLeaseExpiredError(
         f"lease {lease_id} is over: its time ran out, it was given back, or it ended with a "

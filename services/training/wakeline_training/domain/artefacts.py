@@ -14,16 +14,12 @@ from wakeline_training.domain.run import Progress
 
 DONE = "done.json"
 """Written last: digests of all other artefacts."""
-MODEL = "model.onnx"
-"""May be as large as it likes: it is read chunk by chunk."""
-MODEL_FILES = (MODEL, "card.json")
+MODEL_FILES = ("model.onnx", "card.json")
 """What a predictor needs."""
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.jsonl"
 PROGRESS = "progress.jsonl"
 REQUIRED = (*MODEL_FILES, METRICS, PREDICTIONS)
-READ = tuple(name for name in REQUIRED if name != MODEL)
-"""What is read as a whole."""
 _SHAPES = TypeAdapter(tuple[Predicted, ...])
 
 
@@ -54,14 +50,9 @@ def digests_of(done: bytes) -> dict[str, str]:
     return digests
 
 
-def digest_of(content: bytes) -> str:
-    """SHA-256 as ``done.json`` states it."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def check_digest(name: str, digest: str, digests: Mapping[str, str]) -> None:
+def check_digest(name: str, content: bytes, digests: Mapping[str, str]) -> None:
     """Refuse an artefact that is not the one the trainer finished."""
-    if digest != digests[name]:
+    if hashlib.sha256(content).hexdigest() != digests[name]:
         raise BadArtefactError(f"{name} is not what {DONE} says it is")
 
 
