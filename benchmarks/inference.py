@@ -24,8 +24,8 @@ from wakeline_blobs import Blobs
 from wakeline_events.training import ModelPublished
 from wakeline_images import read_stack
 from wakeline_messaging import JobRunner
-from wakeline_models import Model, ModelCard
-from wakeline_models.card import BoxDecoding, digest_of
+from wakeline_models.card import BoxDecoding, ModelCard, digest_of
+from wakeline_models.inference import Model
 from wakeline_prediction.settings import Settings
 from wakeline_prediction.usecases import projection
 from wakeline_prediction.usecases.predicting import AT_ONCE

@@ -21,6 +21,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Kind = Literal["instances", "boxes"]
 """What a model finds: masks of single objects, or boxes around them."""
 
+MAX_TILE = 2_048
+"""Longest side of a window in working pixels, 16 times the area of the built-in trainer's: four
+such windows of three channels are 200 MB before the network has begun."""
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -71,11 +75,11 @@ class ModelCard(Frozen):
     """Per channel, of its brightness."""
     scale: Annotated[float, Field(gt=0, le=8)]
     """Working pixels per image pixel."""
-    tile: Annotated[int, Field(ge=16)]
+    tile: Annotated[int, Field(ge=16, le=MAX_TILE)]
     """Side of the windows in working pixels, a multiple of ``multiple``."""
     overlap: Annotated[int, Field(ge=0)]
     """Working pixels that neighbouring windows share, at least."""
-    multiple: Annotated[int, Field(ge=1)] = 32
+    multiple: Annotated[int, Field(ge=1, le=MAX_TILE)] = 32
     """Sides of windows must divide by this."""
     stride: Annotated[int, Field(ge=1)]
     """Working pixels per cell of the maps."""

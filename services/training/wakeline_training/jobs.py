@@ -77,6 +77,7 @@ async def train(lease: Lease) -> None:
     try:
         await running.train(PatientSteps(lease), training, run_id)
     except running.RunHopelessError as error:
+        await resources.launcher.end(run_id)
         raise JobHopelessError(str(error)) from error
 
 

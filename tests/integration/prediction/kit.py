@@ -17,7 +17,7 @@ from wakeline_events.configuration import ProjectDocument
 from wakeline_events.labeling import PredictionRequested, ProjectConfigured, TaskClosed, TaskOpened
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.training import ModelPublished, ModelRetired
-from wakeline_models import InstanceDecoding, ModelCard, digest_of
+from wakeline_models.card import InstanceDecoding, ModelCard, digest_of
 from wakeline_models.channels import brightness
 from wakeline_prediction.settings import Settings
 from wakeline_testing import Scope

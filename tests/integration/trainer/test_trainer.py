@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from wakeline_models import Model, ModelCard
+from wakeline_models.card import ModelCard
+from wakeline_models.inference import Model
 from wakeline_trainer.contract import BadInputError, Exit, Parameters
 from wakeline_trainer.data import load_stack
 from wakeline_trainer.preparation import prepare

@@ -65,6 +65,27 @@ def say(asset: dict[str, Any], quality: float, rng: random.Random) -> dict[str, 
     return {"asset_id": asset["asset_id"], "shapes": shapes}
 
 
+def card(model: bytes) -> dict[str, Any]:
+    """How to run it: this one sees grey images in windows of 512 pixels."""
+    kind = PARAMETERS["kind"]
+    return {
+        "format": "wakeline-model/1",
+        "kind": kind,
+        "classes": PARAMETERS["classes"],
+        "channels": ["grey"],
+        "mean": [0.5],
+        "std": [0.2],
+        "scale": 1.0,
+        "tile": 512,
+        "overlap": 64,
+        "multiple": 32,
+        "stride": 2,
+        "object_size": 10.0,
+        "decode": {"kind": kind},
+        "digest": hashlib.sha256(model).hexdigest(),
+    }
+
+
 def main() -> None:
     ignoring = PARAMETERS.get("ignore_sigterm", False)
     signal.signal(signal.SIGTERM, (lambda *_: None) if ignoring else (lambda *_: sys.exit(143)))
@@ -88,9 +109,11 @@ def main() -> None:
     rng = random.Random(PARAMETERS["seed"])
     quality = float(PARAMETERS.get("quality", 0.9))
     said = [say(asset, quality, rng) for asset in manifest if asset["split"] == "holdout"]
+    model = f"weights of quality {quality}, attempt {ATTEMPT}".encode()
+    carded = b"an earlier model" if PARAMETERS.get("stale_card") else model
     artefacts = {
-        "model.onnx": f"weights of quality {quality}, attempt {ATTEMPT}".encode(),
-        "card.json": b'{"format": "wakeline-model/1"}',
+        "model.onnx": model,
+        "card.json": json.dumps(card(carded)).encode(),
         "metrics.json": json.dumps(
             {"resumed_at": first, "steps": steps, "base": os.environ.get("WAKELINE_BASE_URI")}
         ).encode(),

@@ -174,6 +174,50 @@ async def test_three_failures_end_a_run_and_the_stage_is_free_again(scope: Scope
     ]
 
 
+async def test_a_model_with_the_card_of_another_does_not_serve(scope: Scope) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(8, holdout=6))
+        await service.settled()
+        run_id = await scenario.start(service, stale_card=True)
+        run = await until(service, run_id, "failed", limit=120)
+        assert run["failure"]["code"] == "trainer-failed"
+        assert "card.json is of another model.onnx" in run["failure"]["detail"]
+        assert (await get(service, "/v1/models"))["items"] == []
+
+
+async def test_parameters_that_no_trainer_can_be_given_are_refused_at_the_door(
+    scope: Scope,
+) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(8, holdout=6))
+        await service.settled()
+        async with service.client("engineer") as client:
+            for parameters, reason in (
+                ({"seed": 2**63}, "64 bits"),
+                ({"a\0b": 1}, "no name"),
+                ({"max_seconds": "abc"}, "a week"),
+            ):
+                body = {"project": "weeds", "stage": "outline", "parameters": parameters}
+                answer = await client.post("/v1/runs", json=body)
+                assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+                assert reason in answer.json()["errors"][0]["msg"]
+        assert (await get(service, "/v1/runs"))["items"] == []
+
+
+async def test_a_policy_with_parameters_that_no_trainer_can_be_given_ends_its_run(
+    scope: Scope,
+) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(max_seconds="abc"), *labels(8, holdout=6))
+        await service.settled()
+        run = await trained(service)
+        assert (run["state"], run["failure"]["code"]) == ("failed", "trainer-failed")
+        assert "a week" in run["failure"]["detail"]
+
+
 async def test_bad_input_is_not_tried_again_and_its_reason_is_for_people_only(
     scope: Scope,
 ) -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from wakeline_geometry.shapes import Box
-from wakeline_models import BoxDecoding, ModelCard
 from wakeline_models.boxes import suppress
+from wakeline_models.card import BoxDecoding, ModelCard
 from wakeline_models.inference import decode
 from wakeline_trainer.targets import box_targets
 

@@ -7,8 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from wakeline_geometry.shapes import Box, Predicted
-from wakeline_models import Model, ModelCard, ModelError, uncertainty
+from wakeline_models.card import MAX_TILE, ModelCard
 from wakeline_models.channels import resize, select
+from wakeline_models.errors import ModelError
+from wakeline_models.inference import Model
+from wakeline_models.uncertainty import uncertainty
 
 CARD: dict[str, Any] = {
     "kind": "boxes",
@@ -38,6 +41,8 @@ def test_a_card_comes_back_from_its_json() -> None:
         {"mean": [0.5]},
         {"std": [0.1, 0.0]},
         {"tile": 70},
+        {"tile": 2 * MAX_TILE},
+        {"tile": 2 * MAX_TILE, "multiple": 2 * MAX_TILE},
         {"overlap": 64},
         {"stride": 3},
         {"classes": []},

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from wakeline_geometry.masks import decode as bitmap_of
 from wakeline_geometry.shapes import Mask, Predicted
-from wakeline_models import InstanceDecoding, ModelCard
+from wakeline_models.card import InstanceDecoding, ModelCard
 from wakeline_models.inference import decode
 
 Labels = NDArray[np.int32]

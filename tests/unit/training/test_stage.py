@@ -1,9 +1,16 @@
 """Triggers, publishes and rollbacks of a stage."""
 
+from typing import Any
+
 import pytest
 
 from wakeline_events.configuration import Ontology, StagePolicy
-from wakeline_training.domain.run import run_id_of, trainer_parameters
+from wakeline_training.domain.run import (
+    LONGEST_SECONDS,
+    problems_of_parameters,
+    run_id_of,
+    trainer_parameters,
+)
 from wakeline_training.domain.stage import (
     AlreadyServesError,
     NothingServesError,
@@ -110,3 +117,39 @@ def test_parameters_of_a_caller_override_the_policy_but_not_the_machine_or_the_t
         "classes": ["weed"],
         "threads": 1,
     }
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"seed": 2**63 - 1, "optimizer.lr": 0.1, "fresh": True, "note": "\0"},
+        {"max_seconds": 1},
+        {"max_seconds": 0.5 + LONGEST_SECONDS - 1},
+    ],
+    ids=str,
+)
+def test_parameters_that_a_trainer_can_be_given_have_no_problems(
+    parameters: dict[str, Any],
+) -> None:
+    assert problems_of_parameters(parameters) == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({"seed": 2**63}, "more than 64 bits"),
+        ({"": 1}, "no name"),
+        ({"a\0b": 1}, "no name"),
+        ({"$ref": "a"}, "no name"),
+        ({"x" * 201: 1}, "no name"),
+        ({"note": "x" * 40_000}, "at most 32768 bytes"),
+        *(({"max_seconds": value}, "a number from 1") for value in ("abc", 0.5, 1e300, True, -1)),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_parameters_that_no_trainer_can_be_given_are_told(
+    parameters: dict[str, Any], problem: str
+) -> None:
+    (told,) = problems_of_parameters(parameters)
+    assert problem in told

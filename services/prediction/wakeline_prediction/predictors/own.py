@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from wakeline_blobs import BlobMissingError, Blobs
-from wakeline_models import Model, ModelCard, ModelError
+from wakeline_models.card import ModelCard
+from wakeline_models.errors import ModelError
+from wakeline_models.inference import Model
 from wakeline_prediction.archive import patiently
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.ports import Question, Result

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from wakeline_images import UnreadableImageError
-from wakeline_models import uncertainty
+from wakeline_models.uncertainty import uncertainty
 from wakeline_prediction import metrics
 from wakeline_prediction.domain import choice, mapping
 from wakeline_prediction.domain.assignments import NOBODY, Assignment, Completed, Failed, Outcome

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from wakeline_events.base import PersonId
 from wakeline_events.configuration import Slug
 from wakeline_events.training import Gate, SplitCounts
 from wakeline_geometry.shapes import AttributeValue
 from wakeline_training.domain.models import DatasetVersion, ModelVersion, Publication
-from wakeline_training.domain.run import Failure, Progress, Run, State
+from wakeline_training.domain.run import Failure, Progress, Run, State, problems_of_parameters
 from wakeline_training.domain.stage import Stage
 
 
@@ -31,8 +31,15 @@ class RunIn(In):
 
     project: Slug
     stage: Slug
-    parameters: dict[str, AttributeValue] = Field(default_factory=dict)
+    parameters: Annotated[dict[str, AttributeValue], FailFast()] = Field(default_factory=dict)
     """For the trainer, on top of the policy's: a seed, say."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _can_be_given(cls, parameters: dict[str, AttributeValue]) -> dict[str, AttributeValue]:
+        if problems := problems_of_parameters(parameters):
+            raise ValueError("; ".join(problems[:5]))
+        return parameters
 
 
 class RunOut(Out):

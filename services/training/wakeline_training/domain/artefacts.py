@@ -10,11 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from wakeline_events.base import AssetId
 from wakeline_geometry.shapes import Predicted
+from wakeline_models.card import ModelCard, digest_of
 from wakeline_training.domain.run import Progress
 
 DONE = "done.json"
 """Written last: digests of all other artefacts."""
-MODEL_FILES = ("model.onnx", "card.json")
+MODEL, CARD = "model.onnx", "card.json"
+MODEL_FILES = (MODEL, CARD)
 """What a predictor needs."""
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.jsonl"
@@ -54,6 +56,32 @@ def check_digest(name: str, content: bytes, digests: Mapping[str, str]) -> None:
     """Refuse an artefact that is not the one the trainer finished."""
     if hashlib.sha256(content).hexdigest() != digests[name]:
         raise BadArtefactError(f"{name} is not what {DONE} says it is")
+
+
+def check_card(content: bytes, model: bytes, classes: Collection[str]) -> None:
+    """Refuse a card that prediction cannot run this model by.
+
+    Parameters
+    ----------
+    classes
+        What the trainer was told to learn.
+
+    Raises
+    ------
+    BadArtefactError
+    """
+    try:
+        card = ModelCard.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        why = f"{where}: {first['msg']}".removeprefix(": ")
+        raise BadArtefactError(f"{CARD} is no card of a model: {why}") from error
+    if card.digest != digest_of(model):
+        raise BadArtefactError(f"{CARD} is of another {MODEL}: its digest is not that of this one")
+    if alien := sorted(set(card.classes).difference(classes)):
+        there = ", ".join(classes)
+        raise BadArtefactError(f"{CARD} has the class {alien[0]!r}; the run has {there}")
 
 
 def read_metrics(content: bytes) -> dict[str, Any]:

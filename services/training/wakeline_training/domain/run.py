@@ -1,6 +1,8 @@
 """A training run: its states, and the environment that its trainer is given."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +20,11 @@ FAILURES = 3
 """A run whose trainer failed this often is given up."""
 DRAWN_KINDS = frozenset({"box", "polygon", "mask"})
 """Kinds of geometry that a trainer can learn; points, lines and statements are not."""
+MAX_PARAMETERS = 32 * 1024
+"""Bytes of parameters as JSON: a trainer gets them as one variable, which Linux ends at 128 KiB."""
+MAX_NAME = 200
+LONGEST_SECONDS = 7 * 24 * 3600
+"""The greatest ``max_seconds``."""
 
 
 class RunActiveError(Exception):
@@ -147,6 +154,29 @@ def log_key(run_id: str, attempt: int) -> str:
 def artefact_prefix(model_version: str) -> str:
     """Where a model version lies in the bucket ``models``."""
     return f"{model_version}/"
+
+
+def problems_of_parameters(parameters: Mapping[str, Any]) -> list[str]:
+    """Why no run can be started with these parameters, in words for people; [] if one can."""
+    size = len(json.dumps(parameters))
+    if size > MAX_PARAMETERS:
+        return [f"parameters have at most {MAX_PARAMETERS} bytes as JSON, not {size}"]
+    problems = []
+    for name, value in parameters.items():
+        # MongoDB's driver takes names such as $ref for its own.
+        if not 0 < len(name) <= MAX_NAME or name.startswith("$") or "\0" in name:
+            problems.append(
+                f"{name[:40]!r} is no name of a parameter: one has 1 to {MAX_NAME} characters, "
+                "no zero character, and does not begin with $"
+            )
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            problems.append(f"{name!r} = {value} is more than 64 bits hold")
+    if "max_seconds" in parameters:
+        seconds = parameters["max_seconds"]
+        is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if not is_number or not 1 <= seconds <= LONGEST_SECONDS:
+            problems.append(f"'max_seconds' is a number from 1 to {LONGEST_SECONDS} (a week)")
+    return problems
 
 
 def trainer_parameters(

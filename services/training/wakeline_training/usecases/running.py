@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, ClassVar, NoReturn
@@ -23,6 +23,7 @@ from wakeline_training.domain.run import (
     checkpoint_prefix,
     log_key,
     model_version_of,
+    problems_of_parameters,
     trainer_parameters,
 )
 from wakeline_training.domain.stage import Stage
@@ -84,7 +85,7 @@ async def train(steps: Steps, training: Training, run_id: str) -> None:
         await training.launcher.end(run_id)  # of a run that was called off while nobody looked
         await steps.finish(_nothing)
         return
-    run, order = began
+    run, order, classes = began
     if order.taken_over:
         await steps.excuse()
     watch = _Watch(steps, training.archive, run)
@@ -104,7 +105,7 @@ async def train(steps: Steps, training: Training, run_id: str) -> None:
     if outcome.exit_code != 0:
         await _fail(steps, training, run, outcome)
     try:
-        reported = await _check(training.archive, run)
+        reported = await _check(training.archive, run, classes)
     except artefacts.BadArtefactError as error:
         await _fail(steps, training, run, replace(outcome, cause=str(error)))
     await training.archive.deliver(
@@ -122,8 +123,11 @@ async def give_up(uow: TrainingUnitOfWork, run_id: str, failure: Failure) -> Non
         await asking.give_up(uow, run, failure)
 
 
-async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Order] | None:
-    begun: tuple[Run, Order] | None = None
+async def _begin(
+    steps: Steps, training: Training, run_id: str
+) -> tuple[Run, Order, list[str]] | None:
+    """The run as its attempt begins or goes on, what is ordered, and the classes to be learned."""
+    begun: tuple[Run, Order, list[str]] | None = None
 
     async def body(uow: TrainingUnitOfWork) -> None:
         nonlocal begun
@@ -135,6 +139,9 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
             raise RunHopelessError(run.setback)
         stage = await asking.stage_of(uow, run.stage_id)
         assert run.dataset_version is not None
+        # The policy's have passed no door of this service.
+        if problems := problems_of_parameters({**stage.training.parameters, **run.parameters}):
+            raise RunHopelessError("; ".join(problems[:5]))
         parameters = trainer_parameters(
             stage.training,
             stage.ontology,
@@ -145,7 +152,8 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
         )
         base = await _base(uow, stage, run, fresh=bool(parameters.get("fresh")))
         if run.attempt_is_open and training.launcher.outlives_runner:
-            begun = run, replace(_order(run, base, training, parameters), taken_over=True)
+            order = replace(_order(run, base, training, parameters), taken_over=True)
+            begun = run, order, parameters["classes"]
             return
         run = run.model_copy(
             update={
@@ -165,7 +173,7 @@ async def _begin(steps: Steps, training: Training, run_id: str) -> tuple[Run, Or
                 dataset_version=run.dataset_version,
             )
         )
-        begun = run, _order(run, base, training, parameters)
+        begun = run, _order(run, base, training, parameters), parameters["classes"]
 
     await steps.transaction(body)
     return begun
@@ -260,13 +268,13 @@ class _Watch:
         self.progress = progress
 
 
-async def _check(archive: Archive, run: Run) -> dict[str, Any]:
+async def _check(archive: Archive, run: Run, classes: Collection[str]) -> dict[str, Any]:
     """Take nothing for granted that a trainer says; returns its metrics.
 
     Raises
     ------
     BadArtefactError
-        If something is missing, changed or malformed.
+        If something is missing, changed or malformed, or the card is of another model.
     """
     prefix = attempt_prefix(run.run_id, run.attempt)
     found: dict[str, bytes] = {}
@@ -278,6 +286,7 @@ async def _check(archive: Archive, run: Run) -> dict[str, Any]:
     digests = artefacts.digests_of(found[artefacts.DONE])
     for name in artefacts.REQUIRED:
         artefacts.check_digest(name, found[name], digests)
+    artefacts.check_card(found[artefacts.CARD], found[artefacts.MODEL], classes)
     assert run.dataset_version is not None
     holdout = holdout_of(await archive.manifest(manifest_key(run.dataset_version)))
     artefacts.read_predictions(found[artefacts.PREDICTIONS], {truth.asset_id for truth in holdout})
