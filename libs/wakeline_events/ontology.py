@@ -1,13 +1,19 @@
 """What an ontology allows in a label, and what it does not, in words for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from wakeline_events.configuration import AttributeDefinition, ClassDefinition, Ontology
 from wakeline_geometry.bounds import problems_of, problems_of_attributes
-from wakeline_geometry.shapes import AttributeValue, Shape
+from wakeline_geometry.shapes import Annotation, AttributeValue, Shape
 
 MAX_ANNOTATIONS = 5_000
 """Annotations that one label may have."""
+Annotations = Annotated[list[Annotation], Field(max_length=MAX_ANNOTATIONS, fail_fast=True)]
+"""Those of one label as a request brings them. The first bad one is told: a list of all errors
+would take a thousand times the memory of the text that they are in."""
 
 
 def problems_in(

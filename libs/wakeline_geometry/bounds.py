@@ -86,6 +86,8 @@ def problems_of_attributes(shape: Shape) -> list[str]:
     for name, value in shape.attributes.items():
         if "\0" in name:
             problems.append(f"has an attribute {name!r}, whose name holds a zero character")
+        if name == "$ref":  # BSON's readers take the whole object for a reference
+            problems.append("has an attribute '$ref', which is a name that MongoDB keeps")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             problems.append(f"has {name!r} = {value}, which is more than 64 bits hold")
     return problems

@@ -20,8 +20,9 @@ Size = tuple[int, int]
 Bitmap = NDArray[np.bool_]
 """A mask as pixels, shape (H, W)."""
 
-MAX_OUTLINE = 2e7
-"""Longest outline of a polygon in pixels that is drawn; pycocotools keeps five points a pixel."""
+MAX_OUTLINE = 2e6
+"""Longest outline of a polygon in pixels that is drawn: 30 times around the largest image.
+pycocotools keeps five points a pixel, which is 100 MB for the longest."""
 
 
 class CocoRle(TypedDict):

@@ -6,12 +6,16 @@ x grows to the right, y downwards, the centre of the first pixel is (0.5, 0.5).
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from wakeline_geometry import rle
 
 Coordinate = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 """One coordinate in pixels; NaN, infinities and absurd values are refused at the door."""
+
+Coordinates = Annotated[tuple[Coordinate, ...], FailFast()]
+"""x and y in turn, in pixels. The first bad one is told: a list of all errors would take a hundred
+times the memory of the text that they are in."""
 
 
 class Wire(BaseModel):
@@ -39,7 +43,7 @@ class Polygon(Wire):
     """One object outlined by one or more closed rings (several when it is occluded)."""
 
     kind: Literal["polygon"] = "polygon"
-    parts: Annotated[tuple[tuple[Coordinate, ...], ...], Field(min_length=1, max_length=1_000)]
+    parts: Annotated[tuple[Coordinates, ...], FailFast(), Field(min_length=1, max_length=1_000)]
     """Each part is ``(x1, y1, x2, y2, ...)`` with at least three points, as in COCO."""
 
     @model_validator(mode="after")
@@ -76,7 +80,7 @@ class Polyline(Wire):
     """An open line."""
 
     kind: Literal["polyline"] = "polyline"
-    points: Annotated[tuple[Coordinate, ...], Field(min_length=4, max_length=200_000)]
+    points: Annotated[Coordinates, Field(min_length=4, max_length=200_000)]
     """``(x1, y1, x2, y2, ...)`` in pixels."""
 
     @model_validator(mode="after")
@@ -106,7 +110,7 @@ class Shape(Wire):
     """Unique within its label or prediction."""
     class_name: Annotated[str, Field(min_length=1, max_length=200)]
     geometry: Geometry
-    attributes: dict[str, AttributeValue] = Field(default_factory=dict)
+    attributes: Annotated[dict[str, AttributeValue], FailFast()] = Field(default_factory=dict)
 
 
 class Predicted(Shape):

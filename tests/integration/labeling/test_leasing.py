@@ -265,6 +265,22 @@ async def test_a_draft_comes_back_with_the_next_lease_of_its_person_only(lab: La
     assert [d["id"] for d in hers["draft"]] == ["half"]
 
 
+@pytest.mark.parametrize(
+    "attributes", [{"n": 2**63}, {"a\0b": 1}, {"$ref": "a", "$id": 1}], ids=str
+)
+async def test_a_draft_that_no_document_holds_is_refused(
+    lab: Lab, attributes: dict[str, Any]
+) -> None:
+    await lab.configure()
+    await lab.ingest([1])
+    (lease,) = await lab.lease("ann")
+    path = f"/v1/leases/{lease['lease_id']}"
+    draft = {"fence": lease["fence"], "annotations": [box("half", attributes=attributes)]}
+    answer = await lab.person("ann").put(f"{path}/draft", json=draft)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-annotations")
+    assert (await lab.person("ann").get(path)).json()["draft"] is None
+
+
 async def test_a_task_is_leased_once_its_predictors_have_answered_or_had_their_time(
     lab: Lab,
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from wakeline_geometry.masks import encode
 from wakeline_geometry.shapes import Predicted
+from wakeline_prediction.api import routes
 from wakeline_prediction.wiring import service
 from wakeline_process.processes import Kind
 from wakeline_storage import Transactions
@@ -354,6 +355,34 @@ async def test_what_was_predicted_can_be_read_page_by_page(
         "stale": 0,
         "unanswered": 0,
     }
+
+
+async def test_a_page_of_very_many_shapes_ends_before_its_limit(
+    stocked: Scope,
+    prediction: RunningService,
+    others: Publisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = await ingest(stocked, "a")
+    await others.publish(configured(EXTERNAL, kinds=("polygon",)), opened(shown))
+    await prediction.settled()
+    engineer = prediction.client("engineer")
+    crowd = [shape(id=f"s{n}") for n in range(600)]
+    for version in ("1", "2", "3"):
+        body = upload(item(shown.asset_id, *crowd), version=version)
+        assert (await engineer.post(URL, json=body)).json()["stored"] == 1
+        await prediction.settled()
+    stored = await prediction.database["predictions"].find({}).to_list()
+    one, *_ = [row["shapes"]["blob"]["bytes"] for row in stored]
+    monkeypatch.setattr(routes, "PAGE_BYTES", 2 * one)
+    params: dict[str, Any] = {"asset_id": shown.asset_id}
+    first = (await engineer.get(URL, params=params)).json()
+    second = (await engineer.get(URL, params=params | {"cursor": first["next"]})).json()
+    pages = [[each["predictor_version"] for each in page["items"]] for page in (first, second)]
+    assert (pages, second["next"]) == ([["3", "2"], ["1"]], None)
+    monkeypatch.setattr(routes, "PAGE_BYTES", 0)
+    alone = (await engineer.get(URL, params=params)).json()
+    assert [each["predictor_version"] for each in alone["items"]] == ["3"]
 
 
 def _square_counts() -> str:

@@ -36,6 +36,17 @@ GEOMETRIES: Mapping[str, str] = {
     "a mask of a million digits": '{"kind": "mask", "size": [32, 32], "counts": "'
     + "0" * 1_000_000
     + '"}',
+    "a mask that claims a huge image": '{"kind": "mask", "size": [16384, 16384], '
+    '"counts": "0PPPPP8"}',
+    "a polygon of 100,000 words": '{"kind": "polygon", "parts": ['
+    + ",".join(['["x"]'] * 100_000)
+    + "]}",
+    "a line of 100,000 words": '{"kind": "polyline", "points": ['
+    + ",".join(['"x"'] * 100_000)
+    + "]}",
+    "an outline of three million pixels": '{"kind": "polygon", "parts": [['
+    + "0, 0, 9, 9, " * 170_000
+    + "0, 9]]}",
     "a kind that is none": '{"kind": "sphere", "radius": 3}',
     "no kind": '{"corners": [1, 1, 9, 9]}',
     "no object": '"box"',
@@ -48,6 +59,7 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "no id": {"id": None},
     "an id of 10,000 letters": {"id": "x" * 10_000},
     "an unknown attribute": {"attributes": {"$where": "1"}},
+    "100,000 attributes that are nothing": {"attributes": dict.fromkeys(map(str, range(100_000)))},
     "attributes that are deep": {"attributes": {"a": {"b": {"c": {}}}}},
     "a score of two": {"score": 2},
 }
@@ -62,6 +74,7 @@ def attacks(leased: Mapping[str, Any], reviewed: Mapping[str, Any]) -> Iterator[
     texts = {name: _shape(geometry) for name, geometry in GEOMETRIES.items()}
     good = {"id": "w", "class_name": "weed", "geometry": BOX}
     texts |= {name: json.dumps(good | dict(more)) for name, more in SHAPES.items()}
+    texts["100,000 shapes of nothing"] = ", ".join(["{}"] * 100_000)
     texts["the same id twice"] = f"{json.dumps(good)}, {json.dumps(good)}"
     for name, text in texts.items():
         yield from _by_each_route(name, text, leased, reviewed)
@@ -101,6 +114,8 @@ _UNFINISHED = frozenset(
         "the same id twice",
         "an id of 10,000 letters",
         "a mask of another size",
+        "a mask that claims a huge image",
+        "an outline of three million pixels",
     }
 )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from tests.unit.labeling.cases import document
 
 from wakeline_events import ontology as rules
@@ -85,3 +86,12 @@ def test_names_with_separators_are_not_taken_for_other_words() -> None:
     slashed = shape(class_name="weed/box", attributes={})
     dotted = shape(class_name="weed.leaves", attributes={})
     assert not {"weed/box", "weed.leaves", "weed"} & set(ontology.words_of([slashed, dotted]))
+
+
+@pytest.mark.parametrize("count", [rules.MAX_ANNOTATIONS, 100_000])
+def test_of_very_many_errors_in_the_annotations_of_a_request_only_the_first_are_made(
+    count: int,
+) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        TypeAdapter(rules.Annotations).validate_python([{}] * count)
+    assert refusal.value.error_count() < 10

@@ -1,13 +1,24 @@
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from tests.unit.geometry.strategies import geometries
 
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.masks import encode
-from wakeline_geometry.shapes import Box, Classification, Mask, Point, Polygon, Predicted
+from wakeline_geometry.shapes import (
+    Box,
+    Classification,
+    Geometry,
+    GeometryKind,
+    Mask,
+    Point,
+    Polygon,
+    Predicted,
+)
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
-from wakeline_prediction.domain.mapping import class_for, converted, fit
+from wakeline_prediction.domain.mapping import class_for, converted, convertible, fit
 
 from .scenes import discs
 
@@ -47,6 +58,17 @@ def test_geometry_becomes_coarser_but_never_finer() -> None:
     assert converted(BOX, "mask") is None
     assert converted(Point(at=(1, 1)), "box") is None
     assert converted(Classification(), "point") is None
+
+
+@given(geometries)
+def test_whether_geometry_can_be_converted_is_known_before_it_is(geometry: Geometry) -> None:
+    for kind in get_args(GeometryKind):
+        assert convertible(geometry, kind) == (converted(geometry, kind) is not None), kind
+
+
+def test_an_empty_mask_can_be_converted_to_nothing() -> None:
+    empty = encode(np.zeros((4, 4), bool))
+    assert not any(convertible(empty, kind) for kind in ("box", "polygon", "point"))
 
 
 def test_the_middle_of_a_mask_lies_on_it_also_in_a_crescent() -> None:

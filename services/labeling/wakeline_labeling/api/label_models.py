@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from wakeline_events.labeling import Arm, Effort, PinnedPrelabel
+from wakeline_events.ontology import Annotations
 from wakeline_geometry.shapes import Annotation
 from wakeline_labeling.api.lease_models import LeasedAsset
 from wakeline_labeling.api.models import Body
@@ -104,7 +105,7 @@ class BenchmarkIn(Body):
     """The trusted label of one asset."""
 
     asset_id: str
-    annotations: list[Annotation]
+    annotations: Annotations
 
 
 class BenchmarksIn(Body):

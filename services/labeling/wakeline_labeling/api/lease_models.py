@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from wakeline_events.configuration import Ontology
 from wakeline_events.labeling import Effort
+from wakeline_events.ontology import Annotations
 from wakeline_geometry.shapes import Annotation, Predicted
 from wakeline_labeling.api.models import Body
 from wakeline_labeling.domain.records import Region, Slot
@@ -134,7 +135,7 @@ class DraftIn(Body):
     """Unfinished work."""
 
     fence: int
-    annotations: list[Annotation]
+    annotations: Annotations
 
 
 class DraftOut(BaseModel):
@@ -148,7 +149,7 @@ class SubmitIn(Body):
     """All annotations of a task. What it says of ``origin`` is overwritten."""
 
     fence: int
-    annotations: list[Annotation]
+    annotations: Annotations
     seconds: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)] | None = None
     """Human time as the client measured it."""
 

@@ -27,6 +27,7 @@ from wakeline_labeling.api.lease_models import (
     SubmitIn,
     SubmitOut,
 )
+from wakeline_labeling.domain import submission
 from wakeline_labeling.domain.errors import (
     AlreadySubmittedError,
     ExamFailedError,
@@ -160,11 +161,12 @@ async def skip_lease(
     return await _end(command, lease_id, worker.person_id, "skipped")
 
 
-@router.put("/leases/{lease_id}/draft", responses=problems(*DEAD))
+@router.put("/leases/{lease_id}/draft", responses=problems(*DEAD, InvalidAnnotationsError))
 async def save_draft(
     lease_id: str, body: DraftIn, worker: Worker, command: LabelingCommand, held: Held
 ) -> DraftOut:
     """Keep unfinished work; it comes back with the caller's next lease of the task."""
+    submission.check_attributes(body.annotations)
     annotations = await held.shelf.shelve(body.annotations)
 
     async def save(uow: LabelingUnitOfWork) -> DraftOut:

@@ -8,10 +8,27 @@ import orjson
 
 from wakeline_events.labeling import Effort, PinnedPrelabel
 from wakeline_geometry import effort
+from wakeline_geometry.bounds import problems_of_attributes
 from wakeline_geometry.shapes import Annotation, Predicted, Shape
 from wakeline_labeling.domain import arms
 from wakeline_labeling.domain.errors import InvalidAnnotationsError
 from wakeline_labeling.domain.records import Lease, Slot
+
+
+def check_attributes(annotations: Sequence[Annotation]) -> None:
+    """Refuse what cannot be kept even as a draft, of which the ontology is not asked.
+
+    Raises
+    ------
+    InvalidAnnotationsError
+    """
+    problems = [
+        f"annotation {annotation.id} {problem}"
+        for annotation in annotations
+        for problem in problems_of_attributes(annotation)
+    ]
+    if problems:
+        raise InvalidAnnotationsError(problems)
 
 
 def measure(

@@ -41,7 +41,7 @@ from wakeline_prediction.domain.errors import (
     NothingAskedForError,
     PredictorNotListedError,
 )
-from wakeline_prediction.domain.records import Parcel
+from wakeline_prediction.domain.records import Parcel, Prediction
 from wakeline_prediction.usecases import uploading
 from wakeline_process import (
     LINES_BODY,
@@ -55,6 +55,9 @@ from wakeline_process import (
 
 router = Router(prefix="/v1/predictions", tags=["predictions"])
 
+PAGE_BYTES = 16 * 1024 * 1024
+"""Blobs of shapes that a page holds, as JSON, whatever its ``limit``: as objects they take many
+times the memory."""
 PredictionLimit = Annotated[
     int, Query(ge=1, le=100, description="How many predictions a page has at most.")
 ]
@@ -148,17 +151,21 @@ async def list_predictions(
     cursor: Cursor = None,
     limit: PredictionLimit = 20,
 ) -> Page[PredictionOut]:
-    """List what was predicted for a task or an asset, the newest first."""
+    """List what was predicted for a task or an asset, the newest first.
+
+    A page with very many shapes ends before its limit.
+    """
     if task_id is None and asset_id is None:
         raise NothingAskedForError
     found = await uow.predictions.page(
         task_id=task_id, asset_id=asset_id, after=_position(cursor), limit=limit
     )
+    shown = within(PAGE_BYTES, found)
     items = [
         PredictionOut.of(each, await held.world.archive.unpack(each.shapes, wait=False))
-        for each in found
+        for each in shown
     ]
-    last = found[-1] if len(found) == limit else None
+    last = shown[-1] if len(found) == limit or len(shown) < len(found) else None
     return Page(items=items, next=encode_cursor(last.at, last.id) if last is not None else None)
 
 
@@ -178,6 +185,16 @@ async def read_status(project: Slug, stage: Slug, _: Viewer, uow: PredictionRead
         stale=counts.get("stale", 0),
         unanswered=counts.get("unanswered", 0),
     )
+
+
+def within(most: int, found: Sequence[Prediction]) -> Sequence[Prediction]:
+    """The first of them whose blobs have at most so many bytes together, and one in any case."""
+    total = 0
+    for number, each in enumerate(found):
+        total += each.shapes.blob.bytes if each.shapes.blob else 0
+        if number and total > most:
+            return found[:number]
+    return found
 
 
 def _position(cursor: str | None) -> tuple[datetime, str] | None:

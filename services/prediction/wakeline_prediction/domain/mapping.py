@@ -86,6 +86,13 @@ def converted(geometry: Geometry, kind: GeometryKind) -> Geometry | None:
     return Box(corners=extent) if x_max > x_min and y_max > y_min else None
 
 
+def convertible(geometry: Geometry, kind: GeometryKind) -> bool:
+    """Whether ``converted`` has an answer, without drawing a mask that a few bytes may claim."""
+    if isinstance(geometry, Mask) and geometry.kind != kind and kind in DRAWABLE:
+        return bounds.area(geometry) > 0
+    return converted(geometry, kind) is not None
+
+
 def fit(
     shapes: Sequence[Predicted],
     ontology: Ontology,
@@ -112,6 +119,9 @@ def fit(
         definition = classes.get(shape.class_name)
         if definition is None:
             dropped["unknown-class"] += 1
+            continue
+        if isinstance(shape.geometry, Mask) and shape.geometry.size != (height, width):
+            dropped["off-image"] += 1  # before it is drawn: a few bytes may claim any size
             continue
         geometry = _allowed(shape.geometry, definition)
         if geometry is None:

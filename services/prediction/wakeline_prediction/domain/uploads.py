@@ -6,7 +6,7 @@ from typing import NamedTuple
 from wakeline_events.configuration import Ontology
 from wakeline_geometry.bounds import problems_of, problems_of_attributes
 from wakeline_geometry.shapes import GeometryKind, Predicted
-from wakeline_prediction.domain.mapping import converted
+from wakeline_prediction.domain.mapping import convertible
 from wakeline_prediction.domain.records import Size
 
 MAX_SHAPES = 5_000
@@ -42,8 +42,6 @@ def problems_in(shapes: Sequence[Predicted], known: Known, size: Size | None) ->
     ----------
     size : None where it is not known yet; what does not fit is then dropped when it is
     """
-    if len(shapes) > MAX_SHAPES:
-        return [f"a prediction has at most {MAX_SHAPES} shapes, not {len(shapes)}"]
     problems: list[str] = []
     seen: set[str] = set()
     for shape in shapes:
@@ -51,8 +49,8 @@ def problems_in(shapes: Sequence[Predicted], known: Known, size: Size | None) ->
             problems.append(f"two shapes have the id {shape.id}")
         seen.add(shape.id)
         allowed = known.kinds[shape.class_name]
-        if shape.geometry.kind not in allowed and all(
-            converted(shape.geometry, kind) is None for kind in allowed
+        if shape.geometry.kind not in allowed and not any(
+            convertible(shape.geometry, kind) for kind in allowed
         ):
             problems.append(
                 f"shape {shape.id} is a {shape.geometry.kind}, and {shape.class_name} is drawn "

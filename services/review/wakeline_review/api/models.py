@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from wakeline_events.ontology import Annotations
 from wakeline_geometry.shapes import Annotation
 from wakeline_review.domain.records import Review, State, Verdict
 
@@ -28,7 +29,7 @@ class VerdictIn(Body):
 
     fence: int
     verdict: Literal["accept", "correct", "reject"]
-    annotations: list[Annotation] | None = None
+    annotations: Annotations | None = None
     """The corrected label: all of it, with ``correct`` and only there; [] if nothing is there."""
     labels: Annotated[list[str], Field(max_length=10)] = []
     """Where several labels of a task are judged at once. With ``accept`` the one that counts as it
@@ -41,7 +42,7 @@ class VerdictIn(Body):
 class CorrectionIn(Body):
     """A later correction of a label that counts already."""
 
-    annotations: list[Annotation]
+    annotations: Annotations
 
 
 class AssetOut(BaseModel):
