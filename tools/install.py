@@ -32,6 +32,8 @@ def main() -> None:
     pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
     # Without pip it was cut off while it was made.
     if not python.exists() or subprocess.run([*pip, "--version"], capture_output=True).returncode:
+        if find_spec("ensurepip") is None:
+            sys.exit("this Python makes no virtual environments: install python3-venv")
         print(f"making a virtual environment in {target}")
         venv.create(target, with_pip=True, clear=True)
     install = [*pip, "install", "-q", "--no-compile"]
@@ -52,10 +54,6 @@ def _require_python() -> None:
         here = ".".join(map(str, sys.version_info[:2]))
         sys.exit(
             f"Wakeline runs on Python 3.11 to 3.13, and this is {here}: make PYTHON=python3.13"
-        )
-    if find_spec("ensurepip") is None:
-        sys.exit(
-            "this Python makes no virtual environments: install python3-venv, or your system's"
         )
 
 
