@@ -175,7 +175,7 @@ def on_trained(
     honest, shuffled = work / "honest.jsonl", work / "shuffled.jsonl"
     _write(honest, rows)
     _write(shuffled, _shuffled(rows))
-    truths = holdout_of(honest.read_bytes())
+    truths = holdout_of(honest.read_bytes().splitlines())
     print(f"{data.name}: {len(rows)} images, {len(truths)} hold-out", file=sys.stderr)
     verdicts: dict[str, list[Gate]] = {"shuffled": [], "equal": []}
     teach = Lesson(data, truths, threads)

@@ -1,6 +1,7 @@
 """The bytes of training: manifests, what trainers wrote, logs, and models on their way out."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from wakeline_blobs import (
 )
 from wakeline_events.shapes import AnnotationSet, PredictionSet, ShapeSet
 from wakeline_geometry.shapes import Annotation, Predicted, Shape
+from wakeline_training.domain.manifest import HoldoutTruth, holdout_of, whole_lines
 
 log = structlog.get_logger()
 
@@ -50,9 +52,16 @@ class BlobArchive:
         """Store a manifest; its key is its digest, so storing it again changes nothing."""
         await _patiently(lambda: self._blobs.put_file(DATASETS, key, manifest, "application/jsonl"))
 
-    async def manifest(self, key: str) -> bytes:
-        """A manifest's bytes."""
-        return await _patiently(lambda: self._blobs.get(DATASETS, key))
+    async def holdout(self, key: str) -> list[HoldoutTruth]:
+        """The hold-out of a manifest; of what trains no more than a chunk is in memory."""
+
+        async def read() -> list[HoldoutTruth]:
+            found: list[HoldoutTruth] = []
+            async for lines in whole_lines(self.stream_manifest(key)):
+                found += await asyncio.to_thread(holdout_of, lines)
+            return found
+
+        return await _patiently(read)
 
     def stream_manifest(self, key: str) -> AsyncIterator[bytes]:
         """A manifest's bytes, as they come; a store that goes away breaks the stream."""
@@ -70,6 +79,20 @@ class BlobArchive:
         """What a trainer wrote, or None if it has not."""
         try:
             return await _patiently(lambda: self._blobs.get(DATASETS, key))
+        except BlobMissingError:
+            return None
+
+    async def digest(self, key: str) -> str | None:
+        """SHA-256 of what a trainer wrote, read chunk by chunk, or None if it has not."""
+
+        async def read() -> str:
+            digest = hashlib.sha256()
+            async for chunk in self._blobs.stream(DATASETS, key):
+                digest.update(chunk)
+            return digest.hexdigest()
+
+        try:
+            return await _patiently(read)
         except BlobMissingError:
             return None
 

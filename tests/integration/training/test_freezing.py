@@ -1,6 +1,8 @@
 """Dataset versions on a real database: who is set aside stays aside, whatever comes when."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -14,8 +16,11 @@ from wakeline_testing import Scope
 from wakeline_testing.interleaving import interleaved, replayed, state_hash
 from wakeline_testing.running import Publisher, RunningService, running
 from wakeline_training.archive import BlobArchive
+from wakeline_training.domain import manifest
+from wakeline_training.domain.manifest import Entry, Labeled
 from wakeline_training.handlers import handlers
 from wakeline_training.migrations import MIGRATIONS
+from wakeline_training.usecases import freezing
 
 from . import scenario
 from .scenario import (
@@ -30,6 +35,7 @@ from .scenario import (
     trained,
     training,
     truth,
+    until,
 )
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
@@ -172,7 +178,7 @@ async def test_what_comes_during_a_freeze_is_not_missed(
         save = BlobArchive.save_manifest
         interrupted: list[str] = []
 
-        async def interrupt(self: BlobArchive, key: str, manifest: bytes) -> None:
+        async def interrupt(self: BlobArchive, key: str, manifest: Path) -> None:
             await save(self, key, manifest)
             if not interrupted:
                 interrupted.append(key)
@@ -188,6 +194,80 @@ async def test_what_comes_during_a_freeze_is_not_missed(
         assert interrupted != [f"{run['dataset_version']}/manifest.jsonl"]
         assert (ids(11) <= split["holdout"]) == held
         assert not ids(11) & split["train"]
+
+
+async def test_a_freeze_that_is_overtaken_without_end_waits_and_fails_nothing(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freezing, "TRIES", 1)
+    monkeypatch.setattr(freezing, "LATER", timedelta(hours=1))
+    publisher = Publisher(scope)
+    stages = ("outline", "count")
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(stages=stages), *labels(12, holdout=6))
+        await publisher.publish(*(accepted(n, stage="count", arm="assisted") for n in range(12)))
+        await publisher.publish(accepted(40, stage="count", arm="control"))
+        await service.settled()
+        save, owners = BlobArchive.save_manifest, service.database["datasets"]
+        rounds, overtaken = 7, 0  # more than the attempts of a job that fails
+
+        async def overtake(self: BlobArchive, key: str, manifest: Path) -> None:
+            nonlocal overtaken
+            await save(self, key, manifest)
+            if overtaken == rounds:
+                return
+            before = (await owners.find_one({"_id": "fields"}) or {}).get("revision", 0)
+            tile = asset(100 + overtaken, neighbours=[200])
+            await publisher.publish(AssetIngested(asset_id=tile.asset_id, asset=tile, bytes=1))
+            while not await owners.find_one({"_id": "fields", "revision": {"$gt": before}}):
+                await asyncio.sleep(0.02)
+            overtaken += 1
+
+        monkeypatch.setattr(BlobArchive, "save_manifest", overtake)
+        run_id = await scenario.start(service)
+        jobs = service.database["jobs"]
+        for turn in range(1, rounds + 1):
+            waits = {"kind": "freeze", "state": "queued", "not_before": {"$gt": datetime.now(UTC)}}
+            async with asyncio.timeout(60):
+                while overtaken < turn or (row := await jobs.find_one(waits)) is None:
+                    await asyncio.sleep(0.02)
+            assert (row["attempt"], "error" in row) == (0, False)
+            run = await get(service, f"/v1/runs/{run_id}")
+            assert (run["state"], run["waiting_for"]) == ("freezing", freezing.OVERTAKEN)
+            if turn == rounds:  # nobody has to wait for it
+                async with service.client("engineer") as client:
+                    body = {"project": "weeds", "stage": "count"}
+                    other = (await client.post("/v1/runs", json=body)).json()["run_id"]
+                assert (await until(service, other, "completed"))["dataset_version"]
+            await jobs.update_one({"_id": row["_id"]}, [{"$set": {"not_before": "$$NOW"}}])
+        run = await until(service, run_id, "completed")
+        assert (run["waiting_for"], run["failure"]) == (None, None)
+
+
+async def test_a_version_is_the_same_whatever_is_in_memory_together(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(configured(), *labels(12, holdout=6), benchmark(20))
+        await publisher.publish(superseded(11, ()), superseded(10, truth(10)[:1]))
+        await service.settled()
+        first = await trained(service)
+        render = manifest.render
+        sizes: list[list[int]] = []
+
+        def counted(chosen: list[Entry[Labeled]], bucket: str) -> bytes:
+            sizes.append([len(entry.labeled.annotations) for entry in chosen])
+            return render(chosen, bucket)
+
+        monkeypatch.setattr(manifest, "render", counted)
+        monkeypatch.setattr(freezing, "PAGE", 5)
+        monkeypatch.setattr(freezing, "SHAPES", 5)
+        second = await trained(service)
+        assert second["dataset_version"] == first["dataset_version"]
+        assert max(sum(part) for part in sizes) <= 5
+        assert sum(len(part) for part in sizes) == 13
+        assert len(sizes) < 13, "what fits goes together"
 
 
 async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:

@@ -1,6 +1,5 @@
 """What a trainer leaves is checked before it counts."""
 
-import hashlib
 import json
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from wakeline_training.domain import artefacts
 from wakeline_training.domain.artefacts import BadArtefactError
 
+MODEL = artefacts.digest_of(b"weights")
 CARD = {
     "kind": "boxes",
     "classes": ["weed"],
@@ -20,7 +20,7 @@ CARD = {
     "stride": 2,
     "object_size": 8,
     "decode": {"kind": "boxes"},
-    "digest": hashlib.sha256(b"weights").hexdigest(),
+    "digest": MODEL,
 }
 SHAPE = {
     "id": "s1",
@@ -69,17 +69,19 @@ def test_done_must_name_a_digest_of_every_artefact() -> None:
 
 def test_an_artefact_that_changed_after_it_was_finished_is_refused() -> None:
     with pytest.raises(BadArtefactError, match=r"model\.onnx"):
-        artefacts.check_digest("model.onnx", b"other bytes", {"model.onnx": "00" * 32})
+        artefacts.check_digest(
+            "model.onnx", artefacts.digest_of(b"other bytes"), {"model.onnx": "00" * 32}
+        )
 
 
 def test_a_card_that_fits_its_model_and_the_run_is_taken() -> None:
-    artefacts.check_card(json.dumps(CARD).encode(), b"weights", ["crop", "weed"])
+    artefacts.check_card(json.dumps(CARD).encode(), MODEL, ["crop", "weed"])
 
 
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"digest": hashlib.sha256(b"earlier").hexdigest()}, r"of another model\.onnx"),
+        ({"digest": artefacts.digest_of(b"earlier")}, r"of another model\.onnx"),
         ({"digest": ""}, r"of another model\.onnx"),
         ({"classes": ["weed", "tree"]}, "has the class 'tree'; the run has crop, weed"),
         ({"format": "wakeline-model/2"}, "format: Input should be 'wakeline-model/1'"),
@@ -93,7 +95,7 @@ def test_a_card_that_prediction_cannot_run_the_model_by_is_refused(
 ) -> None:
     content = json.dumps(CARD | change).encode()
     with pytest.raises(BadArtefactError, match=complaint):
-        artefacts.check_card(content, b"weights", ["crop", "weed"])
+        artefacts.check_card(content, MODEL, ["crop", "weed"])
 
 
 def test_metrics_that_json_cannot_hold_become_null() -> None:

@@ -119,7 +119,7 @@ def test_the_gate_reads_back_what_was_frozen() -> None:
     entries, _ = manifest.entries(
         [held, *LABELS], [], decision(["a"], [f"image-{i}" for i in range(8)])
     )
-    (truth,) = manifest.holdout_of(manifest.render(entries, "assets"))
+    (truth,) = manifest.holdout_of(manifest.render(entries, "assets").splitlines())
     assert truth.asset_id == held.asset.asset_id
     assert truth.size == (48, 64)
     assert truth.group == Group("d", "a")

@@ -10,18 +10,21 @@ from pydantic import TypeAdapter, ValidationError
 
 from wakeline_events.base import AssetId
 from wakeline_geometry.shapes import Predicted
-from wakeline_models.card import ModelCard, digest_of
+from wakeline_models.card import ModelCard
 from wakeline_training.domain.run import Progress
 
 DONE = "done.json"
 """Written last: digests of all other artefacts."""
 MODEL, CARD = "model.onnx", "card.json"
+"""A model may be as large as it likes: it is read chunk by chunk."""
 MODEL_FILES = (MODEL, CARD)
 """What a predictor needs."""
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.jsonl"
 PROGRESS = "progress.jsonl"
 REQUIRED = (*MODEL_FILES, METRICS, PREDICTIONS)
+READ = tuple(name for name in REQUIRED if name != MODEL)
+"""What is read as a whole."""
 _SHAPES = TypeAdapter(tuple[Predicted, ...])
 
 
@@ -52,17 +55,24 @@ def digests_of(done: bytes) -> dict[str, str]:
     return digests
 
 
-def check_digest(name: str, content: bytes, digests: Mapping[str, str]) -> None:
+def digest_of(content: bytes) -> str:
+    """SHA-256 as ``done.json`` states it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def check_digest(name: str, digest: str, digests: Mapping[str, str]) -> None:
     """Refuse an artefact that is not the one the trainer finished."""
-    if hashlib.sha256(content).hexdigest() != digests[name]:
+    if digest != digests[name]:
         raise BadArtefactError(f"{name} is not what {DONE} says it is")
 
 
-def check_card(content: bytes, model: bytes, classes: Collection[str]) -> None:
+def check_card(content: bytes, model: str, classes: Collection[str]) -> None:
     """Refuse a card that prediction cannot run this model by.
 
     Parameters
     ----------
+    model
+        SHA-256 of it.
     classes
         What the trainer was told to learn.
 
@@ -77,7 +87,7 @@ def check_card(content: bytes, model: bytes, classes: Collection[str]) -> None:
         where = ".".join(str(part) for part in first["loc"])
         why = f"{where}: {first['msg']}".removeprefix(": ")
         raise BadArtefactError(f"{CARD} is no card of a model: {why}") from error
-    if card.digest != digest_of(model):
+    if card.digest != model:
         raise BadArtefactError(f"{CARD} is of another {MODEL}: its digest is not that of this one")
     if alien := sorted(set(card.classes).difference(classes)):
         there = ", ".join(classes)

@@ -6,7 +6,7 @@ the same version wherever and whenever they are frozen, and a changed one can't 
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
@@ -17,6 +17,8 @@ from wakeline_training.domain.splits import AssetFacts, Decision, Group, LeftOut
 
 Split = Literal["train", "holdout"]
 UNASSISTED_ARMS: frozenset[Arm] = frozenset({"control", "holdout", "benchmark"})
+CHUNK_BYTES = 1024 * 1024
+"""Bytes of a manifest that are looked at together."""
 
 
 class Placed(Protocol):
@@ -154,9 +156,27 @@ class HoldoutTruth:
     annotations: tuple[Annotation, ...]
 
 
-def holdout_of(manifest: bytes) -> list[HoldoutTruth]:
-    """The hold-out assets of a manifest, in its order."""
-    rows = (json.loads(line) for line in manifest.splitlines())
+async def whole_lines(manifest: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]:
+    """The lines of a manifest that comes in chunks, about a megabyte of them at a time."""
+    held: list[bytes] = []
+    size = 0
+    async for chunk in manifest:
+        held.append(chunk)
+        size += len(chunk)
+        if size < CHUNK_BYTES:
+            continue
+        *lines, rest = b"".join(held).split(b"\n")
+        held, size = [rest], len(rest)
+        if lines:
+            yield lines
+    lines = b"".join(held).split(b"\n")
+    if whole := [line for line in lines if line]:
+        yield whole
+
+
+def holdout_of(lines: Iterable[bytes]) -> list[HoldoutTruth]:
+    """The hold-out assets among lines of a manifest, in their order."""
+    rows = (json.loads(line) for line in lines)
     return [_truth(row) for row in rows if row["split"] == "holdout"]
 
 

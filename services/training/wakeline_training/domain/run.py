@@ -93,7 +93,7 @@ class Run(BaseModel):
     setback: str | None = None
     """Why the latest attempt that failed did, in words for people."""
     waiting_for: str | None = None
-    """What keeps the trainer from beginning: quota, a node, its image."""
+    """What keeps the trainer from beginning: quota, a node, its image; or what keeps the freeze."""
     dataset_version: str | None = None
     base_model: str | None = None
     """The version whose weights every attempt begins with; None: from nothing."""

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,10 +23,15 @@ from wakeline_training.usecases import asking
 
 log = structlog.get_logger()
 
-PAGE = 500
-"""Labels whose geometry is in memory at a time."""
+PAGE = 200
+"""Labels that are read together; geometry of 64 KiB at most stands in a label itself."""
+SHAPES = 2_000
+"""Annotations that are in memory together, beside those: a label of more stands alone."""
 TRIES = 5
-"""How often a freeze starts again because something came that it must not miss."""
+"""How often a freeze starts again at once because something came that it must not miss."""
+LATER = timedelta(seconds=10)
+"""Until it is tried again after that, without end: an import of related images may take hours."""
+OVERTAKEN = "what came meanwhile: images, benchmarks or a freeze of the same datasets"
 
 
 class FreezeOutdatedError(Exception):
@@ -54,10 +60,8 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
     The manifest is stored first: it is named by its content, so what a crash leaves behind is
     either taken up again or harms nobody. Everything else is one transaction.
 
-    Raises
-    ------
-    FreezeOutdatedError
-        If others kept changing what was read; the job tries again later.
+    If others keep changing what was read, the job ends and is asked for anew: nothing is wrong, so
+    nothing is counted, and the freezes of other stages go first.
     """
     for _ in range(TRIES):
         snapshot = await _read(steps, run_id)
@@ -69,7 +73,15 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
             return
         except FreezeOutdatedError as error:
             log.info("freeze starts again", run=run_id, cause=str(error))
-    raise FreezeOutdatedError(f"run {run_id} was overtaken {TRIES} times")
+    await steps.finish(lambda uow: _later(uow, run_id))
+
+
+async def _later(uow: TrainingUnitOfWork, run_id: str) -> None:
+    run = await asking.run_of(uow, run_id)
+    if run.state != "freezing":
+        return
+    uow.runs.put(run.model_copy(update={"waiting_for": OVERTAKEN}))
+    uow.enqueue("freeze", run_id, {"run_id": run_id}, not_before=uow.now + LATER)
 
 
 async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
@@ -171,9 +183,12 @@ async def _store(
         )
     stage = await asking.stage_of(uow, run.stage_id)
     uow.stages.put(stage.frozen_at(snapshot.stage.accepted))
-    uow.runs.put(
-        run.model_copy(update={"state": "training", "dataset_version": version.dataset_version})
-    )
+    frozen = {
+        "state": "training",
+        "waiting_for": None,
+        "dataset_version": version.dataset_version,
+    }
+    uow.runs.put(run.model_copy(update=frozen))
     uow.enqueue("train", run.run_id, {"run_id": run.run_id})
 
 
@@ -211,12 +226,15 @@ async def _write(
     digest, shapes = hashlib.sha256(), Counter[str]()
     with path.open("wb") as file:
         for start in range(0, len(entries), PAGE):
-            page = await _with_annotations(steps, archive, stage, entries[start : start + PAGE])
-            lines = await asyncio.to_thread(manifest.render, page, archive.assets_bucket)
-            digest.update(lines)
-            file.write(lines)
-            for entry in page:
-                shapes[entry.split] += len(entry.labeled.annotations)
+            page = entries[start : start + PAGE]
+            rows = await _rows(steps, stage, page)
+            for part in _parts(page, rows):
+                labeled = [await _with_annotations(archive, entry, rows) for entry in part]
+                lines = await asyncio.to_thread(manifest.render, labeled, archive.assets_bucket)
+                digest.update(lines)
+                file.write(lines)
+                for entry in labeled:
+                    shapes[entry.split] += len(entry.labeled.annotations)
     assets = Counter(entry.split for entry in entries)
     counts = {
         split: SplitCounts(assets=assets[split], annotations=shapes[split])
@@ -225,9 +243,10 @@ async def _write(
     return digest.hexdigest(), counts
 
 
-async def _with_annotations(
-    steps: Steps, archive: Archive, stage: Stage, page: Sequence[Entry[Candidate]]
-) -> list[Entry[Labeled]]:
+async def _rows(
+    steps: Steps, stage: Stage, page: Sequence[Entry[Candidate]]
+) -> dict[str, LabelRow]:
+    """The labels of a page and the truth of its benchmarks, by what `_name` calls them."""
     rows: dict[str, LabelRow] = {}
 
     async def read(uow: TrainingUnitOfWork) -> None:
@@ -237,19 +256,44 @@ async def _with_annotations(
         rows.update(await uow.benchmarks.rows(stage.stage_id, trusted))
 
     await steps.transaction(read)  # which also says whether this attempt still counts
-    found = []
     for entry in page:
-        row = rows.get(entry.labeled.label_id or entry.labeled.asset_id)
-        if row is None:
+        if _name(entry) not in rows:
             raise FreezeOutdatedError(f"the label of {entry.labeled.asset_id} is gone")
-        labeled = Labeled(
-            asset=Asset.model_validate(row.asset),
-            annotations=await archive.annotations(row.annotations),
-            label_id=row.label_id,
-            unassisted=row.unassisted,
-        )
-        found.append(Entry(labeled, entry.split))
-    return found
+    return rows
+
+
+def _name(entry: Entry[Candidate]) -> str:
+    return entry.labeled.label_id or entry.labeled.asset_id
+
+
+def _parts(
+    page: Sequence[Entry[Candidate]], rows: Mapping[str, LabelRow]
+) -> Iterator[list[Entry[Candidate]]]:
+    """The page in its order, in parts of as many annotations as may be in memory together."""
+    part: list[Entry[Candidate]] = []
+    held = 0
+    for entry in page:
+        count = rows[_name(entry)].annotations.count
+        if part and held + count > SHAPES:
+            yield part
+            part, held = [], 0
+        part.append(entry)
+        held += count
+    if part:
+        yield part
+
+
+async def _with_annotations(
+    archive: Archive, entry: Entry[Candidate], rows: Mapping[str, LabelRow]
+) -> Entry[Labeled]:
+    row = rows[_name(entry)]
+    labeled = Labeled(
+        asset=Asset.model_validate(row.asset),
+        annotations=await archive.annotations(row.annotations),
+        label_id=row.label_id,
+        unassisted=row.unassisted,
+    )
+    return Entry(labeled, entry.split)
 
 
 async def _nothing(_: TrainingUnitOfWork) -> None:

@@ -11,7 +11,7 @@ from wakeline_events.base import AssetId
 from wakeline_events.training import ModelTrained
 from wakeline_geometry.shapes import Predicted
 from wakeline_training.domain import artefacts, gate
-from wakeline_training.domain.manifest import HoldoutTruth, holdout_of, manifest_key
+from wakeline_training.domain.manifest import HoldoutTruth, manifest_key
 from wakeline_training.domain.models import ModelVersion
 from wakeline_training.domain.run import Run, artefact_prefix, attempt_prefix
 from wakeline_training.domain.stage import Stage
@@ -154,7 +154,7 @@ def _name(answer: Answer) -> str:
 
 async def _holdout(archive: Archive, dataset_version: str | None) -> list[HoldoutTruth]:
     assert dataset_version is not None
-    return holdout_of(await archive.manifest(manifest_key(dataset_version)))
+    return await archive.holdout(manifest_key(dataset_version))
 
 
 async def _predictions(

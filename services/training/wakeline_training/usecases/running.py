@@ -5,13 +5,13 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import structlog
 
 from wakeline_events.training import TrainingStarted
 from wakeline_training.domain import artefacts
-from wakeline_training.domain.manifest import holdout_of, manifest_key
+from wakeline_training.domain.manifest import manifest_key
 from wakeline_training.domain.models import ModelVersion
 from wakeline_training.domain.run import (
     FAILURES,
@@ -33,6 +33,7 @@ from wakeline_training.usecases import asking
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
 BAD_INPUT = 2
 """The exit status of a trainer that cannot succeed however often it is tried."""
 LOG_EVERY = 10.0
@@ -86,9 +87,7 @@ async def train(steps: Steps, training: Training, run_id: str) -> None:
         await steps.finish(_nothing)
         return
     run, order, classes = began
-    if order.taken_over:
-        await steps.excuse()
-    watch = _Watch(steps, training.archive, run)
+    watch = _Watch(steps, training.archive, run, taken_over=order.taken_over)
     try:
         outcome = await training.launcher.train(order, watch)
         await watch.report(None)
@@ -233,11 +232,16 @@ class _Watch:
     steps: Steps
     archive: Archive
     run: Run
+    taken_over: bool
     progress: Progress | None = None
     _logged: bytes = b""
     _logged_at: float = field(default_factory=time.monotonic)
 
     async def __call__(self, log_tail: bytes, waiting_for: str | None) -> None:
+        if self.taken_over:
+            # Only while the trainer goes on: a runner that dies of what it left must be counted.
+            await self.steps.excuse()
+            self.taken_over = False
         await self.report(waiting_for)
         if log_tail != self._logged and time.monotonic() - self._logged_at >= LOG_EVERY:
             await self.archive.save_log(log_key(self.run.run_id, self.run.attempt), log_tail)
@@ -278,19 +282,24 @@ async def _check(archive: Archive, run: Run, classes: Collection[str]) -> dict[s
     """
     prefix = attempt_prefix(run.run_id, run.attempt)
     found: dict[str, bytes] = {}
-    for name in (artefacts.DONE, *artefacts.REQUIRED):
-        content = await archive.read(f"{prefix}{name}")
-        if content is None:
-            raise artefacts.BadArtefactError(f"the trainer ended well but left no {name}")
-        found[name] = content
+    for name in (artefacts.DONE, *artefacts.READ):
+        found[name] = _left(name, await archive.read(f"{prefix}{name}"))
+    model = _left(artefacts.MODEL, await archive.digest(f"{prefix}{artefacts.MODEL}"))
     digests = artefacts.digests_of(found[artefacts.DONE])
-    for name in artefacts.REQUIRED:
-        artefacts.check_digest(name, found[name], digests)
-    artefacts.check_card(found[artefacts.CARD], found[artefacts.MODEL], classes)
+    artefacts.check_digest(artefacts.MODEL, model, digests)
+    for name in artefacts.READ:
+        artefacts.check_digest(name, artefacts.digest_of(found[name]), digests)
+    artefacts.check_card(found[artefacts.CARD], model, classes)
     assert run.dataset_version is not None
-    holdout = holdout_of(await archive.manifest(manifest_key(run.dataset_version)))
+    holdout = await archive.holdout(manifest_key(run.dataset_version))
     artefacts.read_predictions(found[artefacts.PREDICTIONS], {truth.asset_id for truth in holdout})
     return artefacts.read_metrics(found[artefacts.METRICS])
+
+
+def _left(name: str, found: T | None) -> T:
+    if found is None:
+        raise artefacts.BadArtefactError(f"the trainer ended well but left no {name}")
+    return found
 
 
 async def _hand_over(uow: TrainingUnitOfWork, run: Run, reported: dict[str, Any]) -> None:
