@@ -21,6 +21,7 @@ acls --add --allow-principal User:wakeline-labeling --operation Read --topic wak
 acls --add --allow-principal User:wakeline-labeling --operation Read --group wakeline.labeling
 acls --add --allow-principal User:wakeline-labeling --operation Write --topic wakeline.labeling
 
+acls --add --allow-principal User:wakeline-review --operation Read --topic wakeline.ingest
 acls --add --allow-principal User:wakeline-review --operation Read --topic wakeline.labeling
 acls --add --allow-principal User:wakeline-review --operation Read --group wakeline.review
 acls --add --allow-principal User:wakeline-review --operation Write --topic wakeline.review

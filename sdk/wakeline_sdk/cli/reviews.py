@@ -9,7 +9,7 @@ from wakeline_sdk.cli.command import Session, command, group
 from wakeline_sdk.cli.projects import ProjectId
 
 STATES = (
-    *("scoring", "gathered", "pending", "leased", "beside", "settled"),
+    *("scoring", "gathered", "pending", "withdrawn", "leased", "beside", "settled"),
     *("merged", "rejected", "measured", "cancelled"),
 )
 

@@ -252,6 +252,8 @@ class ReviewRecord(Verdict):
     """Mean agreement with the other labels of its task."""
     opened_at: datetime
     decided_at: datetime | None
+    withdrawn: bool = False
+    """Its image is not to be had: nobody gets it until the image is back."""
 
 
 class UploadedPrediction(Wire):

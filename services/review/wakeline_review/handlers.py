@@ -1,5 +1,6 @@
 """Which event causes which use case."""
 
+from wakeline_events.ingest import AssetRestored, AssetWithdrawn
 from wakeline_events.labeling import (
     BenchmarkSet,
     LabelCompleted,
@@ -10,9 +11,19 @@ from wakeline_events.labeling import (
 from wakeline_messaging import Handlers, Reads
 from wakeline_review.domain.records import benchmark_id
 from wakeline_review.ports import ReviewUnitOfWork
-from wakeline_review.usecases import comparing, learning, sorting
+from wakeline_review.usecases import comparing, learning, sorting, withdrawing
 
 handlers = Handlers()
+
+
+@handlers.on(AssetWithdrawn)
+async def on_asset_withdrawn(event: AssetWithdrawn, uow: ReviewUnitOfWork) -> None:
+    withdrawing.withdraw(uow, event.asset_id)
+
+
+@handlers.on(AssetRestored)
+async def on_asset_restored(event: AssetRestored, uow: ReviewUnitOfWork) -> None:
+    withdrawing.restore(uow, event.asset_id)
 
 
 @handlers.on(ProjectConfigured)
@@ -36,6 +47,7 @@ def _labeled(event: LabelCompleted) -> Reads:
         "projects": {event.project_id},
         "benchmarks": {benchmark},
         "reviews": {event.label_id},
+        "withdrawals": {event.asset_id},
     }
 
 

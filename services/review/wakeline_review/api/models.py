@@ -197,6 +197,8 @@ class ReviewOut(VerdictOut):
     """Mean agreement with the other labels of its task."""
     opened_at: datetime
     decided_at: datetime | None
+    withdrawn: bool
+    """Its image is not to be had: nobody gets it until the image is back."""
 
     @classmethod
     def of(cls, review: Review) -> "ReviewOut":
@@ -219,10 +221,11 @@ class ReviewOut(VerdictOut):
             people_agreement=review.people_agreement,
             opened_at=review.opened_at,
             decided_at=review.decided_at,
+            withdrawn=review.withdrawn,
         )
 
 
 class StatusOut(BaseModel):
-    """How many labels of a stage are in each state."""
+    """How many labels of a stage are in each state; ``withdrawn``: wait for their image."""
 
     counts: dict[str, int]

@@ -42,7 +42,7 @@ from wakeline_review.api.models import (
 from wakeline_review.domain import errors
 from wakeline_review.domain.records import Review
 from wakeline_review.store.unit_of_work import MongoReviewUnitOfWork
-from wakeline_review.usecases import judging, leasing
+from wakeline_review.usecases import judging, leasing, withdrawing
 from wakeline_review.usecases.finding import project_of, refuse_strangers, review_of
 
 leases = Router(prefix="/v1/reviews/leases", tags=["review leases"])
@@ -69,15 +69,25 @@ async def lease_reviews(
     reviewer: Reviewer,
     reader: ReviewReader,
     resources: ReviewResources,
+    command: ReviewCommand,
     key: IdempotencyKey = None,
 ) -> ReviewLeasesOut:
     """Lease the next labels of a stage to the calling reviewer; a repeated key gets the same."""
+
+    async def keep_withdrawn(asset_id: str) -> None:
+        async def keep(uow: MongoReviewUnitOfWork) -> Nothing:
+            await withdrawing.keep_withdrawn(uow, asset_id)
+            return Nothing()
+
+        await command.without_key().run(keep, Nothing)
+
     nothing = errors.UnknownStageError(
         f"your team reviews nothing at a stage {wanted.project}/{wanted.stage}"
     )
     with unseen(reviewer, nothing):
         taken = await leasing.lease_next(
             reader,
+            keep_withdrawn,
             wanted.project,
             wanted.stage,
             reviewer.person_id,

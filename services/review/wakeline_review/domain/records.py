@@ -107,6 +107,8 @@ class Review(BaseModel):
     """The label that counts for the task, once one does."""
     opened_at: datetime
     decided_at: datetime | None = None
+    withdrawn: bool = False
+    """Its image is not to be had: nobody gets it until the image is back."""
 
     @property
     def id(self) -> str:

@@ -59,9 +59,26 @@ async def _name_requests(database: Database) -> None:
     )
 
 
+async def _create_withdrawals(database: Database) -> None:
+    if "withdrawals" not in await database.list_collection_names():
+        await database.create_collection("withdrawals")
+    await database["reviews"].create_indexes(
+        [
+            IndexModel([("label.asset_id", ASCENDING)], name="of_asset"),
+            # Serves the next review without a sort, however many of those before it are withdrawn.
+            IndexModel(
+                [("stage_id", ASCENDING), ("withdrawn", ASCENDING), ("opened_at", ASCENDING)],
+                name="queue",
+                partialFilterExpression={"state": "pending"},
+            ),
+        ]
+    )
+
+
 MIGRATIONS = (
     Migration(1, "indexes of reviews", _create_indexes),
     Migration(2, "how the people of every stage do", _create_standings),
     Migration(3, "people's days", _create_days),
     Migration(4, "requests and holders of reviews", _name_requests),
+    Migration(5, "images that are not to be had", _create_withdrawals),
 )

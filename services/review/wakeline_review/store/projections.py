@@ -69,6 +69,32 @@ class MongoBenchmarks:
         self._rows.replace({"_id": row_id}, row, upsert=True)
 
 
+class MongoWithdrawals:
+    """One row an image, while it is not to be had. Only ingest's events add one or remove it."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def holds(self, asset_id: AssetId) -> bool:
+        """Whether an image is not to be had."""
+        return await self._rows.find_one({"_id": asset_id}) is not None
+
+    async def note(self, asset_id: AssetId) -> bool:
+        """Whether an image is not to be had; if it is back meanwhile, the transaction conflicts."""
+        there = await self.holds(asset_id)
+        if there:
+            self._rows.update({"_id": asset_id}, {"$inc": {"looks": 1}})
+        return there
+
+    def add(self, asset_id: AssetId) -> None:
+        """An image is not to be had."""
+        self._rows.update({"_id": asset_id}, {"$setOnInsert": {"looks": 0}}, upsert=True)
+
+    def remove(self, asset_id: AssetId) -> None:
+        """An image is to be had again."""
+        self._rows.delete({"_id": asset_id})
+
+
 class MongoStandings:
     """One row a stage and person."""
 

@@ -16,6 +16,8 @@ from wakeline_storage import BufferedCollection, Document
 LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
 _BACK = {"$set": {"state": "pending", "lease": None, "request": None}}
 OVER = {"$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
+QUEUE = "queue"
+"""The index of what waits, without what is withdrawn, in the order in which it is leased."""
 
 
 class MongoReviews:
@@ -44,7 +46,11 @@ class MongoReviews:
         request : names the lease; sent again it gets what it got, whatever has become of that
         """
         person = {"$literal": person_id}
-        mine: dict[str, Any] = {"stage_id": stage_id, "labeler": {"$ne": person_id}}
+        mine: dict[str, Any] = {
+            "stage_id": stage_id,
+            "labeler": {"$ne": person_id},
+            "withdrawn": {"$in": [False, None]},  # None: a row of the release before
+        }
         lease = {
             "lease_id": {"$concat": ["$_id", ".", {"$toString": {"$add": ["$fence", 1]}}]},
             "person_id": person,
@@ -57,10 +63,11 @@ class MongoReviews:
             "request": request,
             "reviewers": {"$setUnion": [{"$ifNull": ["$reviewers", []]}, [person]]},
         }
-        for available in ({"state": "pending"}, {"state": "leased"} | OVER):
+        waiting, left = {"state": "pending"}, {"state": "leased"} | OVER
+        for available, hint in ((waiting, QUEUE), (left, None)):
             try:
                 row = await self._rows.find_one_and_update(
-                    mine | available, [{"$set": change}], sort=[("opened_at", 1)]
+                    mine | available, [{"$set": change}], sort=[("opened_at", 1)], hint=hint
                 )
             except DuplicateKeyError:
                 break
@@ -154,11 +161,13 @@ class MongoReviews:
         return found
 
     async def counts(self, stage_id: StageId) -> dict[str, int]:
-        """How many reviews of a stage are in each state."""
+        """How many reviews of a stage are in each state; ``withdrawn`` is what would be pending."""
+        waits = {"$and": ["$withdrawn", {"$eq": ["$state", "pending"]}]}
+        state = {"$cond": [waits, "withdrawn", "$state"]}
         rows = await self._rows.aggregate(
             [
                 {"$match": {"stage_id": stage_id}},
-                {"$group": {"_id": "$state", "count": {"$sum": 1}}},
+                {"$group": {"_id": state, "count": {"$sum": 1}}},
             ]
         )
         return {row["_id"]: row["count"] for row in rows}
@@ -166,6 +175,11 @@ class MongoReviews:
     def put(self, review: Review) -> None:
         """Store a review."""
         self._rows.replace({"_id": review.id}, _document(review), upsert=True)
+
+    def put_withdrawn(self, asset_id: AssetId, *, withdrawn: bool) -> None:
+        """Say of all reviews of an image whether it is to be had."""
+        of_asset = {"label.asset_id": asset_id}
+        self._rows.update_many(of_asset, {"$set": {"withdrawn": withdrawn}})
 
 
 class MongoDrafts:

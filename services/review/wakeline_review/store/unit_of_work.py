@@ -4,7 +4,12 @@ from functools import cached_property
 
 from wakeline_messaging import UnitOfWork
 from wakeline_review.resources import Resources
-from wakeline_review.store.projections import MongoBenchmarks, MongoProjects, MongoStandings
+from wakeline_review.store.projections import (
+    MongoBenchmarks,
+    MongoProjects,
+    MongoStandings,
+    MongoWithdrawals,
+)
 from wakeline_review.store.reviews import MongoDrafts, MongoReviews
 from wakeline_review.store.statistics import MongoDays, MongoTeams
 
@@ -26,6 +31,11 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
     def reviews(self) -> MongoReviews:
         """Every label that was ever submitted."""
         return MongoReviews(self.collection("reviews"))
+
+    @cached_property
+    def withdrawals(self) -> MongoWithdrawals:
+        """Images that are not to be had."""
+        return MongoWithdrawals(self.collection("withdrawals"))
 
     @cached_property
     def standings(self) -> MongoStandings:

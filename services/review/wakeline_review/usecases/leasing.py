@@ -18,12 +18,14 @@ from wakeline_review.domain.errors import (
 from wakeline_review.domain.records import Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases.finding import policy_for, project_of, stage_in, stage_of
+from wakeline_review.usecases.withdrawing import KeepWithdrawn
 
 FENCE = re.compile("[0-9]{1,9}")
 
 
 async def lease_next(
     uow: ReviewUnitOfWork,
+    keep_withdrawn: KeepWithdrawn,
     project_id: ProjectId,
     stage_name: str,
     person_id: PersonId,
@@ -49,6 +51,10 @@ async def lease_next(
         review = await uow.reviews.lease_next(stage_id, person_id, length, request)
         if review is None:
             break
+        if not review.withdrawn and await uow.withdrawals.holds(review.label.asset_id):
+            await keep_withdrawn(review.label.asset_id)
+            await uow.reviews.give_back(f"{review.id}.{review.fence}", person_id)
+            continue
         leased.append(review)
     if not leased:
         raise NoReviewAvailableError(f"nothing to review for you in {stage_id}")

@@ -33,6 +33,7 @@ async def open_review(uow: ReviewUnitOfWork, event: LabelCompleted) -> None:
         state="scoring",
         reasons=await _of_person(uow, event, stage.review),
         opened_at=uow.now,
+        withdrawn=await uow.withdrawals.note(event.asset_id),
     )
     if event.imported:
         comparing.count_alone(uow, review, verdict="unreviewed")
