@@ -1,6 +1,14 @@
 """What the use cases need from outside: stores, events, the archive of blobs, and a launcher."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -98,8 +106,10 @@ class Splits(Protocol):
     """The permanent sides of groups, under one owner a dataset."""
 
     def touch(self, dataset_id: DatasetId) -> None: ...
-    async def revisions(self, datasets: Sequence[DatasetId]) -> dict[DatasetId, int]: ...
-    async def claim(self, dataset_id: DatasetId, revision: int) -> bool: ...
+    async def revisions(
+        self, datasets: Collection[DatasetId], involved: Collection[DatasetId]
+    ) -> dict[DatasetId, int]: ...
+    def claim(self, datasets: Collection[DatasetId], involved: Collection[DatasetId]) -> None: ...
     async def frozen(self, datasets: Sequence[DatasetId]) -> frozenset[DatasetId]: ...
     async def decided(self, datasets: Sequence[DatasetId]) -> dict[Group, Side]: ...
     def decide(self, sides: Mapping[Group, Side], dataset_version: str) -> None: ...

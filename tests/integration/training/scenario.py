@@ -4,22 +4,30 @@ import asyncio
 import hashlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from wakeline_blobs import Blobs
-from wakeline_events.base import Asset
+from wakeline_events.base import Asset, Event
 from wakeline_events.configuration import ProjectDocument
+from wakeline_events.ingest import AssetIngested
 from wakeline_events.labeling import Arm, BenchmarkSet, ProjectConfigured
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.review import LabelAccepted, LabelSuperseded
 from wakeline_events.shapes import AnnotationSet, PredictionSet
 from wakeline_geometry.shapes import Annotation, Box, Predicted
+from wakeline_messaging import JobRunner, Processor, create_indexes
+from wakeline_messaging.jobs import JobLease
 from wakeline_process import Service
+from wakeline_process.runtime import Runtime, open_runtime
+from wakeline_storage import migrate
 from wakeline_testing import Scope
-from wakeline_testing.running import RunningService, published, settings_of
+from wakeline_testing.running import BUCKETS, Publisher, RunningService, published, settings_of
+from wakeline_training.handlers import handlers
+from wakeline_training.jobs import jobs
 from wakeline_training.resources import Resources
 from wakeline_training.settings import Settings, TrainerSettings
 from wakeline_training.store.unit_of_work import MongoTrainingUnitOfWork
@@ -40,9 +48,36 @@ def training(
     return service(settings_of(scope, "training", Settings, **chosen))
 
 
+@asynccontextmanager
+async def idle(scope: Scope, **own: Any) -> AsyncIterator[Runtime]:
+    """The service's connections, with its buckets and its database ready, and nothing at work."""
+    await scope.make_buckets(*BUCKETS)
+    async with open_runtime(training(scope, **own)) as runtime:
+        await create_indexes(runtime.database)
+        await migrate(runtime.database, runtime.service.migrations)
+        yield runtime
+
+
+async def take_in(runtime: Runtime, publisher: Publisher, *events: Event) -> None:
+    """Handle events as the consumer does."""
+    processor = Processor(handlers, runtime.stores)
+    await processor.process([publisher.envelope(event) for event in events])
+    await processor.sweep()
+
+
+async def due(runtime: Runtime, kind: str, resources: Any = None) -> JobLease[Any, Any]:
+    """The next job of a kind, in the hands of a new runner."""
+    given = resources or runtime.resources
+    lease = await JobRunner(runtime.database, jobs, runtime.stores, given).lease(jobs.kinds[kind])
+    assert lease is not None
+    return lease
+
+
 def configured(
     version: int = 1,
     *,
+    project: str = PROJECT,
+    dataset: str = "fields",
     trigger: int = 0,
     stages: Iterable[str] = (STAGE,),
     holdout_share: float = 0.2,
@@ -51,8 +86,8 @@ def configured(
     """A project of one dataset whose stages are trained to find boxes."""
     document = ProjectDocument.model_validate(
         {
-            "project": PROJECT,
-            "datasets": ["fields"],
+            "project": project,
+            "datasets": [dataset],
             "ontology": {"classes": [{"name": "weed", "kinds": ["box"]}]},
             "stages": [
                 {
@@ -70,22 +105,32 @@ def configured(
             ],
         }
     )
-    return ProjectConfigured(project_id=PROJECT, version=version, document=document)
+    return ProjectConfigured(project_id=project, version=version, document=document)
 
 
-def asset(number: int, group: str | None = None, neighbours: Iterable[int] = ()) -> Asset:
-    """One field; its group is its own unless one is named."""
+def asset(
+    number: int,
+    group: str | None = None,
+    neighbours: Iterable[int] = (),
+    dataset: str = "fields",
+) -> Asset:
+    """One field; its group is its own unless one is named. A number is one image everywhere."""
     digest = hashlib.sha256(f"image {number}".encode()).hexdigest()
     return Asset(
-        asset_id=f"fields:{digest}",
-        dataset_id="fields",
+        asset_id=f"{dataset}:{digest}",
+        dataset_id=dataset,
         digest=digest,
         width=64,
         height=64,
         group=group or f"g{number}",
-        neighbours=tuple(asset(other).asset_id for other in neighbours),
-        image=f"fields/{digest[:2]}/{digest}",
+        neighbours=tuple(asset(other, dataset=dataset).asset_id for other in neighbours),
+        image=f"{dataset}/{digest[:2]}/{digest}",
     )
+
+
+def ingested(image: Asset, parent: str | None = None) -> AssetIngested:
+    """An image as ingest tells of it."""
+    return AssetIngested(asset_id=image.asset_id, asset=image, bytes=1, parent=parent)
 
 
 def truth(number: int, left: float = 4) -> tuple[Annotation, ...]:
@@ -104,21 +149,22 @@ def accepted(
     number: int,
     *,
     arm: Arm = "holdout",
+    project: str = PROJECT,
     stage: str = STAGE,
     round: int = 1,
     of: Asset | None = None,
     annotations: tuple[Annotation, ...] | None = None,
 ) -> LabelAccepted:
     """A label of one asset, made in an arm."""
-    task = hashlib.sha256(f"{stage}/{number}".encode()).hexdigest()[:24]
+    task = hashlib.sha256(f"{project}/{stage}/{number}".encode()).hexdigest()[:24]
     shapes = truth(number) if annotations is None else annotations
     image = of or asset(number)
     return LabelAccepted(
         asset_id=image.asset_id,
         label_id=f"{task}.0.{round}",
         merged_from=(f"{task}.0.{round}",),
-        project_id=PROJECT,
-        stage_id=f"{PROJECT}/{stage}",
+        project_id=project,
+        stage_id=f"{project}/{stage}",
         task_id=task,
         slot=0,
         round=round,

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from wakeline_events.base import Event
-from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
+from wakeline_events.ingest import AssetRestored, AssetWithdrawn
+from wakeline_events.labeling import Arm
+from wakeline_events.review import LabelAccepted
 from wakeline_messaging import Processor
-from wakeline_process.runtime import open_runtime
+from wakeline_process.runtime import Runtime
 from wakeline_testing import Scope
 from wakeline_testing.interleaving import interleaved, replayed, state_hash
 from wakeline_testing.running import Publisher, RunningService, running
@@ -19,7 +21,7 @@ from wakeline_training.archive import BlobArchive
 from wakeline_training.domain import manifest
 from wakeline_training.domain.manifest import Entry, Labeled
 from wakeline_training.handlers import handlers
-from wakeline_training.migrations import MIGRATIONS
+from wakeline_training.jobs import jobs
 from wakeline_training.usecases import freezing
 
 from . import scenario
@@ -28,10 +30,14 @@ from .scenario import (
     asset,
     benchmark,
     configured,
+    due,
     get,
+    idle,
+    ingested,
     labels,
     predicted,
     superseded,
+    take_in,
     trained,
     training,
     truth,
@@ -66,10 +72,7 @@ async def test_what_arrives_later_can_only_take_assets_out_of_training(scope: Sc
         # A benchmark in a group of its own, and one asset known to be a crop of a hold-out asset.
         crop = asset(19).model_copy(update={"neighbours": (asset(held).asset_id,)})
         await publisher.publish(benchmark(18), benchmark(30))
-        await publisher.publish(
-            AssetIngested(asset_id=crop.asset_id, asset=crop, bytes=10),
-            AssetIngested(asset_id=asset(held).asset_id, asset=asset(held), bytes=10),
-        )
+        await publisher.publish(ingested(crop), ingested(asset(held)))
         await service.settled()
         run = await trained(service)
         second = await split_of(service, run)
@@ -89,12 +92,7 @@ async def test_a_parent_without_a_label_ties_its_crop_to_its_own_group(scope: Sc
         await publisher.publish(configured(holdout_share=0.999), *labels(12, holdout=6))
         # Nobody labeled the parent; its group is hold-out because of another asset.
         parent = asset(100, group="g0")
-        await publisher.publish(
-            AssetIngested(asset_id=parent.asset_id, asset=parent, bytes=10),
-            AssetIngested(
-                asset_id=asset(11).asset_id, asset=asset(11), bytes=10, parent=parent.asset_id
-            ),
-        )
+        await publisher.publish(ingested(parent), ingested(asset(11), parent=parent.asset_id))
         await service.settled()
         split = await split_of(service, await trained(service))
         assert split == {"holdout": ids(*range(6)), "train": ids(*range(6, 11))}
@@ -218,7 +216,7 @@ async def test_a_freeze_that_is_overtaken_without_end_waits_and_fails_nothing(
                 return
             before = (await owners.find_one({"_id": "fields"}) or {}).get("revision", 0)
             tile = asset(100 + overtaken, neighbours=[200])
-            await publisher.publish(AssetIngested(asset_id=tile.asset_id, asset=tile, bytes=1))
+            await publisher.publish(ingested(tile))
             while not await owners.find_one({"_id": "fields", "revision": {"$gt": before}}):
                 await asyncio.sleep(0.02)
             overtaken += 1
@@ -270,6 +268,79 @@ async def test_a_version_is_the_same_whatever_is_in_memory_together(
         assert len(sizes) < 13, "what fits goes together"
 
 
+async def of_two_projects(runtime: Runtime, publisher: Publisher) -> None:
+    """Image 7 is in the datasets of two projects, whose first freezes are due.
+
+    In the fields it would train; in the meadows its label is unassisted, so it would be hold-out.
+    """
+
+    def others(number: int, arm: Arm) -> LabelAccepted:
+        image = asset(number, dataset="meadows")
+        return accepted(number, arm=arm, project="thistles", of=image)
+
+    await take_in(
+        runtime,
+        publisher,
+        ingested(asset(7)),
+        ingested(asset(7, dataset="meadows")),
+        configured(trigger=8),
+        configured(project="thistles", dataset="meadows", trigger=5),
+        *labels(8, holdout=6),
+        *(others(number, "holdout" if number == 7 else "assisted") for number in range(7, 12)),
+    )
+
+
+async def test_freezes_of_two_datasets_with_an_image_in_common_do_not_pass_by_one_another(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, barrier = freezing._store, asyncio.Barrier(2)
+    stored: list[str] = []
+
+    async def together(uow: Any, snapshot: freezing.Snapshot, *args: Any) -> None:
+        stored.append(snapshot.run.project_id)
+        await store(uow, snapshot, *args)
+        if len(stored) <= 2:  # both have read all, and written nothing yet
+            await barrier.wait()
+
+    monkeypatch.setattr(freezing, "_store", together)
+    async with idle(scope) as runtime:
+        await of_two_projects(runtime, Publisher(scope))
+        freeze = jobs.kinds["freeze"].run
+        leases = [await due(runtime, "freeze") for _ in range(2)]
+        async with asyncio.timeout(60):
+            await asyncio.gather(*(freeze(lease) for lease in leases))
+        sides = await runtime.database["splits"].find({"_id.group": "g7"}).to_list()
+        assert {(row["_id"]["dataset"], row["side"]) for row in sides} in (
+            {("fields", "trained"), ("meadows", "trained")},  # the fields were first
+            {("meadows", "holdout")},
+        )
+        assert len(stored) > 2, "who was second has decided again"
+
+
+async def test_what_comes_to_a_dataset_of_others_overtakes_no_freeze(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publisher, save = Publisher(scope), BlobArchive.save_manifest
+    saved: list[str] = []
+    async with idle(scope) as runtime:
+
+        async def interrupt(self: BlobArchive, key: str, manifest: Path) -> None:
+            await save(self, key, manifest)
+            saved.append(key)
+            await take_in(runtime, publisher, ingested(tile))
+
+        await of_two_projects(runtime, publisher)
+        tile = asset(100, neighbours=[200], dataset="meadows")
+        monkeypatch.setattr(BlobArchive, "save_manifest", interrupt)
+        ours = {"project_id": "weeds"}
+        run = await runtime.database["runs"].find_one(ours)
+        leases = [await due(runtime, "freeze") for _ in range(2)]
+        (lease,) = (lease for lease in leases if lease.job.id == run["_id"])
+        await jobs.kinds["freeze"].run(lease)
+        run = await runtime.database["runs"].find_one(ours)
+        assert (run["state"], len(saved)) == ("training", 1)
+
+
 async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
     """What one topic brings another may name too early; redelivered events change nothing."""
     publisher = Publisher(scope)
@@ -281,8 +352,8 @@ async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
         accepted(0, arm="assisted", round=2),
         superseded(1, truth(1)[:2]),
         superseded(1, truth(1)[:3]),
-        AssetIngested(asset_id=crop.asset_id, asset=crop, bytes=1),
-        AssetIngested(asset_id=asset(0).asset_id, asset=asset(0), bytes=1),
+        ingested(crop),
+        ingested(asset(0)),
         AssetWithdrawn(asset_id=asset(0).asset_id),
         AssetRestored(asset_id=asset(0).asset_id),
         AssetWithdrawn(asset_id=asset(1).asset_id),
@@ -294,9 +365,7 @@ async def test_any_interleaving_of_topics_gives_one_state(scope: Scope) -> None:
     ]
     envelopes = [publisher.envelope(event) for event in events]
     hashes = set()
-    async with open_runtime(training(scope)) as runtime:
-        for migration in MIGRATIONS:
-            await migration.apply(runtime.database)
+    async with idle(scope) as runtime:
         for seed in range(60):
             for name in await runtime.database.list_collection_names():
                 await runtime.database[name].delete_many({})

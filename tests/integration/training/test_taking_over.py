@@ -1,23 +1,17 @@
 """A trainer that outlives its runners: which of their deaths are counted, on real stores."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from wakeline_messaging import JobRunner, Processor, create_indexes
-from wakeline_messaging.jobs import JobLease
-from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_testing import Scope
-from wakeline_testing.running import BUCKETS, Publisher
+from wakeline_testing.running import Publisher
 from wakeline_training.archive import BlobArchive
 from wakeline_training.domain import artefacts
-from wakeline_training.handlers import handlers
 from wakeline_training.jobs import jobs
-from wakeline_training.migrations import MIGRATIONS
 from wakeline_training.ports import Order, Outcome, Watch
 
-from .scenario import configured, labels, training
+from .scenario import configured, due, idle, labels, take_in
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 
@@ -44,20 +38,10 @@ class Elsewhere:
         raise AssertionError(f"attempt {attempt} at {run_id} was ended")
 
 
-async def due(runtime: Runtime, kind: str, resources: Any) -> JobLease[Any, Any]:
-    """The next job of a kind, in the hands of a new runner."""
-    await runtime.database["jobs"].update_many({}, [{"$set": {"not_before": "$$NOW"}}])
-    runner = JobRunner(runtime.database, jobs, runtime.stores, resources)
-    lease = await runner.lease(jobs.kinds[kind])
-    assert lease is not None
-    return lease
-
-
 async def test_deaths_are_excused_as_long_as_the_trainer_goes_on_and_counted_behind_its_end(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await scope.make_buckets(*BUCKETS)
-    publisher, launcher = Publisher(scope), Elsewhere()
+    launcher = Elsewhere()
     read = BlobArchive.read
 
     async def kills(self: BlobArchive, key: str) -> bytes | None:
@@ -66,19 +50,14 @@ async def test_deaths_are_excused_as_long_as_the_trainer_goes_on_and_counted_beh
         return await read(self, key)
 
     monkeypatch.setattr(BlobArchive, "read", kills)
-    async with open_runtime(training(scope)) as runtime:
-        await create_indexes(runtime.database)
-        for migration in MIGRATIONS:
-            await migration.apply(runtime.database)
-        events = [configured(trigger=8), *labels(8, holdout=6)]
-        processor = Processor(handlers, runtime.stores)
-        await processor.process([publisher.envelope(event) for event in events])
-        await processor.sweep()
+    async with idle(scope) as runtime:
+        await take_in(runtime, Publisher(scope), configured(trigger=8), *labels(8, holdout=6))
         resources = replace(runtime.resources, launcher=launcher)
         await jobs.kinds["freeze"].run(await due(runtime, "freeze", resources))
 
         async def lost() -> int:
             """Deaths that stand against the job after one more runner died of it."""
+            await runtime.database["jobs"].update_many({}, [{"$set": {"not_before": "$$NOW"}}])
             lease = await due(runtime, "train", resources)
             with pytest.raises(RunnerDiedError):
                 await jobs.kinds["train"].run(lease)

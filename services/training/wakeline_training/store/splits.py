@@ -1,11 +1,11 @@
 """The permanent sides of groups, under one owner document a dataset.
 
-All stages of all projects that use a dataset share its splits. Whoever freezes claims the owner
-at the revision that it read, so two freezes, or a freeze and a new benchmark, can't pass by one
-another unseen.
+All stages of all projects that use a dataset share its splits. Whoever freezes claims the owner of
+every dataset that it decides by, at the revision that it read, so two freezes, or a freeze and a
+new benchmark, can't pass by one another unseen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from wakeline_events.base import DatasetId
 from wakeline_storage import BufferedCollection
@@ -23,20 +23,29 @@ class SplitStore:
         """Something came that a freeze in progress must not miss."""
         self._owners.update({"_id": dataset_id}, {"$inc": {"revision": 1}}, upsert=True)
 
-    async def revisions(self, datasets: Sequence[DatasetId]) -> dict[DatasetId, int]:
-        """The current revision of each dataset; 0 before the first."""
-        rows = await self._owners.find({"_id": {"$in": list(datasets)}})
-        return dict.fromkeys(datasets, 0) | {row["_id"]: row["revision"] for row in rows}
+    async def revisions(
+        self, datasets: Collection[DatasetId], involved: Collection[DatasetId]
+    ) -> dict[DatasetId, int]:
+        """How often freezes decided by each dataset that is involved in one of ``datasets``.
 
-    async def claim(self, dataset_id: DatasetId, revision: int) -> bool:
-        """Take a dataset for a freeze, if nothing came since that revision."""
-        before = await self.revisions([dataset_id])
-        if before[dataset_id] != revision:
-            return False
-        self._owners.update(
-            {"_id": dataset_id}, {"$inc": {"revision": 1}, "$set": {"frozen": True}}, upsert=True
-        )
-        return True
+        Of the latter it counts what came as well. What comes to others may be a moment late: an
+        import into somebody else's dataset holds up nobody.
+        """
+        rows = await self._owners.by_ids(involved)
+        found = dict.fromkeys(involved, 0)
+        for name, row in rows.items():
+            found[name] = row.get("revision" if name in datasets else "freezes", 0)
+        return found
+
+    def claim(self, datasets: Collection[DatasetId], involved: Collection[DatasetId]) -> None:
+        """Say that a freeze of ``datasets`` decides by all that are involved.
+
+        Two that have one of these in common cannot both commit: each would miss the other's word.
+        """
+        for name in sorted(involved):
+            frozen = {"$set": {"frozen": True}} if name in datasets else {}
+            more = {"$inc": {"revision": 1, "freezes": 1}, **frozen}
+            self._owners.update({"_id": name}, more, upsert=True)
 
     async def frozen(self, datasets: Sequence[DatasetId]) -> frozenset[DatasetId]:
         """Which of these datasets were frozen before."""

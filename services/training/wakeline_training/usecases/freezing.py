@@ -48,6 +48,7 @@ class Snapshot:
     stage: Stage
     facts: splits.Facts
     revisions: dict[DatasetId, int]
+    """Of every dataset whose splits or benchmarks it decides by."""
     labels: list[Candidate]
     benchmarks: list[Candidate]
     withdrawn: frozenset[AssetId]
@@ -129,7 +130,6 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
         return None
     stage = await asking.stage_of(uow, run.stage_id)
     datasets = stage.dataset_ids
-    revisions = await uow.splits.revisions(datasets)
     withdrawn = await uow.withdrawals.of_datasets(datasets)
     labels, without = _divided(await uow.labels.of_stage(stage.stage_id, datasets), withdrawn)
     benchmarks, lost = _divided(await uow.benchmarks.of_stage(stage.stage_id, datasets), withdrawn)
@@ -146,6 +146,7 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
         unassisted=await uow.labels.unassisted_groups(datasets),
         benchmarks=frozenset(asset.group for asset in trusted),
     )
+    revisions = await uow.splits.revisions(datasets, involved)
     return Snapshot(run, stage, facts, revisions, labels, benchmarks, without | lost)
 
 
@@ -166,9 +167,11 @@ async def _store(
     run = await asking.run_of(uow, snapshot.run.run_id)
     if run.state != "freezing":
         return
-    for dataset, revision in sorted(snapshot.revisions.items()):
-        if not await uow.splits.claim(dataset, revision):
-            raise FreezeOutdatedError(f"dataset {dataset} changed while it was being frozen")
+    datasets, involved = snapshot.stage.dataset_ids, snapshot.revisions
+    for dataset, revision in (await uow.splits.revisions(datasets, involved)).items():
+        if revision != involved[dataset]:
+            raise FreezeOutdatedError(f"dataset {dataset} changed while it was being decided by")
+    uow.splits.claim(datasets, involved)
     uow.splits.decide(decision.changes(snapshot.facts.decided), version.dataset_version)
     if await uow.dataset_versions.get(version.dataset_version) is None:
         uow.dataset_versions.put(version.model_copy(update={"created_at": uow.now}))
