@@ -13,6 +13,7 @@ from wakeline_testing.running import published
 
 from .conftest import STAGE, Lab, asset, box
 from .test_queue_order import explain, recording
+from .test_reviewing import accepted, label_of, send
 
 pytestmark = [pytest.mark.mongo, pytest.mark.kafka, pytest.mark.s3]
 
@@ -260,3 +261,24 @@ async def test_a_benchmark_beside_a_task_is_leased_again_once_that_is_reopened(l
         ("holdout", "queued", 2),
         ("benchmark", "queued", 1),
     ]
+
+
+async def test_a_verdict_of_a_cancelled_round_does_not_close_what_waits_for_the_next(
+    lab: Lab,
+) -> None:
+    (task,) = (await prepared(lab, count=1)).values()
+    (lease,) = await lab.lease("ann")
+    await lab.submit("ann", lease, box("a"))
+    for action in ("cancel", "reopen"):
+        await act(lab, action, tasks=[task])
+    for _ in range(2):  # said again as a snapshot, say
+        await send(lab, accepted(lease))
+    (found_task,) = (await lab.manager.get(TASKS)).json()["items"]
+    assert found_task["state"] == "open"
+    await lab.no_waiting()
+    (again,) = await lab.lease("bob")
+    assert again["round"] == 2
+    await lab.submit("bob", again, box("b"))
+    await send(lab, accepted(again))
+    (found_task,) = (await lab.manager.get(TASKS)).json()["items"]
+    assert (found_task["state"], found_task["accepted_label"]) == ("closed", label_of(again))

@@ -227,6 +227,8 @@ class Task(Record):
     """Mean agreement of the people whose labels count together, in [0, 1]; None of one."""
     companion_done: bool = False
     """Whether the second half of a pair has its label."""
+    remade: tuple[str, ...] = ()
+    """Labels that were cancelled with it and are made anew: a verdict on one closes nothing."""
     withdrawn: bool = False
     """Its image is not to be had: nobody gets it until the image is back."""
     opened_at: datetime

@@ -52,8 +52,8 @@ class Steering(Protocol):
     def cancel(self, task_id: str) -> None:
         """Let nobody work on a task any more."""
 
-    def reopen(self, task_id: str) -> None:
-        """Say that a cancelled task is open."""
+    def reopen(self, task_id: str, remade: Sequence[str]) -> None:
+        """Say that a cancelled task is open, and which of its labels are made anew."""
 
     def queue_again(self, slot: Slot, state: str, round: int) -> None:
         """Let a slot of a cancelled task be wanted again."""

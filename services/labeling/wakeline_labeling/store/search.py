@@ -141,8 +141,12 @@ class MongoSteering:
             {"$set": {"state": "done", "reserved": None}, "$unset": {"request": ""}},
         )
 
-    def reopen(self, task_id: str) -> None:
-        self._tasks.update({"_id": task_id}, {"$set": {"state": "open", "accepted_label": None}})
+    def reopen(self, task_id: str, remade: Sequence[str]) -> None:
+        change = {
+            "$set": {"state": "open", "accepted_label": None},
+            "$addToSet": {"remade": {"$each": list(remade)}},
+        }
+        self._tasks.update({"_id": task_id}, change)
 
     def queue_again(self, slot: Slot, state: str, round: int) -> None:
         change = {"state": state, "round": round, "reserved": None}

@@ -176,7 +176,8 @@ def _end_leases(uow: UnitOfWork, slots: Sequence[Slot], state: str) -> None:
 
 def _reopen(uow: UnitOfWork, task: Task, slots: Sequence[Slot], labeled: set[str]) -> None:
     """Queue a cancelled task again; a label that was cancelled with it is made anew."""
-    uow.steering.reopen(task.id)
+    again = [slot for slot in slots if slot.counts and slot.id in labeled]
+    uow.steering.reopen(task.id, [names.label_id(slot.id, slot.round) for slot in again])
     for slot in slots:
         companion = not slot.counts and slot.arm != "benchmark"
         if slot.counts or slot.id not in labeled:

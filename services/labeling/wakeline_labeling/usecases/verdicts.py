@@ -13,7 +13,11 @@ EXPERT = "reviewer"
 
 
 async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
-    """Note the accepted label of a task's round, and close the task if nothing else is open."""
+    """Note the accepted label of a task's round, and close the task if nothing else is open.
+
+    Review may accept a label while its task is cancelled and reopened here, to be made anew: that
+    label counts until the new one does, but nothing that waits for the next round ends with it.
+    """
     labels = {}
     for label_id in {event.label_id, *event.merged_from}:
         labels[label_id] = await _known_label(uow, label_id)
@@ -32,7 +36,7 @@ async def accept(uow: UnitOfWork, event: LabelAccepted) -> None:
         counts = label_id == event.label_id
         if not _is_known(label, event, counts=counts):
             uow.labels.accept(label_id, acceptance, "accepted" if counts else "merged")
-    if task.state != "open":
+    if task.state != "open" or not labels.keys().isdisjoint(task.remade):
         return
     closed = not task.paired or task.companion_done
     uow.tasks.accept(task.id, event.label_id, event.people_agreement, closed=closed)
