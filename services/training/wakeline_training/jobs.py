@@ -32,6 +32,10 @@ class PatientSteps:
     def __init__(self, lease: Lease) -> None:
         self._lease = lease
 
+    def read(self) -> TrainingUnitOfWork:
+        """Reads outside of any transaction."""
+        return self._lease.read()
+
     async def transaction(self, body: Body) -> None:
         """Store a step on the way."""
         await _patiently(lambda: self._lease.transaction(body))

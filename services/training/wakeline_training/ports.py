@@ -112,7 +112,7 @@ class Splits(Protocol):
     def claim(self, datasets: Collection[DatasetId], involved: Collection[DatasetId]) -> None: ...
     async def frozen(self, datasets: Sequence[DatasetId]) -> frozenset[DatasetId]: ...
     async def decided(self, datasets: Sequence[DatasetId]) -> dict[Group, Side]: ...
-    def decide(self, sides: Mapping[Group, Side], dataset_version: str) -> None: ...
+    def decide(self, sides: Mapping[Group, Side], run_id: str, dataset_version: str) -> None: ...
 
 
 class Predictions(Protocol):
@@ -195,6 +195,10 @@ Body = Callable[[TrainingUnitOfWork], Awaitable[None]]
 
 class Steps(Protocol):
     """The transactions of one attempt at a job: refused once another attempt has begun."""
+
+    def read(self) -> TrainingUnitOfWork:
+        """Reads outside of any transaction: for more than one has time for."""
+        ...
 
     async def transaction(self, body: Body) -> None:
         """Store a step on the way."""

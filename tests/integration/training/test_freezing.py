@@ -1,6 +1,7 @@
 """Dataset versions on a real database: who is set aside stays aside, whatever comes when."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -20,8 +21,10 @@ from wakeline_testing.running import Publisher, RunningService, running
 from wakeline_training.archive import BlobArchive
 from wakeline_training.domain import manifest
 from wakeline_training.domain.manifest import Entry, Labeled
+from wakeline_training.domain.splits import Group, Side
 from wakeline_training.handlers import handlers
 from wakeline_training.jobs import jobs
+from wakeline_training.store.splits import SplitStore
 from wakeline_training.usecases import freezing
 
 from . import scenario
@@ -290,6 +293,12 @@ async def of_two_projects(runtime: Runtime, publisher: Publisher) -> None:
     )
 
 
+async def sides_of_image_7(runtime: Runtime) -> dict[str, str]:
+    uow: Any = runtime.stores.open(None)
+    decided = await uow.splits.decided(["fields", "meadows"])
+    return {group.dataset_id: side for group, side in decided.items() if group.name == "g7"}
+
+
 async def test_freezes_of_two_datasets_with_an_image_in_common_do_not_pass_by_one_another(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -309,12 +318,53 @@ async def test_freezes_of_two_datasets_with_an_image_in_common_do_not_pass_by_on
         leases = [await due(runtime, "freeze") for _ in range(2)]
         async with asyncio.timeout(60):
             await asyncio.gather(*(freeze(lease) for lease in leases))
-        sides = await runtime.database["splits"].find({"_id.group": "g7"}).to_list()
-        assert {(row["_id"]["dataset"], row["side"]) for row in sides} in (
-            {("fields", "trained"), ("meadows", "trained")},  # the fields were first
-            {("meadows", "holdout")},
+        assert await sides_of_image_7(runtime) in (
+            {"fields": "trained", "meadows": "trained"},  # the fields were first
+            {"meadows": "holdout"},
         )
         assert len(stored) > 2, "who was second has decided again"
+
+
+async def test_a_freeze_of_others_while_one_reads_is_not_missed(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided, freeze = SplitStore.decided, jobs.kinds["freeze"].run
+    async with idle(scope) as runtime:
+        await of_two_projects(runtime, Publisher(scope))
+        slow, quick = [await due(runtime, "freeze") for _ in range(2)]
+        reads = 0
+
+        async def overtaken(self: SplitStore, datasets: Sequence[str]) -> dict[Group, Side]:
+            nonlocal reads
+            reads += 1
+            found = await decided(self, datasets)
+            if reads == 1:
+                await freeze(quick)
+            return found
+
+        monkeypatch.setattr(SplitStore, "decided", overtaken)
+        await freeze(slow)
+        assert reads == 3, "it has decided again"
+        first = await runtime.database["runs"].find_one({"_id": quick.job.id})
+        sides = {"fields": "trained", "meadows": "trained"}
+        wanted = sides if first["project_id"] == "weeds" else {"meadows": "holdout"}
+        assert await sides_of_image_7(runtime) == wanted
+
+
+async def test_what_was_decided_is_read_back_as_it_was_however_many_groups_are_in_a_row(
+    scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wakeline_training.store.splits.GROUPS_A_ROW", 2)
+    sides = {Group("fields", f"g{n}"): Side.TRAINED if n % 4 else Side.HOLDOUT for n in range(12)}
+    earlier = Group("fields", "a")
+    async with idle(scope) as runtime:
+        rows = runtime.database["splits"]
+        await rows.insert_one({"_id": {"dataset": "fields", "group": "a"}, "side": "trained"})
+        uow: Any = runtime.stores.open(None)
+        uow.splits.decide(sides | {Group("meadows", "g0"): Side.HOLDOUT}, "r1", "v1")
+        await uow.write()
+        assert await uow.splits.decided(["fields"]) == {**sides, earlier: Side.TRAINED}
+        assert await rows.count_documents({}) == 1 + 2 + 5 + 1
 
 
 async def test_what_comes_to_a_dataset_of_others_overtakes_no_freeze(

@@ -5,15 +5,18 @@ every dataset that it decides by, at the revision that it read, so two freezes, 
 new benchmark, can't pass by one another unseen.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from wakeline_events.base import DatasetId
 from wakeline_storage import BufferedCollection
 from wakeline_training.domain.splits import Group, Side
 
+GROUPS_A_ROW = 5_000
+
 
 class SplitStore:
-    """The collections ``datasets`` (owners) and ``splits`` (one row a group)."""
+    """The collections ``datasets`` (owners) and ``splits`` (groups that were decided together)."""
 
     def __init__(self, owners: BufferedCollection, rows: BufferedCollection) -> None:
         self._owners = owners
@@ -54,18 +57,23 @@ class SplitStore:
 
     async def decided(self, datasets: Sequence[DatasetId]) -> dict[Group, Side]:
         """The sides of all groups that were ever decided."""
-        rows = await self._rows.find({"_id.dataset": {"$in": list(datasets)}})
-        return {
-            Group(row["_id"]["dataset"], row["_id"]["group"]): Side(row["side"]) for row in rows
-        }
+        found: dict[Group, Side] = {}
+        async for row in self._rows.each({"_id.dataset": {"$in": list(datasets)}}):
+            named = row["_id"]
+            groups = row["groups"] if "groups" in row else [named["group"]]  # until version 2
+            found |= dict.fromkeys((Group(named["dataset"], g) for g in groups), Side(row["side"]))
+        return found
 
-    def decide(self, sides: Mapping[Group, Side], dataset_version: str) -> None:
-        """Keep sides for ever; deciding a group twice fails the transaction."""
+    def decide(self, sides: Mapping[Group, Side], run_id: str, dataset_version: str) -> None:
+        """Keep sides for ever; a run that decides twice fails the transaction.
+
+        Many groups are one row: a transaction has seconds, and a first freeze a million of them.
+        """
+        alike: dict[tuple[DatasetId, Side], list[str]] = defaultdict(list)
         for group, side in sorted(sides.items()):
-            self._rows.insert(
-                {
-                    "_id": {"dataset": group.dataset_id, "group": group.name},
-                    "side": side.value,
-                    "dataset_version": dataset_version,
-                }
-            )
+            alike[group.dataset_id, side].append(group.name)
+        for (dataset, side), groups in alike.items():
+            for first in range(0, len(groups), GROUPS_A_ROW):
+                named = {"dataset": dataset, "run": run_id, "first": groups[first]}
+                row = {"side": side.value, "groups": groups[first : first + GROUPS_A_ROW]}
+                self._rows.insert({"_id": named, **row, "dataset_version": dataset_version})

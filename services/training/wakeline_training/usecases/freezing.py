@@ -42,7 +42,7 @@ class FreezeOutdatedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that a freeze decides by, read in one transaction."""
+    """All that a freeze decides by."""
 
     run: Run
     stage: Stage
@@ -65,7 +65,7 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
     nothing is counted, and the freezes of other stages go first.
     """
     for _ in range(TRIES):
-        snapshot = await _read(steps, run_id)
+        snapshot = await _snapshot(steps.read(), run_id)
         if snapshot is None:
             await steps.finish(_nothing)
             return
@@ -112,31 +112,27 @@ async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
     await steps.finish(lambda uow: _store(uow, snapshot, decision, version))
 
 
-async def _read(steps: Steps, run_id: str) -> Snapshot | None:
-    found: Snapshot | None = None
-
-    async def body(uow: TrainingUnitOfWork) -> None:
-        nonlocal found
-        found = await _snapshot(uow, run_id)
-
-    await steps.transaction(body)
-    return found
-
-
 async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
-    """None: the run was cancelled."""
+    """What is there now; None: the run was cancelled.
+
+    A large stage takes longer to read than a transaction may. So each revision is read before what
+    it stands for, and whatever changes later is noticed when the version is stored.
+    """
     run = await asking.run_of(uow, run_id)
     if run.state != "freezing":
         return None
     stage = await asking.stage_of(uow, run.stage_id)
     datasets = stage.dataset_ids
+    revisions = await uow.splits.revisions(datasets, datasets)
     withdrawn = await uow.withdrawals.of_datasets(datasets)
     labels, without = _divided(await uow.labels.of_stage(stage.stage_id, datasets), withdrawn)
     benchmarks, lost = _divided(await uow.benchmarks.of_stage(stage.stage_id, datasets), withdrawn)
     labeled = [label.facts for label in labels]
     assets = await uow.assets.around([*labeled, *await uow.benchmarks.assets(datasets)])
     # A copy in a dataset of another project is a copy all the same.
-    involved = sorted({facts.group.dataset_id for facts in assets.values()} | {*datasets})
+    others = {facts.group.dataset_id for facts in assets.values()}.difference(datasets)
+    revisions |= await uow.splits.revisions(datasets, others)
+    involved = sorted(revisions)
     trusted = await uow.benchmarks.assets(involved)
     facts = splits.Facts(
         assets=assets,
@@ -146,7 +142,6 @@ async def _snapshot(uow: TrainingUnitOfWork, run_id: str) -> Snapshot | None:
         unassisted=await uow.labels.unassisted_groups(datasets),
         benchmarks=frozenset(asset.group for asset in trusted),
     )
-    revisions = await uow.splits.revisions(datasets, involved)
     return Snapshot(run, stage, facts, revisions, labels, benchmarks, without | lost)
 
 
@@ -172,7 +167,8 @@ async def _store(
         if revision != involved[dataset]:
             raise FreezeOutdatedError(f"dataset {dataset} changed while it was being decided by")
     uow.splits.claim(datasets, involved)
-    uow.splits.decide(decision.changes(snapshot.facts.decided), version.dataset_version)
+    changes = decision.changes(snapshot.facts.decided)
+    uow.splits.decide(changes, run.run_id, version.dataset_version)
     if await uow.dataset_versions.get(version.dataset_version) is None:
         uow.dataset_versions.put(version.model_copy(update={"created_at": uow.now}))
         uow.emit(
