@@ -43,6 +43,7 @@ OPEN_TO_REVIEWERS = {
         "GET /v1/reviews/leases/{lease_id}/bands/{name}",
         "POST /v1/reviews/leases/{lease_id}/heartbeat",
         "POST /v1/reviews/leases/{lease_id}/return",
+        "POST /v1/reviews/leases/{lease_id}/skip",
         "POST /v1/reviews/leases/{lease_id}/verdict",
         "POST /v1/reviews/{label_id}/corrections",
         "GET /v1/verdicts",

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from wakeline_sdk._async.transport import AsyncTransport
-from wakeline_sdk.models import ReviewLease, ReviewRecord, Verdict
+from wakeline_sdk.models import ReviewAction, ReviewLease, ReviewRecord, Verdict
 from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
 
@@ -33,14 +33,27 @@ class AsyncReviews:
         answer = await self._transport.json("review", "GET", "/v1/reviews/leases")
         return [ReviewLease.model_validate(item) for item in answer["leases"]]
 
-    async def release(self, project_id: str, person_id: str, stage: str | None = None) -> int:
+    async def release(
+        self, project_id: str, person_id: str, stage: str | None = None, reason: str = ""
+    ) -> int:
         """End a person's leases in a project, or in one stage; how many there were.
 
         What they hand in afterwards is refused and kept as a draft.
+
+        Parameters
+        ----------
+        reason
+            For those who look at :meth:`actions` later.
         """
-        body = {"project": project_id, "stage": stage, "person_id": person_id}
+        body = {"project": project_id, "stage": stage, "person_id": person_id, "reason": reason}
         where = "/v1/reviews/leases/release"
         return int((await self._transport.json("review", "POST", where, json=body))["released"])
+
+    async def actions(self, project_id: str) -> AsyncIterator[ReviewAction]:
+        """Whose leases managers ended, the newest first."""
+        where, wanted = "/v1/reviews/actions", {"project": project_id}
+        async for item in self._transport.pages("review", where, wanted):
+            yield ReviewAction.model_validate(item)
 
     async def image(self, lease: ReviewLease) -> bytes:
         """The image of a live lease."""
@@ -102,6 +115,11 @@ class AsyncReviews:
     async def give_back(self, lease: ReviewLease) -> None:
         """Return a label to the queue unjudged."""
         where = path("/v1/reviews/leases/{}/return", lease.lease_id)
+        await self._transport.json("review", "POST", where)
+
+    async def skip(self, lease: ReviewLease) -> None:
+        """Leave a label to somebody else: the caller is not given it for a day."""
+        where = path("/v1/reviews/leases/{}/skip", lease.lease_id)
         await self._transport.json("review", "POST", where)
 
     async def verdict(self, label_id: str) -> Verdict:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from wakeline_sdk._sync.transport import Transport
-from wakeline_sdk.models import ReviewLease, ReviewRecord, Verdict
+from wakeline_sdk.models import ReviewAction, ReviewLease, ReviewRecord, Verdict
 from wakeline_sdk.paths import path
 from wakeline_sdk.shapes import Annotation
 
@@ -33,14 +33,27 @@ class Reviews:
         answer = self._transport.json("review", "GET", "/v1/reviews/leases")
         return [ReviewLease.model_validate(item) for item in answer["leases"]]
 
-    def release(self, project_id: str, person_id: str, stage: str | None = None) -> int:
+    def release(
+        self, project_id: str, person_id: str, stage: str | None = None, reason: str = ""
+    ) -> int:
         """End a person's leases in a project, or in one stage; how many there were.
 
         What they hand in afterwards is refused and kept as a draft.
+
+        Parameters
+        ----------
+        reason
+            For those who look at :meth:`actions` later.
         """
-        body = {"project": project_id, "stage": stage, "person_id": person_id}
+        body = {"project": project_id, "stage": stage, "person_id": person_id, "reason": reason}
         where = "/v1/reviews/leases/release"
         return int((self._transport.json("review", "POST", where, json=body))["released"])
+
+    def actions(self, project_id: str) -> Iterator[ReviewAction]:
+        """Whose leases managers ended, the newest first."""
+        where, wanted = "/v1/reviews/actions", {"project": project_id}
+        for item in self._transport.pages("review", where, wanted):
+            yield ReviewAction.model_validate(item)
 
     def image(self, lease: ReviewLease) -> bytes:
         """The image of a live lease."""
@@ -100,6 +113,11 @@ class Reviews:
     def give_back(self, lease: ReviewLease) -> None:
         """Return a label to the queue unjudged."""
         where = path("/v1/reviews/leases/{}/return", lease.lease_id)
+        self._transport.json("review", "POST", where)
+
+    def skip(self, lease: ReviewLease) -> None:
+        """Leave a label to somebody else: the caller is not given it for a day."""
+        where = path("/v1/reviews/leases/{}/skip", lease.lease_id)
         self._transport.json("review", "POST", where)
 
     def verdict(self, label_id: str) -> Verdict:

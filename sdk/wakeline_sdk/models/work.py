@@ -232,6 +232,21 @@ class Verdict(Wire):
     """Why an expert looked at it, or will."""
 
 
+class ReviewAction(Wire):
+    """Leases of reviews that a manager ended."""
+
+    action_id: str
+    action: str
+    stage: str | None
+    """None: in all stages of the project."""
+    person_id: str
+    """Whose they were."""
+    released: int
+    reason: str = ""
+    by: str
+    asked_at: datetime
+
+
 class ReviewRecord(Verdict):
     """A review for statistics."""
 

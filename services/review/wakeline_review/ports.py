@@ -9,7 +9,7 @@ from wakeline_events.configuration import ProjectDocument, StagePolicy
 from wakeline_events.labeling import LabelCompleted, TeamConfigured
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.reliability import Vote
-from wakeline_review.domain.records import Crew, Review, ReviewLease, Standing
+from wakeline_review.domain.records import Action, Crew, Review, ReviewLease, Standing
 
 
 class Projects(Protocol):
@@ -46,6 +46,7 @@ class Reviews(Protocol):
     async def live(self, lease_id: str, person_id: PersonId) -> Review | None: ...
     async def extend(self, lease_id: str, person_id: PersonId, length: timedelta) -> bool: ...
     async def give_back(self, lease_id: str, person_id: PersonId) -> bool: ...
+    async def skip(self, lease_id: str, person_id: PersonId, length: timedelta) -> bool: ...
     async def release(
         self, project_id: ProjectId, stage_id: StageId | None, person_id: PersonId
     ) -> int: ...
@@ -59,6 +60,13 @@ class Reviews(Protocol):
     async def votes(self, stage_id: StageId, limit: int) -> Sequence[Vote]: ...
     def put(self, review: Review) -> None: ...
     def put_withdrawn(self, asset_id: AssetId, *, withdrawn: bool) -> None: ...
+
+
+class Actions(Protocol):
+    """What managers did about reviews."""
+
+    async def page(self, project_id: ProjectId, before: str | None, limit: int) -> list[Action]: ...
+    def put(self, action: Action) -> None: ...
 
 
 class Withdrawals(Protocol):
@@ -112,6 +120,8 @@ class ReviewUnitOfWork(Protocol):
     @property
     def reviews(self) -> Reviews: ...
     @property
+    def actions(self) -> Actions: ...
+    @property
     def withdrawals(self) -> Withdrawals: ...
     @property
     def standings(self) -> Standings: ...
@@ -128,6 +138,7 @@ class ReviewUnitOfWork(Protocol):
 
 
 __all__ = [
+    "Actions",
     "Benchmarks",
     "Days",
     "Drafts",

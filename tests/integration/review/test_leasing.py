@@ -82,7 +82,7 @@ async def test_many_at_one_queue_get_every_review_once(
     assert len(set().union(*leases)) == 24
 
 
-@pytest.mark.parametrize("what", ["image", "bands/nir", "heartbeat", "return", "verdict"])
+@pytest.mark.parametrize("what", ["image", "bands/nir", "heartbeat", "return", "skip", "verdict"])
 async def test_a_lease_that_is_over_is_told_from_one_that_never_was(
     scope: Scope, review: RunningService, what: str
 ) -> None:
@@ -141,9 +141,23 @@ async def test_a_manager_ends_the_leases_of_one_who_is_away(
     assert (await reviewer.post(f"{LEASES}/release", json=away)).status_code == 403
     elsewhere = await manager.post(f"{LEASES}/release", json={**away, "stage": "sort"})
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (404, "unknown-stage")
-    released = await manager.post(f"{LEASES}/release", json={**away, "stage": "find"})
-    assert released.json() == {"released": 2}
+    ends = {**away, "stage": "find", "reason": "on leave"}
+    for _ in range(2):  # asked twice, done and noted once
+        key = {"Idempotency-Key": "away"}
+        released = await manager.post(f"{LEASES}/release", json=ends, headers=key)
+        assert released.json() == {"released": 2}
     assert (await manager.post(f"{LEASES}/release", json=away)).json() == {"released": 0}
+    actions: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"project": "harbour", "limit": "1", **({"cursor": cursor} if cursor else {})}
+        page = (await manager.get("/v1/reviews/actions", params=query)).json()
+        actions, cursor = [*actions, *page["items"]], page["next"]
+    noted = [(one["by"], one["person_id"], one["stage"], one["released"]) for one in actions]
+    ended = [("p-boss", "p-expert", "find", 2), ("p-boss", "p-expert", None, 0)]
+    assert sorted(noted, key=str) == sorted(ended, key=str)
+    assert {one["reason"] for one in actions} == {"on leave", ""}
+    assert (await reviewer.get("/v1/reviews/actions?project=harbour")).status_code == 403
     assert await held(review) == set()
     assert await held(review, "p-other") == ids(others)
     work = [box("1", 12).model_dump(mode="json")]
@@ -165,3 +179,22 @@ async def test_who_holds_a_lease_of_the_release_before_does_not_lose_work(
     await over(review)
     await take(review, "p-other", 1)
     assert (await judge(review, lease, verdict="accept")).json()["code"] == "lease-expired"
+
+
+async def test_a_review_that_is_skipped_goes_to_others_and_comes_back_if_nobody_takes_it(
+    scope: Scope, review: RunningService
+) -> None:
+    await labeled(scope, review, 2)
+    expert = review.client("reviewer", person_id="p-expert", team_id="experts")
+    (first,) = await take(review, "p-expert", 1)
+    assert (await expert.post(f"{LEASES}/{first['lease_id']}/skip")).status_code == 204
+    (second,) = await take(review, "p-expert", 50)
+    assert second["label_id"] != first["label_id"]
+    (other,) = await take(review, "p-other", 50)
+    assert other["label_id"] == first["label_id"]
+    await over(review)  # p-other went home: it is still not p-expert's
+    assert [one["label_id"] for one in await take(review, "p-expert", 50)] == [second["label_id"]]
+    passed = [{"$set": {"skips.until": {"$subtract": ["$$NOW", 1]}}}]
+    await review.database["reviews"].update_many({"skips.0": {"$exists": True}}, passed)
+    (again,) = await take(review, "p-expert", 50)
+    assert again["label_id"] == first["label_id"]

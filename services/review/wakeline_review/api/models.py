@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wakeline_events.ontology import Annotations
 from wakeline_geometry.shapes import Annotation
-from wakeline_review.domain.records import Review, State, Verdict
+from wakeline_review.domain.records import Action, Review, State, Verdict
 
 
 class Body(BaseModel):
@@ -137,12 +137,33 @@ class ReleaseIn(Body):
     stage: str | None = None
     """None: in all stages of the project."""
     person_id: str
+    reason: Annotated[str, Field(max_length=1_000)] = ""
+    """For those who look at it later; stays in this service."""
 
 
 class ReleasedOut(BaseModel):
     """How many leases ended."""
 
     released: int
+
+
+class ActionOut(BaseModel):
+    """Leases that a manager ended."""
+
+    action_id: str
+    action: Literal["release"] = "release"
+    stage: str | None
+    person_id: str
+    """Whose they were."""
+    released: int
+    reason: str
+    by: str
+    asked_at: datetime
+
+    @classmethod
+    def of(cls, action: Action) -> "ActionOut":
+        """As it is told."""
+        return cls(action_id=action.id, **action.model_dump(exclude={"id", "project_id"}))
 
 
 class HeartbeatOut(BaseModel):

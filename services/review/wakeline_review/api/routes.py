@@ -13,7 +13,16 @@ from wakeline_events.base import Asset
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.agreement import agreement
 from wakeline_geometry.shapes import Annotation
-from wakeline_http import IdempotencyKey, Limit, Page, Router, problems
+from wakeline_http import (
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    Page,
+    Router,
+    decode_cursor,
+    encode_cursor,
+    problems,
+)
 from wakeline_review.api.dependencies import (
     Anyone,
     Manager,
@@ -25,6 +34,7 @@ from wakeline_review.api.dependencies import (
     unseen,
 )
 from wakeline_review.api.models import (
+    ActionOut,
     CorrectionIn,
     HeartbeatOut,
     LabelBeside,
@@ -112,11 +122,20 @@ async def list_leases(
 
 
 @leases.post("/release", responses=problems(errors.UnknownStageError))
-async def release_leases(wanted: ReleaseIn, _: Manager, command: ReviewCommand) -> ReleasedOut:
+async def release_leases(
+    wanted: ReleaseIn, manager: Manager, command: ReviewCommand
+) -> ReleasedOut:
     """End a person's leases in a project; what they hand in afterwards is kept as a draft."""
 
     async def release(uow: MongoReviewUnitOfWork) -> ReleasedOut:
-        released = await leasing.release(uow, wanted.project, wanted.stage, wanted.person_id)
+        released = await leasing.release(
+            uow,
+            wanted.project,
+            wanted.stage,
+            wanted.person_id,
+            by=manager.person_id,
+            reason=wanted.reason,
+        )
         return ReleasedOut(released=released)
 
     return await command.run(release, ReleasedOut)
@@ -156,13 +175,25 @@ async def heartbeat(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -
 
 @leases.post("/{lease_id}/return", status_code=204, responses=problems(*DEAD))
 async def return_review(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> Response:
-    """Give a review back unjudged."""
+    """Give a review back unjudged; anybody may go on with it, the caller too."""
 
     async def give_back(uow: MongoReviewUnitOfWork) -> Nothing:
         await leasing.give_back(uow, lease_id, reviewer.person_id)
         return Nothing()
 
     await command.run(give_back, Nothing)
+    return Response(status_code=204)
+
+
+@leases.post("/{lease_id}/skip", status_code=204, responses=problems(*DEAD))
+async def skip_review(lease_id: str, reviewer: Reviewer, command: ReviewCommand) -> Response:
+    """Give a review back for somebody else; the caller is not given it for a day."""
+
+    async def skip(uow: MongoReviewUnitOfWork) -> Nothing:
+        await leasing.skip(uow, lease_id, reviewer.person_id)
+        return Nothing()
+
+    await command.run(skip, Nothing)
     return Response(status_code=204)
 
 
@@ -230,6 +261,17 @@ async def list_reviews(
     found = await reader.reviews.page(project, stage, cursor, limit)
     following = found[-1].id if len(found) == limit else None
     return Page(items=[ReviewOut.of(review) for review in found], next=following)
+
+
+@reviews.get("/actions")
+async def list_actions(
+    project: str, reader: ReviewReader, _: Manager, cursor: Cursor = None, limit: Limit = 100
+) -> Page[ActionOut]:
+    """Whose leases managers ended in a project, the newest first."""
+    before = decode_cursor(cursor, str)[0] if cursor else None
+    found = await reader.actions.page(project, before, limit)
+    following = encode_cursor(found[-1].id) if len(found) == limit else None
+    return Page(items=[ActionOut.of(action) for action in found], next=following)
 
 
 @reviews.post(

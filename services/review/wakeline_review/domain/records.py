@@ -1,6 +1,6 @@
 """What the review service remembers of a label."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -29,6 +29,9 @@ measure, so nobody judges it; dropped with its task."""
 Verdict = Literal["accepted", "corrected", "rejected", "unreviewed"]
 
 
+SKIPPED_FOR = timedelta(days=1)
+"""So long whoever skipped a review is not given it again: by then everybody else who judges labels
+of the stage has been at work, and if nobody else does, it waits for nobody."""
 LAST_SCORES = 10
 """So many of a person's last benchmark scores say how they do now."""
 
@@ -68,6 +71,32 @@ class ReviewLease(BaseModel):
     expires_at: datetime
 
 
+class Skip(BaseModel):
+    """Somebody left a review to others."""
+
+    model_config = ConfigDict(frozen=True)
+    person_id: PersonId
+    until: datetime
+    """By the database's clock: from then on they may get it again."""
+
+
+class Action(BaseModel):
+    """A manager ended somebody's leases."""
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    """Grows with time."""
+    project_id: str
+    stage: str | None
+    """None: in all stages of the project."""
+    person_id: PersonId
+    """Whose leases."""
+    released: int
+    reason: str
+    by: PersonId
+    asked_at: datetime
+
+
 class Review(BaseModel):
     """One label on its way to counting; keeps what was submitted and what became of it."""
 
@@ -85,6 +114,7 @@ class Review(BaseModel):
     """Names the request that leased it last: sent again, it gets the same lease."""
     reviewers: tuple[PersonId, ...] = ()
     """Everyone who ever leased it, in any order."""
+    skips: tuple[Skip, ...] = ()
     verdict: Verdict | None = None
     reviewer_id: str | None = None
     annotations: AnnotationSet | None = None

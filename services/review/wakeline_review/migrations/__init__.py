@@ -75,10 +75,18 @@ async def _create_withdrawals(database: Database) -> None:
     )
 
 
+async def _create_actions(database: Database) -> None:
+    if "actions" not in await database.list_collection_names():
+        await database.create_collection("actions")
+    index = IndexModel([("project_id", ASCENDING), ("_id", ASCENDING)], name="of_project")
+    await database["actions"].create_indexes([index])
+
+
 MIGRATIONS = (
     Migration(1, "indexes of reviews", _create_indexes),
     Migration(2, "how the people of every stage do", _create_standings),
     Migration(3, "people's days", _create_days),
     Migration(4, "requests and holders of reviews", _name_requests),
     Migration(5, "images that are not to be had", _create_withdrawals),
+    Migration(6, "what managers did about reviews", _create_actions),
 )

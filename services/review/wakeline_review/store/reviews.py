@@ -1,4 +1,4 @@
-"""Reviews and drafts in MongoDB; a lease's time is the database's, never a process's."""
+"""Reviews, drafts and actions in MongoDB; a lease's time is the database's, never a process's."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
@@ -9,12 +9,12 @@ from pymongo.errors import DuplicateKeyError
 from wakeline_events.base import AssetId, LabelId, PersonId, ProjectId, StageId, TaskId
 from wakeline_geometry.reliability import Vote
 from wakeline_geometry.shapes import Annotation
-from wakeline_review.domain.records import Review
+from wakeline_review.domain.records import Action, Review
 from wakeline_review.domain.votes import said
 from wakeline_storage import BufferedCollection, Document
 
 LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
-_BACK = {"$set": {"state": "pending", "lease": None, "request": None}}
+_BACK: dict[str, Any] = {"$set": {"state": "pending", "lease": None, "request": None}}
 OVER = {"$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
 QUEUE = "queue"
 """The index of what waits, without what is withdrawn, in the order in which it is leased."""
@@ -50,6 +50,7 @@ class MongoReviews:
             "stage_id": stage_id,
             "labeler": {"$ne": person_id},
             "withdrawn": {"$in": [False, None]},  # None: a row of the release before
+            "$and": [_not_skipped_by(person)],
         }
         lease = {
             "lease_id": {"$concat": ["$_id", ".", {"$toString": {"$add": ["$fence", 1]}}]},
@@ -102,6 +103,14 @@ class MongoReviews:
     async def give_back(self, lease_id: str, person_id: PersonId) -> bool:
         """End a live lease without a verdict."""
         row = await self._rows.find_one_and_update(_held(lease_id, person_id), _BACK)
+        return row is not None
+
+    async def skip(self, lease_id: str, person_id: PersonId, length: timedelta) -> bool:
+        """End a live lease without a verdict, and keep the review from this person for so long."""
+        skip = {"person_id": {"$literal": person_id}, "until": {"$add": ["$$NOW", _ms(length)]}}
+        skips = {"skips": {"$concatArrays": [_OF_NOW, [skip]]}}
+        back: list[dict[str, Any]] = [_BACK, {"$set": skips}]
+        row = await self._rows.find_one_and_update(_held(lease_id, person_id), back)
         return row is not None
 
     async def release(
@@ -182,6 +191,24 @@ class MongoReviews:
         self._rows.update_many(of_asset, {"$set": {"withdrawn": withdrawn}})
 
 
+class MongoActions:
+    """One row a time that a manager ended somebody's leases."""
+
+    def __init__(self, rows: BufferedCollection) -> None:
+        self._rows = rows
+
+    async def page(self, project_id: ProjectId, before: str | None, limit: int) -> list[Action]:
+        """Those of a project, the newest first, from before this one on."""
+        wanted: dict[str, Any] = {"project_id": project_id}
+        wanted |= {"_id": {"$lt": before}} if before else {}
+        rows = await self._rows.find(wanted, sort=[("_id", -1)], limit=limit)
+        return [Action.model_validate(row | {"id": row["_id"]}) for row in rows]
+
+    def put(self, action: Action) -> None:
+        """Keep what was done."""
+        self._rows.insert({"_id": action.id, **action.model_dump(exclude={"id"})})
+
+
 class MongoDrafts:
     """One row a label and person."""
 
@@ -208,6 +235,20 @@ def _held(lease_id: str, person_id: PersonId) -> dict[str, Any]:
     } | LIVE
 
 
+_OF_NOW: dict[str, Any] = {
+    "$filter": {
+        "input": {"$ifNull": ["$skips", []]},
+        "cond": {"$gt": ["$$this.until", "$$NOW"]},
+    }
+}
+"""The skips of a review that keep it from somebody now."""
+
+
+def _not_skipped_by(person: dict[str, Any]) -> dict[str, Any]:
+    people = {"$map": {"input": _OF_NOW, "in": "$$this.person_id"}}
+    return {"$expr": {"$not": [{"$in": [person, people]}]}}
+
+
 def _ms(length: timedelta) -> int:
     return int(length.total_seconds() * 1000)
 
@@ -215,7 +256,7 @@ def _ms(length: timedelta) -> int:
 def _document(review: Review) -> Document:
     label = review.label
     # What the label's event said is stored as it came: writing it out again took the longest.
-    rest = {"label", "opened_at", "decided_at", "lease"}
+    rest = {"label", "opened_at", "decided_at", "lease", "skips"}
     return review.model_dump(mode="json", exclude=rest) | {
         "label": label.plain,
         "_id": review.id,
@@ -227,6 +268,7 @@ def _document(review: Review) -> Document:
         "opened_at": review.opened_at,
         "decided_at": review.decided_at,
         "lease": review.lease.model_dump() if review.lease else None,
+        "skips": [skip.model_dump() for skip in review.skips],
     }
 
 

@@ -10,7 +10,7 @@ from wakeline_review.store.projections import (
     MongoStandings,
     MongoWithdrawals,
 )
-from wakeline_review.store.reviews import MongoDrafts, MongoReviews
+from wakeline_review.store.reviews import MongoActions, MongoDrafts, MongoReviews
 from wakeline_review.store.statistics import MongoDays, MongoTeams
 
 
@@ -31,6 +31,11 @@ class MongoReviewUnitOfWork(UnitOfWork[Resources]):
     def reviews(self) -> MongoReviews:
         """Every label that was ever submitted."""
         return MongoReviews(self.collection("reviews"))
+
+    @cached_property
+    def actions(self) -> MongoActions:
+        """What managers did about reviews."""
+        return MongoActions(self.collection("actions"))
 
     @cached_property
     def withdrawals(self) -> MongoWithdrawals:

@@ -15,7 +15,7 @@ from wakeline_review.domain.errors import (
     NoSuchLeaseError,
     ReviewLeaseExpiredError,
 )
-from wakeline_review.domain.records import Review
+from wakeline_review.domain.records import SKIPPED_FOR, Action, Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases.finding import policy_for, project_of, stage_in, stage_of
 from wakeline_review.usecases.withdrawing import KeepWithdrawn
@@ -65,7 +65,13 @@ async def lease_next(
 
 
 async def release(
-    uow: ReviewUnitOfWork, project_id: ProjectId, stage_name: str | None, person_id: PersonId
+    uow: ReviewUnitOfWork,
+    project_id: ProjectId,
+    stage_name: str | None,
+    person_id: PersonId,
+    *,
+    by: PersonId,
+    reason: str,
 ) -> int:
     """End a person's leases in a project, or in one stage; how many there were.
 
@@ -76,10 +82,22 @@ async def release(
     UnknownStageError
     """
     document = await project_of(uow, project_id)
-    if stage_name is None:
-        return await uow.reviews.release(project_id, None, person_id)
-    stage = stage_in(document, stage_name)
-    return await uow.reviews.release(project_id, f"{project_id}/{stage.name}", person_id)
+    stage = stage_in(document, stage_name).name if stage_name is not None else None
+    stage_id = f"{project_id}/{stage}" if stage is not None else None
+    released = await uow.reviews.release(project_id, stage_id, person_id)
+    uow.actions.put(
+        Action(
+            id=f"{uow.now:%Y%m%d%H%M%S}-{uuid4().hex[:12]}",
+            project_id=project_id,
+            stage=stage,
+            person_id=person_id,
+            released=released,
+            reason=reason,
+            by=by,
+            asked_at=uow.now,
+        )
+    )
+    return released
 
 
 async def heartbeat(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -> Review:
@@ -103,6 +121,17 @@ async def give_back(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -
     NoSuchLeaseError, ReviewLeaseExpiredError
     """
     if not await uow.reviews.give_back(lease_id, person_id):
+        raise await why_dead(uow, lease_id, person_id)
+
+
+async def skip(uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId) -> None:
+    """Return a review to the queue for others; who skips it is not given it for a while.
+
+    Raises
+    ------
+    NoSuchLeaseError, ReviewLeaseExpiredError
+    """
+    if not await uow.reviews.skip(lease_id, person_id, SKIPPED_FOR):
         raise await why_dead(uow, lease_id, person_id)
 
 
