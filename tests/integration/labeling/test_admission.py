@@ -283,6 +283,34 @@ async def test_processes_that_lease_at_once_keep_within_a_limit(
     assert len(await lab.lease("zoe", count=50)) == 20 - len(told)
 
 
+async def test_what_a_process_that_died_leased_too_many_is_not_kept_by_asking_again(
+    lab: Lab,
+) -> None:
+    await lab.configure(limits={"open_leases_per_team": 4})
+    await lab.ingest(range(10))
+    await lab.no_waiting()
+    stores = lab.service.stores
+    uow: Any = stores.open(None)
+    stage: Any = await stage_of(uow, "field", "weeds")
+    desk, ann = LocalDesk(), Labeler("ann", "botanists", expert=False)
+    bobs: list[dict[str, Any]] = []
+
+    async def lease(count: int) -> list[Slot]:
+        """As a process that sees no lease of bob's, and is killed before it counts again."""
+        bobs.extend(await lab.lease("bob", count=3, key="b"))
+        await leasing.lease_next(uow, desk, Together(stores).claims.ask, stage, ann, count, "a")
+        raise ConnectionError
+
+    with suppress(ConnectionError):
+        await limiting.lease_within(uow, desk, stage, ann, lease, 3, "a", exam=False)
+    assert len(await living(lab)) == 6
+    assert await lab.lease("bob", count=3, key="b") == bobs  # whoever came first keeps theirs
+    again = await lab.lease("ann", count=3, key="a")
+    assert len(again) == 1
+    assert len(await living(lab)) == 4
+    assert await lab.lease("ann", count=3, key="a") == again
+
+
 async def test_limits_look_at_nobody_elses_leases(lab: Lab) -> None:
     await many_rows(lab, 1_000)
     stage_id = "field/weeds"

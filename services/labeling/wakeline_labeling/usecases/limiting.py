@@ -1,7 +1,7 @@
 """Keeps people and teams within what a stage lets them hold and ask for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from wakeline_labeling.domain.errors import TooManyLeasesError, TooManyRequestsError
@@ -66,7 +66,8 @@ async def lease_within(
     Requests of one person are taken one after the other by a process. Those of a team, and of
     several processes, are counted once more when they have their leases: the leases that came
     first stay, and what is over the limit goes back before anybody is told of it. A process that
-    dies in between leaves what it leased to the same request, or to the end of its time.
+    dies in between leaves what it leased to the same request, which counts once more too, or to the
+    end of its time.
 
     Parameters
     ----------
@@ -83,6 +84,11 @@ async def lease_within(
     async with desk.turn(f"{stage.id}|{labeler.person_id}"):
         before = await _before(uow, stage, labeler, count, key)
         if before:
+            for limit in limits:
+                living = await uow.leases.living(stage.id, limit.person_id, limit.team_id)
+                before = await _without(uow, labeler, before, living[limit.most :])
+                if not before:
+                    raise limit.error(stage, len(living))
             return before
         for limit in limits:
             held = len(await uow.leases.living(stage.id, limit.person_id, limit.team_id))
@@ -127,14 +133,22 @@ async def _kept(
         over = len(living) - limit.most
         if over <= 0:
             break
-        late = living[limit.most :]
-        back = slots[-over:] if look == LOOKS else [slot for slot in slots if slot.id in late]
-        for slot in back:
+        late = [slot.id for slot in slots[-over:]] if look == LOOKS else living[limit.most :]
+        kept = await _without(uow, labeler, slots, late)
+        if not kept:
+            raise limit.error(stage, len(living))
+        if kept == slots:
+            await asyncio.sleep(BETWEEN_LOOKS)
+        slots = kept
+    return slots
+
+
+async def _without(
+    uow: UnitOfWork, labeler: Labeler, slots: list[Slot], late: Sequence[str]
+) -> list[Slot]:
+    """What is left of new leases once those of the late slots went back."""
+    for slot in slots:
+        if slot.id in late:
             name = LeaseName(slot.task_id, labeler.person_id, slot.fence)
             await uow.slots.release(name, exclude=False)
-        slots = [slot for slot in slots if slot not in back]
-        if not slots:
-            raise limit.error(stage, len(living))
-        if not back:
-            await asyncio.sleep(BETWEEN_LOOKS)
-    return slots
+    return [slot for slot in slots if slot.id not in late]
