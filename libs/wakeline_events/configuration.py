@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from wakeline_geometry.shapes import AttributeValue, GeometryKind
 
@@ -38,6 +38,11 @@ def known_part(model: type[BaseModel], value: Any) -> Any:
             else:
                 kept[name] = known_part(inner, item)
     return kept
+
+
+def problems_of(error: ValidationError) -> str:
+    """What is wrong with a part of a document, in words for people."""
+    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
@@ -78,13 +83,34 @@ class Ontology(Strict):
         return self
 
 
+class ModelParameters(Strict):
+    """What a stage may set of a model that answers."""
+
+    least_score: Share = 0.0
+    """Shapes below it are not shown."""
+
+
 class PredictorChoice(Strict):
     """A predictor of a stage; the first in the list that can answer is shown."""
 
     name: Annotated[
-        str, Field(pattern=r"^(own|heuristic\.(ndvi|threshold)|external(\.[a-z0-9-]+)?)$")
+        str, Field(pattern=r"^(own|related|heuristic\.(ndvi|threshold)|external(\.[a-z0-9-]+)?)$")
     ]
     parameters: dict[str, AttributeValue] = Field(default_factory=dict)
+    stage: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}/[a-z0-9-]{1,63}$")] | None = None
+    """Of ``related`` alone: ``<project>/<stage>``, whose model answers."""
+    classes: dict[ClassName, ClassName] = Field(default_factory=dict)
+    """Of ``related`` alone: its class -> ours; others are dropped. Empty: the same names."""
+
+    @model_validator(mode="after")
+    def _only_related_has_a_stage(self) -> "PredictorChoice":
+        if (self.name == "related") != (self.stage is not None):
+            raise ValueError(
+                "`related` needs a `stage`, <project>/<stage>, and nobody else has one"
+            )
+        if self.classes and self.stage is None:
+            raise ValueError("`classes` are of `related`: others know the ontology's own")
+        return self
 
 
 class ReviewPolicy(Strict):

@@ -31,7 +31,7 @@ class ProjectConfigured(Event):
     """A project was created or changed; carries all of it."""
 
     TYPE: ClassVar[str] = "project.configured"
-    VERSION: ClassVar[str] = "1.3"
+    VERSION: ClassVar[str] = "1.4"
     PRODUCER: ClassVar[ServiceName] = "labeling"
     project_id: ProjectId
     version: int

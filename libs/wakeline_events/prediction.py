@@ -12,14 +12,15 @@ class PredictionCompleted(AssetEvent):
     """A predictor answered for one task."""
 
     TYPE: ClassVar[str] = "prediction.completed"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "prediction"
     prediction_id: str
     stage_id: StageId
     task_id: TaskId
     predictor: str
-    """``own``, ``heuristic.ndvi``, ``heuristic.threshold`` or ``external.<name>``."""
+    """``own``, ``related``, ``heuristic.ndvi``, ``heuristic.threshold``, ``external.<name>``."""
     predictor_version: str
-    """The model version, or the version of the rule."""
+    """The model version or the version of the rule, with a digest of what the stage sets of it."""
     serving_epoch: int
     holdout: bool
     """Training scores what serves now on these."""
@@ -27,6 +28,8 @@ class PredictionCompleted(AssetEvent):
     uncertainty: Annotated[float, Field(ge=0, le=1)]
     """0: nothing to learn from this asset; 1: the predictor knows nothing about it."""
     embedding_key: str | None = None
+    model_version: str | None = None
+    """The version that answered as ``related``; since 1.1."""
 
 
 class PredictionFailed(AssetEvent):

@@ -34,3 +34,9 @@ async def give_up(job: Job, cause: Exception, uow: MongoPredictionUnitOfWork) ->
 async def repredict(lease: Lease) -> None:
     """Ask for a stage's targets again, since something else answers for them now."""
     await repredicting.repredict(lease, lease.job.payload["stage_id"], lease.resources.repredicted)
+
+
+@jobs.on(projection.RELATE, attempts=FOR_EVER)
+async def relate(lease: Lease) -> None:
+    """Ask for the targets of related stages again, since another model answers for them now."""
+    await repredicting.relate(lease, lease.job.payload["stage_id"])

@@ -1,5 +1,8 @@
 """Projects, teams and people over HTTP: what a change says, and what it may not do."""
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from wakeline_events.ingest import AssetWithdrawn
@@ -51,6 +54,50 @@ async def test_a_document_that_cannot_work_is_refused_with_what_to_do(lab: Lab) 
     assert "contrl_share" in str(misspelt.json()["errors"])
     denied = await lab.person("ann").put("/v1/projects/field", json=document())
     assert denied.status_code == 403
+
+
+async def test_relations_must_be_there_end_somewhere_and_hold_what_they_need(lab: Lab) -> None:
+    await lab.configure()
+
+    def other(**stage: Any) -> dict[str, Any]:
+        return {**document(**stage), "project": "orchard"}
+
+    related = {"name": "related", "stage": "field/weeds"}
+    nowhere = other(predictors=[{"name": "related", "stage": "field/trees"}])
+    refused = await lab.manager.put("/v1/projects/orchard", json=nowhere)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-project")
+    assert "'field/trees', which does not exist" in refused.json()["detail"]
+    good = other(predictors=[related])
+    for role in ("labeler", "reviewer", "engineer", "auditor"):
+        asked = lab.person(role, role)
+        assert (await asked.put("/v1/projects/orchard", json=good)).status_code == 403
+    assert (await lab.manager.put("/v1/projects/orchard", json=good)).status_code == 200
+    back = await lab.configure(predictors=[{"name": "related", "stage": "orchard/weeds"}])
+    assert "field/weeds to orchard/weeds to field/weeds" in back.json()["detail"]
+    renamed = document(name="trees")
+    kept = await lab.manager.put("/v1/projects/field", json=renamed)
+    assert (kept.status_code, kept.json()["code"]) == (409, "orphans-labels")
+    assert "orchard/weeds is related to it" in kept.json()["detail"]
+    told = (await lab.person("ann").get("/v1/projects/orchard")).text
+    assert "field" not in told  # whoever labels is not told whose model proposes
+
+
+async def test_of_two_that_become_related_at_the_same_moment_one_is_refused(lab: Lab) -> None:
+    await lab.configure()
+    orchard = {**document(), "project": "orchard"}
+    (await lab.manager.put("/v1/projects/orchard", json=orchard)).raise_for_status()
+    back = {"name": "related", "stage": "field/weeds", "parameters": {}, "classes": {}}
+    projects = lab.service.database["projects"]
+    client = lab.service.database.client
+    async with client.start_session() as session, await session.start_transaction():
+        becoming = {"$set": {"document.stages.0.predictors": [back]}}
+        await projects.update_one({"_id": "orchard"}, becoming, session=session)
+        there = lab.configure(predictors=[{"name": "related", "stage": "orchard/weeds"}])
+        asked = asyncio.create_task(there)
+        await asyncio.wait({asked}, timeout=2)
+    refused = await asked
+    assert refused.status_code == 422
+    assert "field/weeds to orchard/weeds to field/weeds" in refused.json()["detail"]
 
 
 async def test_a_class_that_labels_use_goes_only_by_force(lab: Lab) -> None:

@@ -36,11 +36,14 @@ def settings(scope: Scope, **own: Any) -> Settings:
 
 
 def document(
-    predictors: Sequence[dict[str, Any]], classes: Sequence[str], kinds: Sequence[str]
+    predictors: Sequence[dict[str, Any]],
+    classes: Sequence[str],
+    kinds: Sequence[str],
+    project: str = PROJECT,
 ) -> ProjectDocument:
     return ProjectDocument.model_validate(
         {
-            "project": PROJECT,
+            "project": project,
             "datasets": ["pictures"],
             "ontology": {"classes": [{"name": name, "kinds": kinds} for name in classes]},
             "stages": [{"name": "outline", "team": "crew", "predictors": predictors}],
@@ -53,9 +56,10 @@ def configured(
     version: int = 1,
     classes: Sequence[str] = ("spot",),
     kinds: Sequence[str] = ("mask",),
+    project: str = PROJECT,
 ) -> ProjectConfigured:
-    wanted = document(predictors, classes, kinds)
-    return ProjectConfigured(project_id=PROJECT, version=version, document=wanted)
+    wanted = document(predictors, classes, kinds, project)
+    return ProjectConfigured(project_id=project, version=version, document=wanted)
 
 
 def picture(spots: int = 3, size: tuple[int, int] = (96, 128)) -> np.ndarray[Any, Any]:
@@ -119,9 +123,9 @@ def publication(version: str, epoch: int, stage: str = STAGE) -> ModelPublished:
     )
 
 
-def retirement(version: str, epoch: int) -> ModelRetired:
+def retirement(version: str, epoch: int, stage: str = STAGE) -> ModelRetired:
     return ModelRetired(
-        stage_id=STAGE, model_version=version, serving_epoch=epoch, retired_by="p-1"
+        stage_id=stage, model_version=version, serving_epoch=epoch, retired_by="p-1"
     )
 
 
@@ -167,11 +171,13 @@ def card_of(model: bytes, classes: Sequence[str] = ("spot",)) -> bytes:
     return card.model_dump_json().encode()
 
 
-async def register(scope: Scope, version: str, model: bytes, card: bytes | None = None) -> None:
+async def register(
+    scope: Scope, version: str, model: bytes, card: bytes | None = None, stage: str = STAGE
+) -> None:
     """Put a model where training puts it."""
     async with Blobs(scope.blobs("training")) as registry:
-        await registry.put("models", f"{STAGE}/{version}/model.onnx", model)
-        await registry.put("models", f"{STAGE}/{version}/card.json", card or card_of(model))
+        await registry.put("models", f"{stage}/{version}/model.onnx", model)
+        await registry.put("models", f"{stage}/{version}/card.json", card or card_of(model))
 
 
 async def ingest(scope: Scope, name: str, data: bytes | None = None) -> Asset:

@@ -9,7 +9,7 @@ import pytest
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_geometry.masks import area
 from wakeline_geometry.shapes import Mask
-from wakeline_prediction.predictors.own import TRUSTED_SECONDS
+from wakeline_prediction.predictors.models import TRUSTED_SECONDS
 from wakeline_prediction.wiring import service
 from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running

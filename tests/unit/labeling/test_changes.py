@@ -32,6 +32,15 @@ def test_another_order_of_predictors_is_a_change() -> None:
     assert change.after == ["heuristic.ndvi", "own"]
 
 
+def test_predictors_of_one_name_are_told_apart() -> None:
+    def listing(*stages: str) -> list[dict[str, str]]:
+        return [{"name": "related", "stage": stage} for stage in stages]
+
+    one, two = (document(predictors=listing(first, "c/s")) for first in ("a/s", "b/s"))
+    (change,) = changes.between(one, two)
+    assert change.path == "stages[weeds].predictors"
+
+
 def test_only_a_change_of_the_ontology_touches_it() -> None:
     plain = document().model_dump()
     plain["ontology"]["classes"][1]["kinds"] = ["polygon", "mask"]
@@ -50,6 +59,18 @@ def test_each_problem_says_what_to_do() -> None:
     assert len(problems) == 2
     assert "/v1/projects/field" in problems[0]
     assert "PUT /v1/teams/experts" in problems[1]
+
+
+def test_a_related_predictor_with_a_parameter_that_is_none_is_refused() -> None:
+    def listing(**parameters: float) -> list[dict[str, object]]:
+        return [{"name": "related", "stage": "a/s", "parameters": parameters}]
+
+    fine = document(predictors=listing(least_score=0.4))
+    assert changes.unworkable(fine, "field", {"botanists"}) == []
+    for bad in ({"least_scor": 0.4}, {"least_score": 4.0}):
+        refused = document(predictors=listing(**bad))
+        (problem,) = changes.unworkable(refused, "field", {"botanists"})
+        assert next(iter(bad)) in problem
 
 
 def test_a_trainer_needs_a_class_of_its_kind() -> None:

@@ -55,6 +55,21 @@ def test_a_prediction_of_the_stages_own_model_comes_of_that_model() -> None:
     )
 
 
+def test_a_prediction_of_a_related_stages_model_comes_of_that_model() -> None:
+    version = MODEL.partition(":")[2]
+    said = sentences(
+        example(
+            "prediction.completed",
+            predictor="related",
+            predictor_version=f"{version}+12ab34cd",
+            model_version=version,
+        )
+    )
+    predictor = f"predictor:related@{version}+12ab34cd"
+    assert (MODEL, "answered as", predictor) in said
+    assert (predictor, "made", "prediction:43bb00d0ce7790a53b91256b") in said
+
+
 def test_all_labels_that_were_merged_have_a_part_in_the_accepted_one() -> None:
     task = "05619204f4194213ba71fd02"
     event = example("label.accepted", merged_from=[f"{task}.0.1", f"{task}.1.1"])

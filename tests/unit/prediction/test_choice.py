@@ -7,6 +7,7 @@ from wakeline_events.configuration import Ontology, PredictorChoice
 from wakeline_events.shapes import PredictionSet
 from wakeline_prediction.domain import choice
 from wakeline_prediction.domain.assignments import Assignment
+from wakeline_prediction.domain.choice import Candidate
 from wakeline_prediction.domain.records import Answer, Serving, ServingModel, Stage, Target, Upload
 
 RULES = {"heuristic.ndvi": "1", "heuristic.threshold": "2"}
@@ -37,13 +38,16 @@ def upload(name: str, version: str = "1") -> Upload:
     return Upload(id=f"u-{name}-{version}", predictor=f"external.{name}", version=version)
 
 
+def candidates(stage: Stage, target: Target, *servings: Serving) -> tuple[Candidate, ...]:
+    return choice.candidates(stage, {each.stage_id: each for each in servings}, target, RULES)
+
+
 def chosen(stage: Stage, target: Target, serving: Serving) -> list[str]:
-    found = choice.candidates(stage, serving, target, RULES)
-    return [candidate.predictor for candidate in found]
+    return [candidate.predictor for candidate in candidates(stage, target, serving)]
 
 
 def assignment(stage: Stage, target: Target, serving: Serving) -> Assignment:
-    found = choice.candidates(stage, serving, target, RULES)
+    found = candidates(stage, target, serving)
     return Assignment(target, stage, serving, found, {})
 
 
@@ -70,7 +74,7 @@ def test_own_and_external_stand_for_nobody_until_there_is_something() -> None:
 
 def test_external_means_any_upload_and_the_latest_first() -> None:
     given = told(told(target(upload("sam")), upload("yolo")), upload("sam", "2"))
-    found = choice.candidates(stage("external"), serving(), given, RULES)
+    found = candidates(stage("external"), given, serving())
     assert [(c.predictor, c.version) for c in found] == [
         ("external.sam", "2"),
         ("external.yolo", "1"),
@@ -84,10 +88,51 @@ def test_a_named_external_goes_where_it_is_named() -> None:
 
 
 def test_a_rule_with_other_parameters_is_another_version() -> None:
-    plain = choice.rule_version("1", {})
-    one, other = (choice.rule_version("1", {"threshold": value}) for value in (0.2, 0.3))
+    plain = choice.version_with("1", {})
+    one, other = (choice.version_with("1", {"threshold": value}) for value in (0.2, 0.3))
     assert plain == "1"
     assert len({plain, one, other}) == 3
+
+
+def related(*stage_ids: str, **fields: Any) -> Stage:
+    choices = [PredictorChoice(name="related", stage=name, **fields) for name in stage_ids]
+    return stage("own").model_copy(update={"predictors": tuple(choices)})
+
+
+def test_a_related_stages_model_answers_under_its_own_version() -> None:
+    theirs = Serving(stage_id="q/wakes", epoch=7, model=MODEL)
+    listed = related("q/wakes", classes={"wake": "cell"})
+    assert candidates(listed, target(), serving(), Serving(stage_id="q/wakes")) == ()
+    (found,) = candidates(listed, target(), serving(), theirs)
+    assert (found.adapter, found.artefact_key, found.model_version) == ("related", "k/", "m1")
+    assert found.version.startswith("m1+")
+    (other,) = candidates(related("q/wakes", classes={"sea": "cell"}), target(), serving(), theirs)
+    (plain,) = candidates(related("q/wakes"), target(), serving(), theirs)
+    assert len({found.version, other.version, plain.version}) == 3
+    assert plain.version == "m1"
+
+
+def test_several_related_stages_stand_in_for_each_other() -> None:
+    models = [ServingModel(version=f"m{n}", artefact_key=f"k{n}/") for n in (1, 2)]
+    listed = related("q/a", "q/b")
+    assert listed.served_by == {"p/s", "q/a", "q/b"}
+    one, two = (Serving(stage_id=f"q/{n}", model=m) for n, m in zip("ab", models, strict=True))
+    assert [c.version for c in candidates(listed, target(), serving(), one, two)] == ["m1", "m2"]
+
+
+def test_another_model_of_a_related_stage_outdates_an_answer_of_the_same_epoch() -> None:
+    listed = related("q/wakes")
+
+    def with_model(version: str, answer: Answer | None = None) -> Assignment:
+        model = ServingModel(version=version, artefact_key=f"{version}/")
+        theirs = Serving(stage_id="q/wakes", epoch=1, model=model)
+        given = target(answer=answer)
+        found = candidates(listed, given, serving(), theirs)
+        return Assignment(given, listed, serving(), found, {})
+
+    answer = Answer(epoch=0, basis=with_model("m1").basis, predictor="related")
+    assert not with_model("m1", answer).is_due
+    assert with_model("m2", answer).is_due
 
 
 def test_an_answer_is_outdated_by_an_epoch_an_upload_or_another_configuration() -> None:

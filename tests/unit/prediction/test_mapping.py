@@ -18,7 +18,7 @@ from wakeline_geometry.shapes import (
     Predicted,
 )
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
-from wakeline_prediction.domain.mapping import class_for, converted, convertible, fit
+from wakeline_prediction.domain.mapping import class_for, converted, convertible, fit, translated
 
 from .scenes import discs
 
@@ -129,3 +129,23 @@ def test_attributes_that_the_class_does_not_have_do_not_come_along() -> None:
     shape = predicted(BOX, attributes={"colour": "red"})
     (kept,) = fit([shape], ontology(cell=["box"]), width=60, height=40).shapes
     assert kept.attributes == {}
+
+
+def test_classes_of_another_model_become_ours_and_what_has_no_name_here_is_counted() -> None:
+    theirs = [
+        predicted(BOX, "wake", attributes={"length": 3}),
+        predicted(BOX, "sea"),
+        predicted(DISC, "boat"),
+    ]
+    found = translated(theirs, {"wake": "ship", "boat": "ship"})
+    assert [(shape.class_name, shape.geometry) for shape in found.shapes] == [
+        ("ship", BOX),
+        ("ship", DISC),
+    ]
+    assert found.shapes[0].attributes == {}
+    assert found.dropped == {"unmapped-class": 1}
+
+
+def test_without_a_mapping_classes_stay_what_they_are() -> None:
+    theirs = predicted(BOX, "wake", attributes={"length": 3})
+    assert translated([theirs], {}).shapes == (theirs,)

@@ -3,7 +3,14 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from wakeline_events.configuration import ProjectDocument
+from pydantic import ValidationError
+
+from wakeline_events.configuration import (
+    ModelParameters,
+    PredictorChoice,
+    ProjectDocument,
+    problems_of,
+)
 
 
 class Change(NamedTuple):
@@ -48,6 +55,11 @@ def unworkable(document: ProjectDocument, project_id: str, teams: set[str]) -> l
             if team is not None and team not in teams
         ]
         problems += _untrainable(document, stage.name)
+        problems += [
+            f"stage {stage.name!r} lists {choice.name}, whose parameters cannot be: {problem}"
+            for choice in stage.predictors
+            if choice.name == "related" and (problem := _misset(choice))
+        ]
     return problems
 
 
@@ -64,6 +76,14 @@ def _untrainable(document: ProjectDocument, stage: str) -> list[str]:
         f"{wanted}: add a kind to a class, or choose another trainer"
     )
     return [problem]
+
+
+def _misset(choice: PredictorChoice) -> str | None:
+    try:
+        ModelParameters.model_validate(choice.parameters)
+    except ValidationError as error:
+        return problems_of(error)
+    return None
 
 
 def _compare(path: str, before: Any, after: Any) -> Iterator[Change]:
@@ -85,11 +105,12 @@ def _compare(path: str, before: Any, after: Any) -> Iterator[Change]:
 
 
 def _by_name(value: Any) -> dict[str, Any] | None:
-    """A list of named members as a mapping, or None if it is none."""
+    """A list of members that each have a name of their own as a mapping, or None if it is none."""
     if value is None:
         return {}
     if not isinstance(value, list | tuple):
         return None
     if not all(isinstance(item, dict) and "name" in item for item in value):
         return None
-    return {item["name"]: item for item in value}
+    members = {item["name"]: item for item in value}
+    return members if len(members) == len(value) else None

@@ -27,6 +27,12 @@ class Projects(Protocol):
     async def get(self, project_id: str) -> Project | None:
         """The project as it stands."""
 
+    async def held(self, project_id: str) -> Project | None:
+        """The project as it stands, and goes on standing until the commit."""
+
+    async def related_to(self, stage_id: str) -> list[str]:
+        """Ids of the stages of other projects that a stage's model answers for."""
+
     async def cached(self, project_id: str) -> Project | None:
         """The project as it stood a second ago at most: for what must not read it every time."""
 

@@ -51,6 +51,24 @@ class MongoProjects:
     async def get(self, project_id: str) -> Project | None:
         return maybe(Project, await self._collection("projects").find_one({"_id": project_id}))
 
+    async def held(self, project_id: str) -> Project | None:
+        # The write makes this transaction and one that changes the project conflict: else two
+        # that become related to one another at the same moment would each see no circle.
+        rows, named = self._collection("projects"), {"_id": project_id}
+        held = {"$set": {"held_at": self._now}}
+        return maybe(Project, await rows.find_one_and_update(named, held))
+
+    async def related_to(self, stage_id: str) -> list[str]:
+        elsewhere = {"_id": {"$ne": stage_id.partition("/")[0]}}
+        related = elsewhere | {"document.stages.predictors.stage": stage_id}
+        rows = await self._collection("projects").find(related, sort=[("_id", 1)])
+        return [
+            f"{project.id}/{stage.name}"
+            for project in records_of(Project, rows)
+            for stage in project.document.stages
+            if any(choice.stage == stage_id for choice in stage.predictors)
+        ]
+
     async def cached(self, project_id: str) -> Project | None:
         project = self._cache.get(project_id) or await self.get(project_id)
         if project is not None and self._cache.get(project_id) is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from wakeline_events.configuration import ProjectDocument
 from wakeline_events.labeling import ProjectConfigured
-from wakeline_labeling.domain import changes, names, ontology
+from wakeline_labeling.domain import changes, names, ontology, relations
 from wakeline_labeling.domain.changes import Change
 from wakeline_labeling.domain.errors import InvalidProjectError, OrphansLabelsError
 from wakeline_labeling.domain.records import Project
@@ -44,6 +44,7 @@ async def apply_project(
         Unless forced: if labels or open tasks would lose what they belong to.
     """
     problems = changes.unworkable(document, project_id, await uow.teams.ids())
+    problems += relations.problems_of(document, await _behind(uow, document))
     if problems:
         raise InvalidProjectError(problems)
     before = await uow.projects.get(project_id)
@@ -56,6 +57,18 @@ async def apply_project(
     if not dry_run:
         _put(uow, before, project, by)
     return Applied(project, found)
+
+
+async def _behind(uow: UnitOfWork, document: ProjectDocument) -> dict[str, ProjectDocument]:
+    """A document, and those of all projects that its stages are related to, however far."""
+    found = {document.project: document}
+    wanted = relations.projects_of(document) - found.keys()
+    while wanted:
+        related = await uow.projects.held(wanted.pop())
+        if related is not None:
+            found[related.id] = related.document
+            wanted |= relations.projects_of(related.document) - found.keys()
+    return found
 
 
 def _next_version(
@@ -101,6 +114,11 @@ async def _refuse_orphans(uow: UnitOfWork, before: Project, document: ProjectDoc
         stage_id = names.stage_id(before.id, stage.name)
         if stage.name not in kept and (losses := await _left_in(uow, before.id, stage_id)):
             problems.append(f"stage {stage.name!r} would go, but has {losses}")
+        if stage.name not in kept:
+            problems += [
+                f"stage {stage.name!r} would go, but {each} is related to it"
+                for each in await uow.projects.related_to(stage_id)
+            ]
     if problems:
         raise OrphansLabelsError(problems)
 

@@ -163,7 +163,10 @@ def _prediction_completed(event: prediction.PredictionCompleted, story: Story, _
         serving_epoch=event.serving_epoch,
     )
     story.link(story.node(Kind.ASSET, event.asset_id), "was given to", made)
-    story.link(_predictor(story, event.predictor, event.predictor_version), "made", made)
+    predictor = _predictor(story, event.predictor, event.predictor_version)
+    story.link(predictor, "made", made)
+    if event.model_version is not None:
+        story.link(story.node(Kind.MODEL, event.model_version), "answered as", predictor)
 
 
 @tells(prediction.PredictionFailed)

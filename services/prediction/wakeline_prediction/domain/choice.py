@@ -11,10 +11,11 @@ from wakeline_events.base import StageId
 from wakeline_events.configuration import PredictorChoice
 from wakeline_events.shapes import PredictionSet
 from wakeline_geometry.shapes import AttributeValue
-from wakeline_prediction.domain.records import Serving, Stage, Target
+from wakeline_prediction.domain.records import Serving, ServingModel, Stage, Target
 
 EXTERNAL = "external"
 OWN = "own"
+RELATED = "related"
 UNKNOWN_UNCERTAINTY = 1.0
 """A target that nobody has answered for goes before all others of its priority."""
 
@@ -26,8 +27,12 @@ class Candidate(BaseModel):
     predictor: str
     version: str
     parameters: dict[str, AttributeValue] = {}
+    classes: dict[str, str] = {}
+    """Its class -> the ontology's; empty where it knows the ontology's own."""
     artefact_key: str | None = None
     """Of the model, if it is one."""
+    model_version: str | None = None
+    """Of a model that is not the stage's own."""
     upload: str | None = None
     """Id of the upload, if it is one."""
 
@@ -38,35 +43,30 @@ class Candidate(BaseModel):
 
 
 def candidates(
-    stage: Stage, serving: Serving, target: Target, rules: Mapping[str, str]
+    stage: Stage, servings: Mapping[StageId, Serving], target: Target, rules: Mapping[str, str]
 ) -> tuple[Candidate, ...]:
     """Who may answer, first choice first: the order of the stage's list, nothing else.
 
-    ``own`` stands for the model that serves, if one does; ``external.<name>`` for what was
-    uploaded under that name, and ``external`` for anything uploaded, the latest first.
+    ``own`` stands for the model that serves, if one does, and ``related`` for the one that serves
+    the stage it names; ``external.<name>`` for what was uploaded under that name, and
+    ``external`` for anything uploaded, the latest first.
 
     Parameters
     ----------
+    servings : what serves each stage of ``stage.served_by``
     rules : version of each rule by name
     """
     found: list[Candidate] = []
     for choice in stage.predictors:
-        if choice.name == OWN:
-            if serving.model is not None:
-                model = serving.model
-                found.append(
-                    Candidate(
-                        predictor=OWN,
-                        version=model.version,
-                        parameters=choice.parameters,
-                        artefact_key=model.artefact_key,
-                    )
-                )
+        if choice.name in (OWN, RELATED):
+            model = servings[choice.stage or stage.id].model
+            if model is not None:
+                found.append(_model(choice, model))
         elif choice.name in rules:
             found.append(
                 Candidate(
                     predictor=choice.name,
-                    version=rule_version(rules[choice.name], choice.parameters),
+                    version=version_with(rules[choice.name], choice.parameters),
                     parameters=choice.parameters,
                 )
             )
@@ -76,10 +76,22 @@ def candidates(
                 for upload in reversed(target.uploads)
                 if choice.name in (EXTERNAL, upload.predictor)
             ]
-    first: dict[str, Candidate] = {}
+    first: dict[tuple[str, str | None], Candidate] = {}
     for candidate in found:
-        first.setdefault(candidate.predictor, candidate)
+        first.setdefault((candidate.predictor, candidate.artefact_key), candidate)
     return tuple(first.values())
+
+
+def _model(choice: PredictorChoice, model: ServingModel) -> Candidate:
+    mapping = {"classes": choice.classes} if choice.classes else {}
+    return Candidate(
+        predictor=choice.name,
+        version=version_with(model.version, {**choice.parameters, **mapping}),
+        parameters=choice.parameters,
+        classes=choice.classes,
+        artefact_key=model.artefact_key,
+        model_version=model.version if choice.stage is not None else None,
+    )
 
 
 def basis(stage: Stage, serving: Serving, chosen: tuple[Candidate, ...]) -> str:
@@ -96,11 +108,11 @@ def basis(stage: Stage, serving: Serving, chosen: tuple[Candidate, ...]) -> str:
     return _digest(value)[:32]
 
 
-def rule_version(version: str, parameters: Mapping[str, AttributeValue]) -> str:
-    """The version of a rule with a stage's parameters: another setting is another predictor."""
-    if not parameters:
+def version_with(version: str, settings: Mapping[str, object]) -> str:
+    """The version of a predictor with what a stage sets: another setting is another predictor."""
+    if not settings:
         return version
-    return f"{version}+{_digest(dict(parameters))[:8]}"
+    return f"{version}+{_digest(dict(settings))[:8]}"
 
 
 def accepts_upload(predictors: tuple[PredictorChoice, ...], predictor: str) -> bool:

@@ -1,7 +1,7 @@
 """From what a predictor says to what a stage's ontology can show."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from wakeline_events.configuration import ClassDefinition, Ontology
@@ -14,7 +14,7 @@ DRAWABLE: tuple[GeometryKind, ...] = ("mask", "box", "polygon", "point")
 """Kinds that a found object can be turned into."""
 Region = tuple[float, float, float, float]
 """A box ``(x_min, y_min, x_max, y_max)`` in pixels."""
-Dropped = Literal["unknown-class", "wrong-kind", "off-image", "off-focus"]
+Dropped = Literal["unmapped-class", "unknown-class", "wrong-kind", "off-image", "off-focus"]
 
 
 class ClassAndKind(NamedTuple):
@@ -91,6 +91,23 @@ def convertible(geometry: Geometry, kind: GeometryKind) -> bool:
     if isinstance(geometry, Mask) and geometry.kind != kind and kind in DRAWABLE:
         return bounds.area(geometry) > 0
     return converted(geometry, kind) is not None
+
+
+def translated(shapes: Sequence[Predicted], classes: Mapping[str, str]) -> Fitted:
+    """Shapes of a model of other classes, under ours; what ``classes`` does not name is dropped.
+
+    Parameters
+    ----------
+    classes : its class -> ours; empty where the names are the same
+    """
+    if not classes:
+        return Fitted(tuple(shapes), Counter())
+    kept = tuple(
+        shape.model_copy(update={"class_name": classes[shape.class_name], "attributes": {}})
+        for shape in shapes
+        if shape.class_name in classes
+    )
+    return Fitted(kept, Counter({"unmapped-class": len(shapes) - len(kept)}))
 
 
 def fit(

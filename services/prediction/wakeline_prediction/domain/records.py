@@ -34,6 +34,12 @@ class Stage(Record):
     ontology: Ontology
     predictors: tuple[PredictorChoice, ...]
 
+    @property
+    def served_by(self) -> frozenset[StageId]:
+        """The stages whose models may answer: its own, and those that it is related to."""
+        related = {choice.stage for choice in self.predictors if choice.stage is not None}
+        return frozenset(related | {self.id})
+
 
 class ServingModel(Record):
     """The model that serves a stage."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from wakeline_blobs import Blobs
-from wakeline_prediction.domain.choice import EXTERNAL, OWN
+from wakeline_prediction.domain.choice import EXTERNAL, OWN, RELATED
 from wakeline_prediction.ports import Archive, Predictor
 from wakeline_prediction.predictors import ndvi, threshold
 from wakeline_prediction.predictors.external import External
-from wakeline_prediction.predictors.own import ModelShelf, Own
+from wakeline_prediction.predictors.models import Models, ModelShelf
 from wakeline_prediction.predictors.rules import Rule
 
 RULES: Mapping[str, str] = {
@@ -27,11 +27,13 @@ def predictors(
     models : how many models are kept in memory
     threads : that one model runs on
     """
+    answering = Models(ModelShelf(blobs, models, threads))
     return {
         "heuristic.ndvi": Rule("heuristic.ndvi", ndvi.segment, ndvi.NdviParameters),
         "heuristic.threshold": Rule(
             "heuristic.threshold", threshold.segment, threshold.ThresholdParameters
         ),
-        OWN: Own(ModelShelf(blobs, models, threads)),
+        OWN: answering,
+        RELATED: answering,
         EXTERNAL: External(archive),
     }

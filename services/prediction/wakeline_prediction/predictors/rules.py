@@ -8,6 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from wakeline_events.configuration import problems_of
 from wakeline_geometry.shapes import AttributeValue
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.domain.mapping import ClassAndKind, class_for
@@ -62,10 +63,8 @@ class Rule(Generic[P]):
         try:
             return self.parameters.model_validate(given)
         except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()
-            )
-            raise PredictorRefusedError("invalid-parameters", f"{self.name}: {problems}") from error
+            reason = f"{self.name}: {problems_of(error)}"
+            raise PredictorRefusedError("invalid-parameters", reason) from error
 
     def _answer(
         self, stack: Stack, channels: tuple[str, ...], parameters: P, target: ClassAndKind

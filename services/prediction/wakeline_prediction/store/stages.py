@@ -28,6 +28,11 @@ class StageStore:
         rows = await self._rows.find({"project_id": project_id})
         return {row["_id"]: record_of(Stage, row) for row in rows}
 
+    async def related_to(self, stage_id: StageId) -> list[StageId]:
+        """The stages that a stage's model may answer for, beside itself."""
+        rows = await self._rows.find({"predictors.stage": stage_id}, {"_id": 1})
+        return sorted(row["_id"] for row in rows)
+
     def put(self, stage: Stage) -> None:
         """Keep a stage as it is now."""
         self._rows.replace({"_id": stage.id}, document_of(stage), upsert=True)

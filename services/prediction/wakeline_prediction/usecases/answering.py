@@ -67,5 +67,6 @@ def _complete(uow: PredictionUnitOfWork, assignment: Assignment, completed: Comp
             holdout=target.holdout,
             shapes=completed.shapes,
             uncertainty=completed.uncertainty,
+            model_version=candidate.model_version,
         )
     )

@@ -96,18 +96,18 @@ async def _assignments(
 ) -> list[Assignment]:
     """The given targets, as far as they have a task and their stage is configured."""
     targets = [each for each in (await uow.targets.many(target_ids)).values() if each.task_id]
-    stage_ids = {target.stage_id for target in targets}
-    stages, servings = await uow.stages.many(stage_ids), await uow.servings.many(stage_ids)
+    stages = await uow.stages.many({target.stage_id for target in targets})
+    serving_ids = {name for stage in stages.values() for name in stage.served_by}
+    servings = await uow.servings.many(serving_ids)
     withdrawn = await uow.withdrawals.among(target.asset_id for target in targets)
     upload_ids = {upload.id for target in targets for upload in target.uploads}
     uploads = await uow.uploads.many(upload_ids) if upload_ids else {}
     found = []
     for target in targets:
         if (stage := stages.get(target.stage_id)) is not None:
-            serving = servings[target.stage_id]
-            chosen = choice.candidates(stage, serving, target, world.rules)
+            chosen = choice.candidates(stage, servings, target, world.rules)
             gone = target.asset_id in withdrawn
-            found.append(Assignment(target, stage, serving, chosen, uploads, gone))
+            found.append(Assignment(target, stage, servings[stage.id], chosen, uploads, gone))
     return found
 
 
@@ -160,15 +160,16 @@ async def _completed(
     assignment: Assignment, candidate: Candidate, result: Result, world: World
 ) -> Completed:
     asset = assignment.asset
+    ours = mapping.translated(result.shapes, candidate.classes)
     fitted = await asyncio.to_thread(
         mapping.fit,
-        result.shapes,
+        ours.shapes,
         assignment.stage.ontology,
         width=asset.width,
         height=asset.height,
         regions=assignment.target.focus_regions,
     )
-    for reason, count in fitted.dropped.items():
+    for reason, count in (ours.dropped + fitted.dropped).items():
         metrics.dropped_shapes_total.labels(candidate.adapter, reason).inc(count)
     doubt = uncertainty(fitted.shapes) if result.uncertainty is None else result.uncertainty
     shapes = await world.archive.pack(fitted.shapes, wait=True)

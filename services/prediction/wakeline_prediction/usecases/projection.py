@@ -13,6 +13,7 @@ from wakeline_prediction.ports import PredictionUnitOfWork
 
 PREDICT = "predict"
 REPREDICT = "repredict"
+RELATE = "relate"
 
 
 async def open_target(uow: PredictionUnitOfWork, event: TaskOpened) -> None:
@@ -85,4 +86,5 @@ async def _serve(uow: PredictionUnitOfWork, serving: Serving) -> None:
     if serving.epoch <= (await uow.servings.get(serving.stage_id)).epoch:
         return
     uow.servings.put(serving)
-    uow.enqueue(REPREDICT, serving.stage_id, {"stage_id": serving.stage_id})
+    for kind in (REPREDICT, RELATE):
+        uow.enqueue(kind, serving.stage_id, {"stage_id": serving.stage_id})

@@ -6,7 +6,7 @@ from wakeline_events.base import StageId
 from wakeline_prediction.domain.choice import urgency
 from wakeline_prediction.domain.records import Target
 from wakeline_prediction.ports import PredictionUnitOfWork, Steps
-from wakeline_prediction.usecases.projection import ask
+from wakeline_prediction.usecases.projection import REPREDICT, ask
 
 PAGE = 500
 """Targets that one transaction asks for."""
@@ -29,6 +29,21 @@ async def repredict(steps: Steps, stage_id: StageId, limit: int) -> None:
     await steps.transaction(look)
     for page in _batched(found):
         await steps.transaction(_asking(page))
+
+
+async def relate(steps: Steps, stage_id: StageId) -> None:
+    """Have the stages that are related to one predicted again, since its model is another.
+
+    A job of its own, after the commit: it sees a stage that was related at the same moment. And
+    one that ends there: what is predicted again is no other model, so nothing goes round in
+    circles, whoever is related to whom.
+    """
+
+    async def body(uow: PredictionUnitOfWork) -> None:
+        for each in await uow.stages.related_to(stage_id):
+            uow.enqueue(REPREDICT, each, {"stage_id": each})
+
+    await steps.finish(body)
 
 
 async def _in_pages(

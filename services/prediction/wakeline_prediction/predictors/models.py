@@ -1,4 +1,4 @@
-"""``own``: the model that the stage's own labels made, as the registry holds it."""
+"""``own`` and ``related``: models that people's labels made, as the registry holds them."""
 
 import asyncio
 import time
@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from wakeline_blobs import BlobMissingError, Blobs
+from wakeline_events.configuration import ModelParameters, problems_of
 from wakeline_models.card import ModelCard
 from wakeline_models.errors import ModelError
 from wakeline_models.inference import Model
 from wakeline_prediction.archive import patiently
+from wakeline_prediction.domain.choice import Candidate
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.ports import Question, Result
 
@@ -22,7 +24,7 @@ TRUSTED_SECONDS = 1.0
 """For so long a model in memory is used without a look at the registry."""
 
 
-class Own:
+class Models:
     """Answers with models. Which one is the candidate's business."""
 
     def __init__(self, shelf: "ModelShelf") -> None:
@@ -36,8 +38,10 @@ class Own:
         CannotAnswerError
             ``channels-differ`` if the picture lacks a channel that the model wants.
         PredictorRefusedError
-            If the model is not there, cannot run, or is not the one that its card speaks of.
+            If the model is not there, cannot run, or is not the one that its card speaks of;
+            ``invalid-parameters``: the stage sets something that models do not know.
         """
+        least = _least_score(question.candidate)
         key = question.candidate.artefact_key
         if key is None:
             raise CannotAnswerError("no-model", "no model serves this stage")
@@ -49,7 +53,15 @@ class Own:
             if error.code == "channels-differ":
                 raise CannotAnswerError(error.code, error.message) from error
             raise PredictorRefusedError(error.code, error.message) from error
-        return Result(tuple(shapes))
+        return Result(tuple(shape for shape in shapes if shape.score >= least))
+
+
+def _least_score(candidate: Candidate) -> float:
+    try:
+        return ModelParameters.model_validate(candidate.parameters).least_score
+    except ValidationError as error:
+        reason = f"{candidate.predictor}: {problems_of(error)}"
+        raise PredictorRefusedError("invalid-parameters", reason) from error
 
 
 @dataclass
