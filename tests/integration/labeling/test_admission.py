@@ -13,6 +13,7 @@ from wakeline_labeling.domain.queues import Labeler
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.resources import LocalDesk
 from wakeline_labeling.store.admission import MongoExams, MongoOpenLeases
+from wakeline_labeling.store.queue import MongoSlotQueue
 from wakeline_labeling.store.slots import MongoSlots
 from wakeline_labeling.usecases import leasing, limiting
 from wakeline_labeling.usecases.finding import stage_of
@@ -317,11 +318,12 @@ async def test_limits_look_at_nobody_elses_leases(lab: Lab) -> None:
     async with recording(lab) as (collection, recorder):
         leases, slots = MongoOpenLeases(collection("slots")), MongoSlots(collection("slots"))
         exams = MongoExams(collection("exams"), collection("slots"))
+        queue = MongoSlotQueue(collection("slots"))
         for asking in (
             leases.living(stage_id, "rare", None),
             leases.living(stage_id, None, "rare"),
             slots.leased_by("rare"),
-            slots.requested_all(["r7", "r3", "r9", "none"]),
+            queue.requested_all(["r7", "r3", "r9", "none"]),
         ):
             assert len(await asking) in (3, 4)
         assert await exams.count_held(stage_id, "rare") == 0
@@ -331,7 +333,7 @@ async def test_limits_look_at_nobody_elses_leases(lab: Lab) -> None:
             assert "COLLSCAN" not in seen
             assert documents <= 4, command
             assert keys <= 8, command
-        requested = await slots.requested_all(["r7", "r3"])
+        requested = await queue.requested_all(["r7", "r3"])
         assert [slot.id for slot in requested] == [f"{n:024x}.0" for n in (7, 3)]
 
 

@@ -13,7 +13,7 @@ from pymongo import AsyncMongoClient, monitoring
 
 from wakeline_labeling.domain.queues import Claim, Labeler, Queue
 from wakeline_labeling.domain.selection import SMALL_QUEUE, Stratum
-from wakeline_labeling.store.slots import MongoSlots
+from wakeline_labeling.store.queue import MongoSlotQueue
 from wakeline_storage import BufferedCollection
 
 from .conftest import STAGE, Lab
@@ -44,10 +44,10 @@ class Recorder(monitoring.CommandListener):
 
 
 @asynccontextmanager
-async def recorded(lab: Lab) -> AsyncIterator[tuple[MongoSlots, Recorder]]:
+async def recorded(lab: Lab) -> AsyncIterator[tuple[MongoSlotQueue, Recorder]]:
     """The queue's store on a connection whose commands are recorded."""
     async with recording(lab) as (collection, recorder):
-        yield MongoSlots(collection("slots")), recorder
+        yield MongoSlotQueue(collection("slots")), recorder
 
 
 @asynccontextmanager
@@ -111,15 +111,15 @@ async def explain(lab: Lab, command: dict[str, Any]) -> tuple[set[str], int, int
 async def test_nothing_that_a_lease_asks_of_a_long_queue_is_sorted_or_scanned(lab: Lab) -> None:
     await queue_of(lab, QUEUED)
     lasts = timedelta(minutes=5)
-    async with recorded(lab) as (slots, recorder):
+    async with recorded(lab) as (queue, recorder):
         asked = {
-            "front": (slots.front(STAGE, 64), 64),
-            "first": (slots.claim_first(Claim(ANN, None, 1.0, lasts, "r1")), 1),
-            "named": (slots.claim_all([Claim(ANN, "queued00007.0", 1.0, lasts, "r2")]), 2),
-            "first for a reviewer": (slots.claim_first(Claim(EVE, None, 1.0, lasts, "r3")), 1),
-            "candidates": (slots.candidates(ANN, 64), 64),
-            "stratum": (slots.candidates(ANN, 0, within=Stratum(0.25, 0.28125)), 100),
-            "request": (slots.requested("r2"), 1),
+            "front": (queue.front(STAGE, 64), 64),
+            "first": (queue.claim_first(Claim(ANN, None, 1.0, lasts, "r1")), 1),
+            "named": (queue.claim_all([Claim(ANN, "queued00007.0", 1.0, lasts, "r2")]), 2),
+            "first for a reviewer": (queue.claim_first(Claim(EVE, None, 1.0, lasts, "r3")), 1),
+            "candidates": (queue.candidates(ANN, 64), 64),
+            "stratum": (queue.candidates(ANN, 0, within=Stratum(0.25, 0.28125)), 100),
+            "request": (queue.requested("r2"), 1),
         }
         for name, (asking, most) in asked.items():
             recorder.commands.clear()
@@ -133,8 +133,8 @@ async def test_nothing_that_a_lease_asks_of_a_long_queue_is_sorted_or_scanned(la
 
 async def test_a_queue_is_counted_without_looking_at_a_slot(lab: Lab) -> None:
     await queue_of(lab, QUEUED)
-    async with recorded(lab) as (slots, recorder):
-        assert await slots.queued(STAGE) == QUEUED
+    async with recorded(lab) as (queue, recorder):
+        assert await queue.queued(STAGE) == QUEUED
         (command,) = recorder.commands
         seen, keys, documents = await explain(lab, command)
     assert documents == 0, seen
@@ -146,8 +146,8 @@ async def test_of_a_short_queue_each_slot_is_read_once_and_in_one_answer(
     lab: Lab, queued: int
 ) -> None:
     await queue_of(lab, queued)
-    async with recorded(lab) as (slots, recorder):
-        assert len(await slots.candidates(ANN, 2 * SMALL_QUEUE)) == queued
+    async with recorded(lab) as (queue, recorder):
+        assert len(await queue.candidates(ANN, 2 * SMALL_QUEUE)) == queued
         (command,) = recorder.commands
         seen, keys, documents = await explain(lab, command)
     assert seen.isdisjoint({"SORT", "COLLSCAN"}), seen

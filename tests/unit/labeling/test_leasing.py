@@ -23,7 +23,7 @@ PLAIN = opening.open_task(stage(), asset(1), terms()).slots[0]
 
 
 @dataclass
-class FakeSlots:
+class FakeQueue:
     """A queue whose claims end as a test says."""
 
     waiting: dict[str, int]
@@ -80,7 +80,7 @@ class FakeSlots:
 
 @dataclass
 class FakeUnitOfWork:
-    slots: FakeSlots
+    queue: FakeQueue
 
 
 @dataclass
@@ -113,52 +113,52 @@ class FakeDesk:
 
 
 async def lease(
-    slots: FakeSlots, desk: FakeDesk | None = None, key: str | None = None, **policy: Any
+    queue: FakeQueue, desk: FakeDesk | None = None, key: str | None = None, **policy: Any
 ) -> list[Slot]:
-    uow = cast(UnitOfWork, FakeUnitOfWork(slots))
+    uow = cast(UnitOfWork, FakeUnitOfWork(queue))
     at: Stage = stage(**policy)
     chance = cast(Desk, desk or FakeDesk())
-    return await leasing.lease_next(uow, chance, slots.claim, at, ANN, 1, key)
+    return await leasing.lease_next(uow, chance, queue.claim, at, ANN, 1, key)
 
 
 async def test_whoever_loses_the_first_slot_tries_among_more_and_more_of_the_next() -> None:
-    slots = FakeSlots({"field/weeds": 100}, iter([LookupError(), LookupError(), None]))
-    await lease(slots, uniform_share=0.0)
-    assert [claim.probability for claim in slots.claims] == [1.0, 1 / 2, 1 / 4]
+    queue = FakeQueue({"field/weeds": 100}, iter([LookupError(), LookupError(), None]))
+    await lease(queue, uniform_share=0.0)
+    assert [claim.probability for claim in queue.claims] == [1.0, 1 / 2, 1 / 4]
 
 
 async def test_a_task_that_the_person_saw_in_another_slot_is_passed_by() -> None:
-    slots = FakeSlots({"field/weeds": 3}, iter([SeenBeforeError(), None]))
-    assert await lease(slots) == [PLAIN]
-    assert len(slots.claims) == 2
+    queue = FakeQueue({"field/weeds": 3}, iter([SeenBeforeError(), None]))
+    assert await lease(queue) == [PLAIN]
+    assert len(queue.claims) == 2
 
 
 async def test_a_repeated_request_gets_what_it_got_even_from_an_empty_queue() -> None:
-    again = FakeSlots({"field/weeds": 3}, iter([RequestRepeatedError()]), before=PLAIN)
+    again = FakeQueue({"field/weeds": 3}, iter([RequestRepeatedError()]), before=PLAIN)
     assert await lease(again, key="k") == [PLAIN]
-    empty = FakeSlots({}, before=PLAIN)
+    empty = FakeQueue({}, before=PLAIN)
     assert await lease(empty, key="k") == [PLAIN]
     assert empty.claims == []
 
 
 async def test_an_empty_queue_says_so() -> None:
     with pytest.raises(NoTaskAvailableError, match="nothing waits"):
-        await lease(FakeSlots({}))
+        await lease(FakeQueue({}))
 
 
 async def test_of_a_long_queue_the_first_slot_that_is_for_the_person_is_taken() -> None:
-    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE}, kept={"s0": "bob", "s1": "ann"})
-    await lease(slots, uniform_share=0.1)
-    (claim,) = slots.claims
+    queue = FakeQueue({"field/weeds": 10 * SMALL_QUEUE}, kept={"s0": "bob", "s1": "ann"})
+    await lease(queue, uniform_share=0.1)
+    (claim,) = queue.claims
     assert claim.slot_id == "s1"
     assert claim.probability == pytest.approx(0.9 + 0.1 / (10 * SMALL_QUEUE))
 
 
 async def test_where_the_front_of_a_long_queue_is_for_others_the_store_looks_further() -> None:
     others = {f"s{n}": "bob" for n in range(leasing.FRONT)}
-    slots = FakeSlots({"field/weeds": 10 * SMALL_QUEUE}, kept=others)
-    await lease(slots)
-    assert [claim.slot_id for claim in slots.claims] == [None]
+    queue = FakeQueue({"field/weeds": 10 * SMALL_QUEUE}, kept=others)
+    await lease(queue)
+    assert [claim.slot_id for claim in queue.claims] == [None]
 
 
 async def test_the_front_of_a_queue_is_read_by_one_for_all_and_each_slot_given_out_once() -> None:
@@ -209,38 +209,38 @@ def test_whom_a_slot_at_the_front_is_for(waiting: Waiting, people: set[str]) -> 
 
 
 async def test_a_uniform_pick_from_a_long_queue_knows_its_stratum() -> None:
-    slots = FakeSlots({"field/weeds": 16 * SMALL_QUEUE})
-    await lease(slots, FakeDesk(lane=0.0), uniform_share=0.1)
-    (claim,) = slots.claims
+    queue = FakeQueue({"field/weeds": 16 * SMALL_QUEUE})
+    await lease(queue, FakeDesk(lane=0.0), uniform_share=0.1)
+    (claim,) = queue.claims
     assert claim.slot_id == "s0"
     assert claim.probability == pytest.approx(0.1 / 32 / 7)  # 32 strata, seven slots in this one
 
 
 async def test_benchmarks_are_served_by_their_share_and_weigh_on_the_others() -> None:
     both = {"field/weeds": 10, "field/weeds#benchmark": 4}
-    chosen = FakeSlots(both)
+    chosen = FakeQueue(both)
     await lease(chosen, FakeDesk(benchmark=0.1), benchmark_share=0.2)
     assert chosen.claims[0].queue.name == "field/weeds#benchmark"
     assert chosen.claims[0].probability == pytest.approx(0.2 / 4)
-    passed = FakeSlots(both)
+    passed = FakeQueue(both)
     await lease(passed, FakeDesk(benchmark=0.3), benchmark_share=0.2, uniform_share=0.0)
     assert passed.claims[0].probability == pytest.approx(0.8)
-    had = FakeSlots(both, had={"s0", "s1", "s2", "s3"})
+    had = FakeQueue(both, had={"s0", "s1", "s2", "s3"})
     await lease(had, FakeDesk(benchmark=0.1), benchmark_share=0.2, uniform_share=0.0)
     assert (had.claims[0].queue.name, had.claims[0].probability) == ("field/weeds", 1.0)
 
 
 async def test_a_benchmark_that_is_nothing_for_a_person_after_all_is_not_drawn_again() -> None:
     both = {"field/weeds": 10, "field/weeds#benchmark": 2}
-    slots = FakeSlots(both, iter([SeenBeforeError(), SeenBeforeError(), None]))
-    await lease(slots, FakeDesk(benchmark=0.1), benchmark_share=0.2, uniform_share=0.0)
-    assert [claim.slot_id for claim in slots.claims[:2]] == ["s0", "s1"]
-    assert slots.claims[2].queue.name == "field/weeds"
+    queue = FakeQueue(both, iter([SeenBeforeError(), SeenBeforeError(), None]))
+    await lease(queue, FakeDesk(benchmark=0.1), benchmark_share=0.2, uniform_share=0.0)
+    assert [claim.slot_id for claim in queue.claims[:2]] == ["s0", "s1"]
+    assert queue.claims[2].queue.name == "field/weeds"
 
 
 async def test_benchmarks_alone_are_no_work() -> None:
     with pytest.raises(NoTaskAvailableError):
-        await lease(FakeSlots({"field/weeds#benchmark": 4}), FakeDesk(benchmark=0.0))
+        await lease(FakeQueue({"field/weeds#benchmark": 4}), FakeDesk(benchmark=0.0))
 
 
 async def role(team: str | None, *, labels: bool, expert: bool, **policy: Any) -> Labeler:

@@ -21,5 +21,5 @@ class Together:
 
     async def _claim(self, claims: Sequence[Claim]) -> list[Slot | Exception | None]:
         uow: Any = self._stores.open(None)
-        claimed: list[Slot | Exception | None] = await uow.slots.claim_all(claims)
+        claimed: list[Slot | Exception | None] = await uow.queue.claim_all(claims)
         return claimed

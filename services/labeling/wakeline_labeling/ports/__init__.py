@@ -12,7 +12,8 @@ from wakeline_labeling.domain.queues import Waiting
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.domain.selection import Coins
 from wakeline_labeling.ports.admission import Exams, OpenLeases
-from wakeline_labeling.ports.queue import RequestRepeatedError, SeenBeforeError, Slots
+from wakeline_labeling.ports.queue import RequestRepeatedError, SeenBeforeError, SlotQueue
+from wakeline_labeling.ports.slots import Slots
 from wakeline_labeling.ports.steering import Actions, Steering, TaskSearch
 from wakeline_labeling.ports.stores import (
     Assets,
@@ -40,6 +41,7 @@ __all__ = [
     "RequestRepeatedError",
     "SeenBeforeError",
     "Shelf",
+    "SlotQueue",
     "Slots",
     "Steering",
     "TaskSearch",
@@ -73,7 +75,11 @@ class UnitOfWork(Protocol):
 
     @property
     def slots(self) -> Slots:
-        """The queue."""
+        """The labels that are wanted, and their leases."""
+
+    @property
+    def queue(self) -> SlotQueue:
+        """Slots that wait, to whoever wants one."""
 
     @property
     def prelabels(self) -> Prelabels:

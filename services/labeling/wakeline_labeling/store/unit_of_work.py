@@ -13,6 +13,7 @@ from wakeline_labeling.store.labels import (
     MongoPrelabels,
 )
 from wakeline_labeling.store.projects import MongoProjects
+from wakeline_labeling.store.queue import MongoSlotQueue
 from wakeline_labeling.store.search import MongoActions, MongoSteering, MongoTaskSearch
 from wakeline_labeling.store.slots import MongoSlots
 from wakeline_labeling.store.tasks import MongoTasks
@@ -45,6 +46,10 @@ class LabelingUnitOfWork(UnitOfWork[Resources]):
     @cached_property
     def slots(self) -> ports.Slots:
         return MongoSlots(self.collection("slots"))
+
+    @cached_property
+    def queue(self) -> ports.SlotQueue:
+        return MongoSlotQueue(self.collection("slots"))
 
     @cached_property
     def prelabels(self) -> ports.Prelabels:

@@ -18,7 +18,7 @@ def queue_of(stage: Stage, labeler: Labeler) -> Queue:
 
 async def standing(uow: UnitOfWork, stage: Stage) -> list[Waiting]:
     """The slots that stand for a stage's benchmarks."""
-    return await uow.slots.front(names.benchmark_queue(stage.id), MOST)
+    return await uow.queue.front(names.benchmark_queue(stage.id), MOST)
 
 
 async def unseen(
@@ -36,7 +36,7 @@ async def unseen(
     """
     if labeler.only_expert or not standing:
         return []
-    had = await uow.slots.had_of(names.own_queue(stage.id, labeler.person_id), labeler.person_id)
+    had = await uow.queue.had_of(names.own_queue(stage.id, labeler.person_id), labeler.person_id)
     return [
         slot.slot_id
         for slot in standing
@@ -55,9 +55,9 @@ async def claim(uow: UnitOfWork, claim: Claim) -> Slot:
     SeenBeforeError
         If the person has had it, or it is not to be had any more.
     """
-    benchmark = await uow.slots.waiting_for(claim)
+    benchmark = await uow.queue.waiting_for(claim)
     if benchmark is None:
         raise SeenBeforeError(claim.slot_id)
-    return await uow.slots.claim_own(
+    return await uow.queue.claim_own(
         claim, opening.own_slot(benchmark, claim.queue.labeler.person_id)
     )

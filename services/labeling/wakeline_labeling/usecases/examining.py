@@ -138,7 +138,7 @@ async def _lease_one(
         try:
             return await benchmarking.claim(uow, claim)
         except RequestRepeatedError:
-            return await uow.slots.requested(request)
+            return await uow.queue.requested(request)
         except SeenBeforeError:
             refused.add(drawn)
     return None

@@ -145,7 +145,7 @@ async def _lease_one(
         try:
             if claim.queue.name != stage.id:
                 return await benchmarking.claim(uow, claim)
-            slot = await (claim_named(claim) if claim.slot_id else uow.slots.claim_first(claim))
+            slot = await (claim_named(claim) if claim.slot_id else uow.queue.claim_first(claim))
         except RequestRepeatedError:
             break
         except SeenBeforeError:
@@ -153,12 +153,12 @@ async def _lease_one(
             continue
         if slot is not None:
             if slot.siblings > 1:
-                await uow.slots.exclude_from_siblings(slot, labeler.person_id)
+                await uow.queue.exclude_from_siblings(slot, labeler.person_id)
             return slot
         if claim.slot_id is None:
             break
     # A request that came before is met here and not first: almost none did.
-    return await uow.slots.requested(request)
+    return await uow.queue.requested(request)
 
 
 async def _choose(
@@ -195,7 +195,7 @@ async def _choose_ordinary(
     queue, share = Queue(stage.id, labeler), stage.policy.uniform_share
     length, coins = await _length(uow, desk, queue.name), desk.coins()
     if length <= selection.SMALL_QUEUE:
-        candidates = await uow.slots.candidates(queue, 2 * selection.SMALL_QUEUE)
+        candidates = await uow.queue.candidates(queue, 2 * selection.SMALL_QUEUE)
         if not candidates:
             return None
         paired = len({candidate.counts for candidate in candidates}) > 1
@@ -204,7 +204,7 @@ async def _choose_ordinary(
     if coins.lane < share:
         strata = selection.strata(length)
         stratum = selection.stratum_of(coins.half, strata)
-        inside = await uow.slots.candidates(queue, 0, within=stratum)
+        inside = await uow.queue.candidates(queue, 0, within=stratum)
         if inside:
             drawn = inside[int(coins.place * len(inside))]
             probability = selection.probability_in_stratum(share, strata, len(inside))
@@ -220,7 +220,7 @@ async def _first(uow: UnitOfWork, desk: Desk, queue: Queue) -> str | None:
     """
     if queue.labeler.only_expert:
         return None
-    front = await desk.front_of(queue.name, lambda: uow.slots.front(queue.name, FRONT))
+    front = await desk.front_of(queue.name, lambda: uow.queue.front(queue.name, FRONT))
     for place, waiting in enumerate(front):
         if waiting.is_for(queue.labeler):
             del front[place]
@@ -229,11 +229,11 @@ async def _first(uow: UnitOfWork, desk: Desk, queue: Queue) -> str | None:
 
 
 async def _length(uow: UnitOfWork, desk: Desk, queue: str) -> int:
-    return await desk.length_of(queue, lambda: uow.slots.queued(queue))
+    return await desk.length_of(queue, lambda: uow.queue.queued(queue))
 
 
 async def _why_nothing(uow: UnitOfWork, stage: Stage) -> str:
-    waiting = await uow.slots.queued(stage.id, limit=1_000)
+    waiting = await uow.queue.queued(stage.id, limit=1_000)
     if not waiting:
         return f"nothing waits in stage {stage.id}"
     return (

@@ -117,7 +117,7 @@ async def _before(
     if key is None:
         return []
     names = [request_name(stage, labeler, f"{key}/{number}") for number in range(count)]
-    return [slot for slot in await uow.slots.requested_all(names) if slot.state == "leased"]
+    return [slot for slot in await uow.queue.requested_all(names) if slot.state == "leased"]
 
 
 async def _kept(
