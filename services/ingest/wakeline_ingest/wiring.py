@@ -14,7 +14,7 @@ from wakeline_ingest.checking import CheckPolicy
 from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.archives import ArchiveLimits
 from wakeline_ingest.handlers import handlers
-from wakeline_ingest.importing.scratch import Scratch, own_folder
+from wakeline_ingest.importing.scratch import LEFT_BEHIND, PREFIX, Scratch
 from wakeline_ingest.importing.unpacking import CHUNK_BYTES
 from wakeline_ingest.jobs import jobs
 from wakeline_ingest.migrations import MIGRATIONS
@@ -23,6 +23,7 @@ from wakeline_ingest.settings import Settings
 from wakeline_ingest.store import MongoIngestUnitOfWork
 from wakeline_ingest.usecases import republishing
 from wakeline_process import Service
+from wakeline_process.scratch import own_folder
 
 
 def service(settings: Settings | None = None) -> Service[MongoIngestUnitOfWork, Resources]:
@@ -55,7 +56,7 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
         Blobs(_public(settings)) as public_blobs,
         AsyncExitStack() as held,
     ):
-        folder = held.enter_context(own_folder(settings.upload_folder))
+        folder = held.enter_context(own_folder(PREFIX, settings.upload_folder, LEFT_BEHIND))
         yield Resources(
             blobs=blobs,
             depot=BlobDepot(blobs),

@@ -63,7 +63,10 @@ async def _patiently(step: Callable[[], Awaitable[None]]) -> None:
 @jobs.on("freeze", lease=timedelta(seconds=30), attempts=5, concurrency=1)
 async def freeze(lease: Lease) -> None:
     """Freeze the dataset version of a run."""
-    await freezing.freeze(PatientSteps(lease), lease.resources.archive, _run_of(lease.job))
+    resources = lease.resources
+    await freezing.freeze(
+        PatientSteps(lease), resources.archive, _run_of(lease.job), resources.scratch
+    )
 
 
 @jobs.on("train", lease=timedelta(seconds=15), attempts=MOST_STARTS, concurrency=1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from wakeline_blobs import Blobs
 from wakeline_training.ports import Archive, Launcher
@@ -15,6 +16,8 @@ class Resources:
     blobs: Blobs
     """For routes, which answer at once; jobs take the archive, which waits."""
     archive: Archive
+    scratch: Path
+    """A folder of this process: it goes with it."""
     launcher: Launcher
     trainer: TrainerSettings
     trainer_store: dict[str, str]

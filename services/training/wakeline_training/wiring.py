@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from wakeline_blobs import Blobs, BlobSettings
 from wakeline_process import Service
+from wakeline_process.scratch import own_folder
 from wakeline_training.api import ROUTERS
 from wakeline_training.api.problems import STATUS
 from wakeline_training.archive import DATASETS, BlobArchive
@@ -25,15 +27,17 @@ def service(settings: Settings | None = None) -> Service[MongoTrainingUnitOfWork
 
     @asynccontextmanager
     async def resources() -> AsyncIterator[Resources]:
-        async with Blobs(chosen.blobs) as blobs:
-            yield Resources(
-                blobs=blobs,
-                archive=BlobArchive(blobs, chosen.blobs),
-                launcher=launcher_of(chosen.trainer),
-                trainer=chosen.trainer,
-                trainer_store=trainer_store(chosen.blobs),
-                gate_wait=chosen.gate_wait,
-            )
+        with own_folder("wakeline-training-") as scratch:
+            async with Blobs(chosen.blobs) as blobs:
+                yield Resources(
+                    blobs=blobs,
+                    archive=BlobArchive(blobs, chosen.blobs),
+                    scratch=scratch,
+                    launcher=launcher_of(chosen.trainer, scratch),
+                    trainer=chosen.trainer,
+                    trainer_store=trainer_store(chosen.blobs),
+                    gate_wait=chosen.gate_wait,
+                )
 
     return Service(
         name="training",
@@ -64,13 +68,13 @@ def rights(resources: Resources) -> Mapping[str, Callable[[], Awaitable[Sequence
     return {"kubernetes": resources.launcher.lacking}
 
 
-def launcher_of(settings: TrainerSettings) -> Launcher:
+def launcher_of(settings: TrainerSettings, scratch: Path) -> Launcher:
     """What the settings choose to run trainers with."""
     if isinstance(settings.launch, JobLaunch):
         from wakeline_training.launching.jobs import JobLauncher  # memory that few processes need
 
         return JobLauncher(settings, settings.launch)
-    return ProcessLauncher(settings)
+    return ProcessLauncher(settings, scratch)
 
 
 def trainer_store(blobs: BlobSettings) -> dict[str, str]:

@@ -7,6 +7,7 @@ import signal
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,9 +51,11 @@ def environment(scope: Scope) -> dict[str, str]:
     return os.environ | {f"WAKELINE_TRAINING_{name}": value for name, value in own.items()}
 
 
-async def command(scope: Scope, kind: str) -> Process:
+async def command(scope: Scope, kind: str, temporary: Path) -> Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "wakeline_training", kind, env=environment(scope)
+        sys.executable,
+        *("-m", "wakeline_training", kind),
+        env=environment(scope) | {"TMPDIR": str(temporary)},
     )
 
 
@@ -63,10 +66,12 @@ async def until(holds: Callable[[], Awaitable[Any]], limit: float = 90) -> Any:
         return found
 
 
-async def test_a_service_killed_in_training_and_after_done_makes_one_model(scope: Scope) -> None:
+async def test_a_service_killed_in_training_and_after_done_makes_one_model(
+    scope: Scope, tmp_path: Path
+) -> None:
     await scope.make_topics(*SERVICES)
     await scope.make_buckets(*BUCKETS)
-    assert await (await command(scope, "migrate")).wait() == 0
+    assert await (await command(scope, "migrate", tmp_path)).wait() == 0
     publisher = Publisher(scope)
     await publisher.publish(configured(trigger=8, steps=20, step_seconds=0.1))
     await publisher.publish(*labels(8, holdout=6))
@@ -81,15 +86,16 @@ async def test_a_service_killed_in_training_and_after_done_makes_one_model(scope
             return any(key.endswith(name) for key in keys)
 
         for sign in ("step.json", "done.json"):
-            process = await command(scope, "all")
+            process = await command(scope, "all", tmp_path)
             await until(lambda sign=sign: left(sign))  # type: ignore[misc]
             process.send_signal(signal.SIGKILL)
             await process.wait()
-        process = await command(scope, "all")
+        process = await command(scope, "all", tmp_path)
         run = await until(lambda: runs.find_one({"state": "completed"}))
         await until(lambda: _empty(runtime.database["outbox"]))
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert os.listdir(tmp_path) == [], "of those that were killed nothing is left"
         assert await runtime.database["models"].count_documents({}) == 1
         stage = await runtime.database["stages"].find_one({"_id": STAGE_ID})
         assert stage["serving"] == run["model_version"]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,9 +21,8 @@ FOREVER = "import os, time; print(os.getpid(), flush=True); time.sleep(600)"
 
 def launcher(code: str, grace: float = 1.0) -> ProcessLauncher:
     command = (sys.executable, "-c", code)
-    return ProcessLauncher(
-        TrainerSettings(command=command, beat=SHORT, grace=timedelta(seconds=grace))
-    )
+    settings = TrainerSettings(command=command, beat=SHORT, grace=timedelta(seconds=grace))
+    return ProcessLauncher(settings, Path(tempfile.gettempdir()))
 
 
 def order(limit: float = 60) -> Order:
@@ -101,6 +101,7 @@ async def test_a_trainer_dies_with_a_runner_that_was_killed(tmp_path: Path) -> N
     script.write_text(
         "import asyncio, sys\n"
         "from datetime import timedelta\n"
+        "from pathlib import Path\n"
         "from wakeline_training.launching.process import ProcessLauncher\n"
         "from wakeline_training.ports import Order\n"
         "from wakeline_training.settings import TrainerSettings\n"
@@ -109,10 +110,10 @@ async def test_a_trainer_dies_with_a_runner_that_was_killed(tmp_path: Path) -> N
         "async def watch(log, _):\n"
         "    print(log.decode(), flush=True)\n"
         "order = Order('r1', 1, 1, 'weeds/outline', {}, timedelta(seconds=60))\n"
-        "asyncio.run(ProcessLauncher(settings).train(order, watch))\n"
+        "asyncio.run(ProcessLauncher(settings, Path('.')).train(order, watch))\n"
     )
     runner = await asyncio.create_subprocess_exec(
-        sys.executable, str(script), stdout=asyncio.subprocess.PIPE
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE, cwd=tmp_path
     )
     assert runner.stdout is not None
     said = b""

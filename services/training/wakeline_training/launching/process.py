@@ -35,8 +35,9 @@ class ProcessLauncher:
 
     outlives_runner = False
 
-    def __init__(self, settings: TrainerSettings) -> None:
+    def __init__(self, settings: TrainerSettings, scratch: Path) -> None:
         self._settings = settings
+        self._scratch = scratch
         self._command = settings.command or THIS_INTERPRETER
 
     async def train(self, order: Order, watch: Watch) -> Outcome:
@@ -45,9 +46,7 @@ class ProcessLauncher:
         However this call ends (an exception of ``watch``, cancellation, the limit), the trainer
         gets SIGTERM, time for a checkpoint, and SIGKILL before it returns.
         """
-        with tempfile.TemporaryDirectory(
-            prefix="wakeline-run-", ignore_cleanup_errors=True
-        ) as name:
+        with tempfile.TemporaryDirectory(dir=self._scratch, ignore_cleanup_errors=True) as name:
             scratch = Path(name)
             work = scratch / "work"
             work.mkdir()

@@ -55,7 +55,7 @@ class Snapshot:
     """Assets that would be among these if their images were to be had."""
 
 
-async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
+async def freeze(steps: Steps, archive: Archive, run_id: str, scratch: Path) -> None:
     """Freeze the version of a run, and let its training begin.
 
     The manifest is stored first: it is named by its content, so what a crash leaves behind is
@@ -63,6 +63,10 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
 
     If others keep changing what was read, the job ends and is asked for anew: nothing is wrong, so
     nothing is counted, and the freezes of other stages go first.
+
+    Parameters
+    ----------
+    scratch : where the manifest is put together, about a kilobyte a label
     """
     for _ in range(TRIES):
         snapshot = await _snapshot(steps.read(), run_id)
@@ -70,7 +74,7 @@ async def freeze(steps: Steps, archive: Archive, run_id: str) -> None:
             await steps.finish(_nothing)
             return
         try:
-            await _freeze(steps, archive, snapshot)
+            await _freeze(steps, archive, snapshot, scratch)
             return
         except FreezeOutdatedError as error:
             log.info("freeze starts again", run=run_id, cause=str(error))
@@ -85,7 +89,7 @@ async def _later(uow: TrainingUnitOfWork, run_id: str) -> None:
     uow.enqueue("freeze", run_id, {"run_id": run_id}, not_before=uow.now + LATER)
 
 
-async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
+async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot, scratch: Path) -> None:
     share = snapshot.stage.policy.holdout_share
     decision = splits.decide(snapshot.facts, share)
     entries, left_out = manifest.entries(snapshot.labels, snapshot.benchmarks, decision)
@@ -94,7 +98,7 @@ async def _freeze(steps: Steps, archive: Archive, snapshot: Snapshot) -> None:
     if not any(entry.split == "train" for entry in entries):
         await steps.finish(lambda uow: _nothing_to_train(uow, snapshot.run, left_out))
         return
-    with TemporaryDirectory(prefix="wakeline-freeze-") as folder:
+    with TemporaryDirectory(dir=scratch) as folder:
         path = Path(folder) / "manifest.jsonl"
         name, counts = await _write(steps, archive, snapshot.stage, entries, path)
         await archive.save_manifest(manifest.manifest_key(name), path)
