@@ -16,7 +16,6 @@ from wakeline_messaging.jobs import (
     Job,
     JobHopelessError,
     JobLease,
-    JobRunner,
     Jobs,
     LeaseLostError,
 )
@@ -24,6 +23,7 @@ from wakeline_messaging.kafka import KafkaSettings, create_topics, topics
 from wakeline_messaging.processing import Processor, Stores
 from wakeline_messaging.relay import Relay, outbox_depth
 from wakeline_messaging.replaying import TopicNotConsumedError
+from wakeline_messaging.runner import JobRunner
 from wakeline_messaging.unit_of_work import NotYetKnownError, Scope, UnitOfWork, job_row_id
 
 __all__ = [

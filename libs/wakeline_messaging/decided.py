@@ -1,6 +1,7 @@
-"""What operators decided about events and jobs in trouble: who, when, why, and what it was.
+"""What operators decided: about events and jobs in trouble, and which state they had said again.
 
-Kept for good, for a hole in the history or in a project is explained here and nowhere else.
+Who, when, why, and what it was. Kept for good, for a hole in the history or in a project, and why
+an event came twice, is explained here and nowhere else.
 """
 
 import builtins
@@ -12,7 +13,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from wakeline_messaging.unit_of_work import UnitOfWork
 
-Action = Literal["retry-event", "discard-event", "skip-lost", "retry-job", "discard-job"]
+Action = Literal[
+    "retry-event", "discard-event", "skip-lost", "retry-job", "discard-job", "republish"
+]
 
 
 class NoSuchOperationError(Exception):
@@ -38,9 +41,10 @@ def note(
     Parameters
     ----------
     subject
-        The id of the event or job.
+        The id of the event or job; of what is said again, the type of its events.
     row
-        All of what was tried again or given up, as it was; of lost events, which they are.
+        All of what was tried again or given up, as it was; of lost events, which they are; of what
+        is said again, whose it is, how much was said so far, and where it goes on.
     """
     uow.collection("operations").insert(
         {

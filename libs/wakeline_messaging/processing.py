@@ -6,10 +6,8 @@ run twice after a write conflict: it touches nothing outside.
 """
 
 import asyncio
-import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,15 +15,10 @@ from typing import Any
 import structlog
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import (
-    BulkWriteError,
-    DocumentTooLarge,
-    DuplicateKeyError,
     PyMongoError,
-    WriteError,
 )
 
-from wakeline_events.registry import BY_TYPE
-from wakeline_messaging import ordering
+from wakeline_messaging import handling, ordering
 from wakeline_messaging.envelope import (
     Envelope,
     MalformedRecordError,
@@ -33,27 +26,17 @@ from wakeline_messaging.envelope import (
     from_document,
 )
 from wakeline_messaging.handlers import Handlers
-from wakeline_messaging.unit_of_work import NotYetKnownError, UnitOfWork, move_on
-from wakeline_storage import Transactions, store_is_away
-from wakeline_telemetry import correlation, metrics, tracing
+from wakeline_messaging.handling import HandlerFailedError
+from wakeline_messaging.unit_of_work import UnitOfWork, move_on
+from wakeline_storage import Transactions
+from wakeline_telemetry import metrics
 
 log = structlog.get_logger()
 
 BATCH = 500
 """Events of one transaction at most, see docs/decisions/0023-longer-batches.md."""
-UNSTORABLE = (DuplicateKeyError, BulkWriteError, WriteError, DocumentTooLarge)
-"""What a handler wrote can never be stored: its own error, not the store's."""
 RETRY_AFTER = (1.0, 3.0, 8.0, 18.0)
 """Seconds between the five tries of an event whose handler fails: 30 s in all."""
-SWEEP_AFTER = timedelta(seconds=5)
-"""A waiting event is looked at again this often: it heals the race between two transactions of
-which one stores the waiting event and the other creates what it waits for."""
-PARKED_PAGE = 500
-"""Parked events of the batch's streams that one transaction looks at, and waiting ones of a name
-that it handles; a sweep goes on with the others."""
-FEW = 10
-"""Waiting events of a name that a transaction handles which writes after each of them: one of
-hundreds outlasts MongoDB's limit on a busy machine, is aborted, and begins anew for ever."""
 SWEEP_PAGE = 100
 
 
@@ -70,22 +53,6 @@ class Stores:
         return self.unit_of_work(session, now.replace(microsecond=now.microsecond // 1000 * 1000))
 
 
-class HandlerFailedError(Exception):
-    """A handler's own error, with the event that it failed on."""
-
-    def __init__(self, event: Envelope, cause: Exception) -> None:
-        super().__init__(f"{event.type} {event.row_id}: {cause!r}")
-        self.event = event
-        self.cause = cause
-        self.waited = False
-        """The event's mark had moved on already: nothing can be parked behind it."""
-
-    @property
-    def why(self) -> str:
-        """The cause in one line, for the operator."""
-        return f"{type(self.cause).__name__}: {self.cause}"[:2_000]
-
-
 class TooManyParkedError(Exception):
     """Of a batch's streams more is parked than is handled together, and a snapshot that one of
     them may begin with would pass some of that by for ever."""
@@ -95,7 +62,7 @@ class Processor:
     """Takes in events on behalf of one service."""
 
     def __init__(self, handlers: Handlers, stores: Stores) -> None:
-        self._handlers = handlers
+        self._handling = handling.Handling(handlers)
         self._stores = stores
         # A batch is a long transaction and a retry a short one: side by side, the short ones
         # would make the long one conflict again and again.
@@ -106,10 +73,7 @@ class Processor:
 
     def decode(self, event: Envelope) -> None:
         """Read an event's data before its transaction, if there is a handler that wants it."""
-        if self._handlers.of(event.type) is not None and event.type in BY_TYPE:
-            # One that cannot be read fails in its handler, where it is known by name.
-            with suppress(UnknownMajorError, ValueError):
-                event.event()
+        self._handling.decode(event)
 
     async def process(self, events: Sequence[Envelope]) -> None:
         """Take in a batch; if one of its events fails, half by half, down to that one.
@@ -177,7 +141,7 @@ class Processor:
             uow = self._stores.open(session)
             uow.careful = careful
             result = await self._take_in(uow, events)
-            await self._write(uow, events[0])
+            await self._handling.write(uow, events[0])
             return result
 
         split = await self._stores.transactions.run(body)
@@ -192,14 +156,15 @@ class Processor:
         rows = await marks.find({"_id": {"$in": streams}})
         at = {row["_id"]: int(row["sequence"]) for row in rows}
         held = await parked.find(
-            {"stream": {"$in": streams}}, sort=[("sequence", 1)], limit=PARKED_PAGE
+            {"stream": {"$in": streams}}, sort=[("sequence", 1)], limit=handling.PARKED_PAGE
         )
         # What failed is tried again in its own time, and everything behind it stays early.
         failed = {row["_id"] for row in held if row["reason"] != "early"}
         # A stream whose first event is still here has begun: no snapshot may pass that by.
         at = {row["stream"]: 0 for row in held if row["_id"] in failed} | at
         begins = [event for event in events if event.snapshot and event.stream not in at]
-        if len(held) == PARKED_PAGE and any(e.sequence > held[-1]["sequence"] for e in begins):
+        full = len(held) == handling.PARKED_PAGE
+        if full and any(event.sequence > held[-1]["sequence"] for event in begins):
             raise TooManyParkedError
         known_rows = {row["_id"] for row in held}
         parked_begins = {event.row_id for event in begins} & known_rows
@@ -207,106 +172,20 @@ class Processor:
         waiting_in_line = [from_document(row) for row in held if row["_id"] not in aside]
         news = (e for e in events if e.row_id not in known_rows or e.row_id in parked_begins)
         split = ordering.split([*waiting_in_line, *news], at)
-        await self._read_ahead(uow, split.fresh)
+        await self._handling.read_ahead(uow, split.fresh)
         for event in split.fresh:
-            await self._handle(uow, event)
+            await self._handling.handle(uow, event)
             if event.row_id in known_rows:
                 parked.delete({"_id": event.row_id})
         for event in split.early:
             if event.row_id not in known_rows:
-                self._park_early(uow, event)
+                self._handling.park_early(uow, event)
         for event in split.duplicates if known_rows else ():
             if event.row_id in known_rows and event.sequence <= at.get(event.stream, 0):
                 parked.delete({"_id": event.row_id})
         move_on(marks, split.marks, {row["_id"]: int(row["sequence"]) for row in rows})
-        await self._drain_waiting(uow)
+        await self._handling.drain_waiting(uow)
         return split
-
-    async def _read_ahead(self, uow: UnitOfWork[Any], events: Sequence[Envelope]) -> None:
-        """Read at once what the handlers of a batch would read one by one."""
-        if len(events) == 1:
-            return
-        wanted: dict[str, set[str]] = defaultdict(set)
-        for event in events:
-            if self._handlers.reads_ahead(event.type):
-                # An event that cannot be read fails in its handler, where it is known by name.
-                with suppress(UnknownMajorError, ValueError):
-                    for name, ids in self._handlers.reads(event.event()).items():
-                        wanted[name].update(ids)
-        await uow.preload(wanted)
-
-    async def _handle(self, uow: UnitOfWork[Any], event: Envelope) -> None:
-        """Run one event's handler, or keep the event if it names something unknown."""
-        handler = self._handlers.of(event.type)
-        if handler is None:
-            return
-        before, started = uow.asked, time.perf_counter()
-        uow.in_hand = event
-        correlation.bind(event.correlation)
-        try:
-            with tracing.span(f"handle {event.type}", parent=event.trace, key=event.key):
-                await handler(event, uow)
-            if uow.careful:
-                await self._write(uow, event)
-        except NotYetKnownError as unknown:
-            if uow.asked != before:
-                failure = RuntimeError(f"wrote before it asked for {unknown.name}")
-                raise HandlerFailedError(event, failure) from unknown
-            self._keep_waiting(uow, event, unknown.name)
-        except (UnknownMajorError, HandlerFailedError):
-            raise
-        except Exception as cause:
-            if _is_the_stores(cause):
-                raise
-            raise HandlerFailedError(event, cause) from cause
-        finally:
-            metrics.handler_seconds.labels(event.type).observe(time.perf_counter() - started)
-
-    @staticmethod
-    async def _write(uow: UnitOfWork[Any], event: Envelope) -> None:
-        """Send what waits; what can never be stored is the event's fault, not the store's."""
-        try:
-            await uow.write()
-        except UNSTORABLE as cause:
-            if _is_the_stores(cause):
-                raise
-            raise HandlerFailedError(event, cause) from cause
-
-    async def _drain_waiting(self, uow: UnitOfWork[Any]) -> None:
-        while names := uow.take_known():
-            rows = await uow.collection("waiting").find(
-                {"name": {"$in": sorted(names)}},
-                sort=[("topic", 1), ("key", 1), ("sequence", 1)],
-                limit=FEW if uow.careful else PARKED_PAGE,
-            )
-            await self._handle_waiting(uow, rows)
-
-    async def _handle_waiting(self, uow: UnitOfWork[Any], rows: Iterable[dict[str, Any]]) -> None:
-        events = [from_document(row) for row in rows]
-        await self._read_ahead(uow, events)
-        for event in events:
-            # Deleted first: a handler that has to wait again stores it anew.
-            uow.collection("waiting").delete({"_id": event.row_id})
-            try:
-                await self._handle(uow, event)
-            except HandlerFailedError as failure:
-                failure.waited = True
-                raise
-
-    def _keep_waiting(self, uow: UnitOfWork[Any], event: Envelope, name: str) -> None:
-        metrics.handled_events_total.labels(event.type, "waiting").inc()
-        row = event.document() | {"name": name, "next_try": uow.now + SWEEP_AFTER}
-        row_id = row.pop("_id")
-        uow.collection("waiting").update(
-            {"_id": row_id}, {"$set": row, "$setOnInsert": {"since": uow.now}}, upsert=True
-        )
-
-    def _park_early(self, uow: UnitOfWork[Any], event: Envelope) -> None:
-        metrics.handled_events_total.labels(event.type, "parked").inc()
-        row = event.document() | {"reason": "early", "since": uow.now, "tries": 0}
-        row_id = row.pop("_id")
-        # It may be there, beyond the page: then it keeps its age, and what became of it.
-        uow.collection("parked").update({"_id": row_id}, {"$setOnInsert": row}, upsert=True)
 
     async def _set_aside(self, failure: HandlerFailedError) -> None:
         """Put a failed event aside: tried again a few times, then dead, with its cause.
@@ -453,12 +332,12 @@ class Processor:
             if await parked.find_one({"_id": event.row_id}) is None or event.sequence > at + 1:
                 return None
             if event.sequence == at + 1:
-                await self._handle(uow, event)
+                await self._handling.handle(uow, event)
                 marks.update(
                     {"_id": event.stream}, {"$set": {"sequence": event.sequence}}, upsert=True
                 )
             parked.delete({"_id": event.row_id})
-            await self._drain_waiting(uow)
+            await self._handling.drain_waiting(uow)
             await uow.write()
             return "handled" if event.sequence == at + 1 else "duplicate"
 
@@ -492,12 +371,12 @@ class Processor:
             if await waiting.find_one({"_id": row["_id"]}) is None:
                 return
             since = row["since"]
-            await self._handle_waiting(uow, [row])
-            await self._write(uow, event)
+            await self._handling.handle_waiting(uow, [row])
+            await self._handling.write(uow, event)
             if await waiting.find_one({"_id": row["_id"], "name": row["name"]}) is None:
                 uow.known(row["name"])  # it is there: all the others that wait for it may go on
-            await self._drain_waiting(uow)
-            await self._write(uow, event)
+            await self._handling.drain_waiting(uow)
+            await self._handling.write(uow, event)
             # Waiting again keeps its age, for it is the age that alerts.
             waiting.update({"_id": row["_id"]}, {"$set": {"since": since}})
             await uow.write()
@@ -508,11 +387,6 @@ class Processor:
 def another_try(row_id: str) -> str:
     """What an event waits for that is in ``waiting`` only to be tried again: its own time."""
     return f"another try of {row_id}"
-
-
-def _is_the_stores(cause: Exception) -> bool:
-    """Whether an error says nothing about the event: conflicts and outages are waited out."""
-    return isinstance(cause, PyMongoError) and store_is_away(cause)
 
 
 def _is_a_conflict(cause: PyMongoError) -> bool:

@@ -3,7 +3,8 @@
 from typing import Any, ClassVar
 
 from wakeline_events.registry import BY_TYPE
-from wakeline_messaging import UnitOfWork
+from wakeline_messaging import Decision, UnitOfWork
+from wakeline_messaging.decided import note
 from wakeline_process.service import Service
 
 PAGE = 200
@@ -17,13 +18,19 @@ class NoStateError(Exception):
 
 
 async def republish(
-    service: Service[Any, Any], uow: UnitOfWork[Any], event_type: str, key: str | None, after: str
+    service: Service[Any, Any],
+    uow: UnitOfWork[Any],
+    decision: Decision,
+    event_type: str,
+    key: str | None,
+    after: str,
 ) -> tuple[int, str | None]:
     """Emit the next page of snapshots; how many, and where to go on (None: all is said).
 
     Each is read and numbered in one transaction. Whoever changes the entity meanwhile numbers an
     event of the same stream: one of the two has to wait for the other, so a snapshot never stands
-    behind a change that it does not know of.
+    behind a change that it does not know of. The pages of one person that follow each other are
+    one decision.
 
     Raises
     ------
@@ -35,7 +42,30 @@ async def republish(
         raise NoStateError(_why(service, event_type))
     found = await page(uow, key, after, PAGE)
     uow.emit(*(event for _, event in found), snapshot=True)
-    return len(found), found[-1][0] if len(found) == PAGE else None
+    following = found[-1][0] if len(found) == PAGE else None
+    await _note(uow, decision, event_type, key, after, len(found), following)
+    return len(found), following
+
+
+async def _note(
+    uow: UnitOfWork[Any],
+    decision: Decision,
+    event_type: str,
+    key: str | None,
+    after: str,
+    published: int,
+    following: str | None,
+) -> None:
+    rows = uow.collection("operations")
+    theirs = {"action": "republish", "subject": event_type, "by": decision.by, "row.key": key}
+    before = None
+    if after:
+        before = await rows.find_one({**theirs, "row.next": after}, sort=[("_id", -1)])
+    if before is None:
+        row = {"key": key, "after": after, "published": published, "next": following}
+        return note(uow, decision, "republish", event_type, row)
+    counted = {"$inc": {"row.published": published}, "$set": {"row.next": following}}
+    return rows.update({"_id": before["_id"]}, counted)
 
 
 def _why(service: Service[Any, Any], event_type: str) -> str:

@@ -46,7 +46,11 @@ def register(app: typer.Typer) -> None:
     command(jobs, "show")(show_job)
     command(jobs, "retry")(retry_job)
     command(jobs, "discard")(discard_job)
-    decided = group(app, "operations", "What operators decided about events and jobs in trouble.")
+    decided = group(
+        app,
+        "operations",
+        "What operators decided: about events and jobs in trouble, and what was said again.",
+    )
     command(decided, "list")(list_operations)
     command(decided, "show")(show_operation)
     command(app, "replay")(replay)
@@ -224,7 +228,7 @@ def discard_job(
 
 
 def list_operations(session: Session, service: AnyService = None) -> None:
-    """List what operators tried again or gave up in a service, or in all, newest first."""
+    """List what operators tried again, gave up or had said again, newest first."""
     found = (
         {"service": name, **one.model_dump()}
         for name in _services(session, service)

@@ -42,20 +42,21 @@ class Job(Wire):
 
 
 class Operation(Wire):
-    """What an operator decided about an event or a job in trouble."""
+    """What an operator decided: about an event or a job in trouble, or to have state said again."""
 
     id: str
     at: datetime
     by: str
     """The operator's person id."""
     action: str
-    """``retry-event``, ``discard-event``, ``skip-lost``, ``retry-job`` or ``discard-job``."""
+    """``retry-event``, ``discard-event``, ``skip-lost``, ``retry-job``, ``discard-job`` or
+    ``republish``."""
     subject: str
-    """The id of the event or the job."""
+    """The id of the event or the job; of what is said again, the type of its events."""
     reason: str | None = None
     row: dict[str, Any] | None = None
     """All of the event or the job as it was; of lost events their stream, and the first and last
-    sequence. None in lists."""
+    sequence; of what is said again its key and how much was said so far. None in lists."""
 
 
 class Backlog(Wire):

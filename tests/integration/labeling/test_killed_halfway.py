@@ -187,6 +187,11 @@ async def test_state_that_is_said_again_is_said_once_whoever_dies_meanwhile(lab:
     envelopes = await published(lab.service.scope, "labeling")
     again = Counter(one.key for one in envelopes if one.type == BenchmarkSet.TYPE and one.snapshot)
     assert again == Counter(asset(number).asset_id for number in range(count))
+    auditor = lab.service.client("auditor")
+    (told,) = (await auditor.get("/v1/operations/labeling/log")).json()["items"]
+    assert (told["action"], told["subject"], told["by"]) == ("republish", BenchmarkSet.TYPE, "boss")
+    whole = (await auditor.get(f"/v1/operations/labeling/log/{told['id']}")).json()["row"]
+    assert whole == {"key": None, "after": "", "published": count, "next": None}
 
 
 async def test_a_replay_whose_consumers_are_killed_ends_and_changes_nothing(scope: Scope) -> None:

@@ -22,7 +22,8 @@ from wakeline_messaging import (
     create_indexes,
 )
 from wakeline_messaging.indexes import FAILED_JOB_SECONDS
-from wakeline_messaging.jobs import CRASHES, SUSPECT, JobLease, LeaseLostError
+from wakeline_messaging.jobs import JobLease, LeaseLostError
+from wakeline_messaging.runner import CRASHES, SUSPECT
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_testing import Scope
 from wakeline_testing.running import settings_of

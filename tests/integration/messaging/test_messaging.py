@@ -18,6 +18,7 @@ from wakeline_messaging import (
     UnitOfWork,
     create_indexes,
     dead,
+    handling,
     processing,
 )
 from wakeline_process.processes import Kind, open_process
@@ -112,9 +113,9 @@ async def test_all_that_wait_for_one_thing_go_on_once_it_is_there_however_many(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A service that is told everything anew may have a whole topic waiting for one project."""
-    monkeypatch.setattr(processing, "PARKED_PAGE", 3)
+    monkeypatch.setattr(handling, "PARKED_PAGE", 3)
     monkeypatch.setattr(processing, "SWEEP_PAGE", 2)
-    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    monkeypatch.setattr(handling, "SWEEP_AFTER", timedelta(0))
     publisher = Publisher(scope)
     early = [publisher.envelope(rejected("a", f"l{n}")) for n in range(20)]
     stranger = publisher.envelope(rejected("b", "l"))
@@ -135,7 +136,7 @@ async def test_a_sweep_writes_once_for_all_that_wait_for_one_thing(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Writing after each would outlast a transaction's limit on a busy machine, for ever."""
-    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    monkeypatch.setattr(handling, "SWEEP_AFTER", timedelta(0))
     publisher = Publisher(scope)
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
         processor = Processor(handlers, runtime.stores)
@@ -161,8 +162,8 @@ async def test_a_bad_event_among_those_that_wait_dies_alone(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processing, "RETRY_AFTER", ())
-    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
-    monkeypatch.setattr(processing, "FEW", 3)
+    monkeypatch.setattr(handling, "SWEEP_AFTER", timedelta(0))
+    monkeypatch.setattr(handling, "FEW", 3)
     publisher = Publisher(scope)
     many = [*(f"l{n}" for n in range(9)), POISON, UNSTORABLE, *(f"m{n}" for n in range(9))]
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
@@ -181,7 +182,7 @@ async def test_an_event_that_had_waited_is_tried_as_often_as_any_other(
     scope: Scope, monkeypatch: pytest.MonkeyPatch, known: str
 ) -> None:
     monkeypatch.setattr(processing, "RETRY_AFTER", (0.0, 3600.0, 0.0, 0.0))
-    monkeypatch.setattr(processing, "SWEEP_AFTER", timedelta(0))
+    monkeypatch.setattr(handling, "SWEEP_AFTER", timedelta(0))
     publisher = Publisher(scope)
     bad, after = (publisher.envelope(rejected("a", name)) for name in (POISON, "after"))
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from wakeline_messaging import Processor, processing
+from wakeline_messaging import Processor, handling, processing
 from wakeline_process.runtime import open_runtime
 from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, settings_of
@@ -66,7 +66,7 @@ async def test_snapshots_follow_all_that_is_left_of_their_streams_however_much(
     scope: Scope, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
     """A topic without its beginning, and all state said again: each stream begins in one batch."""
-    monkeypatch.setattr(processing, "PARKED_PAGE", page)
+    monkeypatch.setattr(handling, "PARKED_PAGE", page)
     publisher = Publisher(scope)
     lengths = {"a": 5, "b": 2, "c": 0, "d": 3}
     left, snapshots = [], []
@@ -91,7 +91,7 @@ async def test_snapshots_follow_all_that_is_left_of_their_streams_however_much(
 async def test_what_is_parked_already_stays_as_it_is_when_it_comes_again(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "PARKED_PAGE", 1)
+    monkeypatch.setattr(handling, "PARKED_PAGE", 1)
     publisher = Publisher(scope)
     _, *early = (publisher.envelope(rejected("a", f"l{n}")) for n in range(4))
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:
@@ -106,7 +106,7 @@ async def test_what_is_parked_already_stays_as_it_is_when_it_comes_again(
 async def test_a_snapshot_passes_by_nothing_that_failed_before_it_however_much_is_parked(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "PARKED_PAGE", 2)
+    monkeypatch.setattr(handling, "PARKED_PAGE", 2)
     publisher = Publisher(scope)
     names = ("lost", "l1", POISON, "l3", "l4")
     _, *left = (publisher.envelope(rejected("a", name)) for name in names)
@@ -123,7 +123,7 @@ async def test_a_snapshot_passes_by_nothing_that_failed_before_it_however_much_i
 async def test_what_was_released_is_handled_with_those_behind_it_and_only_once(
     scope: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(processing, "PARKED_PAGE", 4)
+    monkeypatch.setattr(handling, "PARKED_PAGE", 4)
     publisher = Publisher(scope)
     first, *early = (publisher.envelope(rejected("a", f"l{n}")) for n in range(9))
     async with open_runtime(toy(settings_of(scope, "prediction", ToySettings))) as runtime:

@@ -18,7 +18,7 @@ from wakeline_labeling.store.unit_of_work import LabelingUnitOfWork
 from wakeline_lineage.handlers import handlers as lineage
 from wakeline_lineage.store.unit_of_work import MongoLineageUnitOfWork
 from wakeline_messaging import Envelope, Handlers, Processor, Scope, Stores, create_indexes
-from wakeline_messaging.processing import SWEEP_AFTER
+from wakeline_messaging.handling import SWEEP_AFTER
 from wakeline_prediction.handlers import handlers as prediction
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
 from wakeline_review.handlers import handlers as review

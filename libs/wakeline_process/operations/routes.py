@@ -2,11 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import structlog
 from fastapi import Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from wakeline_auth import Permission, Principal
 from wakeline_events.base import ServiceName
@@ -30,9 +29,21 @@ from wakeline_messaging import (
     replaying,
 )
 from wakeline_messaging.dead import Trouble
-from wakeline_messaging.decided import Action
 from wakeline_process.backlog import BacklogError, NotBehind
 from wakeline_process.commands import Command, command
+from wakeline_process.operations import models
+from wakeline_process.operations.models import (
+    Backlog,
+    Done,
+    JobOut,
+    Operation,
+    Replay,
+    ReplayAsked,
+    ReplayIn,
+    Republished,
+    RepublishIn,
+    TroubledEvent,
+)
 from wakeline_process.republishing import NoStateError, republish
 from wakeline_process.runtime import Runtime
 from wakeline_process.standing import Standings
@@ -42,202 +53,6 @@ log = structlog.get_logger()
 Operator = Annotated[Principal, Depends(require(Permission.OPERATE))]
 Reader = Annotated[Principal, Depends(require(Permission.READ_LINEAGE))]
 """May read every event that was published, and so what became of one that was given up."""
-
-
-class TroubledEvent(BaseModel):
-    """An event that is not simply handled."""
-
-    id: str
-    topic: str
-    key: str
-    sequence: int
-    type: str
-    since: datetime | None = None
-    tries: int = 0
-    cause: str | None = None
-    name: str | None = None
-    """What a waiting event waits for."""
-    data: str | None = None
-
-
-class JobOut(BaseModel):
-    """Work that is queued, under way, or was given up."""
-
-    id: str
-    kind: str
-    state: JobState
-    attempt: int
-    """How often it was begun; trying it again begins anew."""
-    asked_at: datetime
-    not_before: datetime
-    """When it is due; of a running one, when it is taken for lost unless its runner says more."""
-    failed_at: datetime | None
-    error: str | None
-    """What the last attempt that failed ended in."""
-    payload: dict[str, Any] | None
-
-
-class Operation(BaseModel):
-    """What an operator decided about an event or a job in trouble."""
-
-    id: str
-    at: datetime
-    by: str
-    """The operator's person id."""
-    action: Action
-    subject: str
-    """The id of the event or the job."""
-    reason: str | None
-    row: dict[str, Any] | None
-    """All of the event or the job as it was; of lost events their stream, and the first and last
-    sequence. None in lists."""
-
-
-class Done(BaseModel):
-    """What is remembered of a decision: that it was taken."""
-
-
-class Backlog(BaseModel):
-    """How far a service is behind."""
-
-    outbox_rows: int
-    outbox_oldest_seconds: float
-    dead: int
-    parked: int
-    waiting: int
-    oldest_seconds: dict[Trouble, float]
-    """Age of the oldest dead, parked and waiting event, of those there are."""
-    jobs: dict[str, int]
-    lag: dict[str, int] | None
-    """Topic -> events that are not taken in yet; None while no broker answers."""
-    taken_in: int | None
-    """Counts every event taken in, and every replayed one again: two answers give a throughput."""
-    published: int | None
-    """Counts every event sent, likewise."""
-
-
-def _text(value: object) -> object:
-    """A time is written as text: a number is an offset, and never seconds since 1970."""
-    if not isinstance(value, str | datetime):
-        raise ValueError("a time is written as text, with its zone")
-    return value
-
-
-class ReplayIn(BaseModel):
-    """What is to be read again."""
-
-    model_config = ConfigDict(extra="forbid")
-    topic: str
-    """A topic that the service reads; its producer's name is enough."""
-    start: Annotated[
-        Literal["beginning"]
-        | Annotated[int, Field(ge=0, strict=True)]
-        | Annotated[AwareDatetime, BeforeValidator(_text)],
-        Field(alias="from"),
-    ]
-    """``beginning``, an offset of each partition, or a time with its zone."""
-
-
-class ReplayPart(BaseModel):
-    """One partition of a replay."""
-
-    partition: int
-    start: int
-    """The offset that it was turned back to."""
-    until: int
-    """The offset that it had reached before."""
-    state: Literal["asked", "running", "done"]
-
-
-class Replay(BaseModel):
-    """A topic that is read again, or was."""
-
-    id: str
-    topic: str
-    start: Literal["beginning"] | int | datetime
-    asked_at: datetime
-    asked_by: str
-    partitions: list[ReplayPart]
-    """Those that a consumer has turned to so far."""
-    ended_at: datetime | None
-
-
-class RepublishIn(BaseModel):
-    """Which state is to be said again."""
-
-    model_config = ConfigDict(extra="forbid")
-    type: str
-    key: str | None = None
-    """Only this key's: an asset, ``project:<id>``, ``team:<id>`` or a stage; all if not given."""
-    after: str = ""
-    """``next`` of the answer before."""
-
-
-class Republished(BaseModel):
-    """What was said again so far."""
-
-    published: int
-    """Events of this page, in the outbox now."""
-    next: str | None
-    """Where to go on; None when all is said."""
-
-
-class ReplayAsked(BaseModel):
-    """The answer to who asks for a replay."""
-
-    id: str
-
-
-def _out(row: dict[str, Any]) -> TroubledEvent:
-    data = row.get("data")
-    return TroubledEvent(
-        id=row["_id"],
-        topic=row["topic"],
-        key=row["key"],
-        sequence=row["sequence"],
-        type=row["type"],
-        since=row.get("since"),
-        tries=row.get("tries", 0),
-        cause=row.get("cause"),
-        name=row.get("name"),
-        data=bytes(data).decode(errors="replace") if data is not None else None,
-    )
-
-
-def _job(row: dict[str, Any]) -> JobOut:
-    return JobOut(
-        id=row["_id"],
-        asked_at=row["created_at"],
-        failed_at=row.get("failed_at"),
-        error=row.get("error"),
-        payload=row.get("payload"),
-        **{name: row[name] for name in ("kind", "state", "attempt", "not_before")},
-    )
-
-
-def _operation(row: dict[str, Any]) -> Operation:
-    about = row.get("row")
-    if about is not None:
-        about = {
-            name: value.decode(errors="replace") if isinstance(value, bytes) else value
-            for name, value in about.items()
-        }
-    known = {name: row[name] for name in ("at", "by", "action", "subject", "reason")}
-    return Operation(id=row["_id"], row=about, **known)
-
-
-def _replay(row: dict[str, Any]) -> Replay:
-    parts = [
-        ReplayPart(
-            partition=int(number),
-            start=part["from"],
-            until=part["until"],
-            state="done" if "done" in part else "running" if "turned" in part else "asked",
-        )
-        for number, part in sorted(row["partitions"].items(), key=lambda item: int(item[0]))
-    ]
-    known = {name: row[name] for name in ("topic", "start", "asked_at", "asked_by", "ended_at")}
-    return Replay(id=row["_id"], partitions=parts, **known)
 
 
 async def _oldest(database: Any) -> dict[Trouble, float]:
@@ -326,7 +141,8 @@ def operations_router(service: ServiceName) -> Router:
         """A page of dead, waiting or parked events, without their data."""
         rows = await found.list(kind, cursor, 100)
         return Page(
-            items=[_out(row) for row in rows], next=rows[-1]["_id"] if len(rows) == 100 else None
+            items=[models.troubled_event(row) for row in rows],
+            next=rows[-1]["_id"] if len(rows) == 100 else None,
         )
 
     @router.get("/event/{kind}", responses=problems(NoSuchEventError))
@@ -334,7 +150,7 @@ def operations_router(service: ServiceName) -> Router:
         kind: Trouble, id: str, operator: Operator, found: Events
     ) -> TroubledEvent:
         """One event with its data and its cause."""
-        return _out(await found.show(kind, id))
+        return models.troubled_event(await found.show(kind, id))
 
     def operations(request: Request) -> Operations:
         return Operations(request.app.state.runtime.database)
@@ -348,14 +164,14 @@ def operations_router(service: ServiceName) -> Router:
         """A page of what operators decided, newest first, without what it was about."""
         rows = await found.list(cursor, 100)
         return Page(
-            items=[_operation(row) for row in rows],
+            items=[models.operation(row) for row in rows],
             next=rows[-1]["_id"] if len(rows) == 100 else None,
         )
 
     @router.get("/log/{operation_id}", responses=problems(NoSuchOperationError))
     async def show_operation(operation_id: str, reader: Reader, found: Decided) -> Operation:
         """One of them, with all of the event or the job as it was."""
-        return _operation(await found.show(operation_id))
+        return models.operation(await found.show(operation_id))
 
     @router.post(
         "/dead/retry", status_code=204, responses=problems(NoSuchEventError, NotAnEventError)
@@ -383,13 +199,14 @@ def operations_router(service: ServiceName) -> Router:
         """A page of jobs in a state, without what they are to work on."""
         rows = await found.list(state, cursor, 100)
         return Page(
-            items=[_job(row) for row in rows], next=rows[-1]["_id"] if len(rows) == 100 else None
+            items=[models.job_out(row) for row in rows],
+            next=rows[-1]["_id"] if len(rows) == 100 else None,
         )
 
     @router.get("/job", responses=problems(NoSuchJobError))
     async def show_job(id: str, operator: Operator, found: OfJobs) -> JobOut:
         """One job with its last error and what it is to work on."""
-        return _job(await found.show(id))
+        return models.job_out(await found.show(id))
 
     @router.post(
         "/jobs/retry", status_code=204, responses=problems(NoSuchJobError, JobSettledError)
@@ -433,8 +250,9 @@ def operations_router(service: ServiceName) -> Router:
         runtime: Runtime = request.app.state.runtime
 
         async def body(uow: UnitOfWork[Any]) -> Republished:
+            decision = Decision(operator.person_id)
             published, following = await republish(
-                runtime.service, uow, wanted.type, wanted.key, wanted.after
+                runtime.service, uow, decision, wanted.type, wanted.key, wanted.after
             )
             return Republished(published=published, next=following)
 
@@ -451,7 +269,8 @@ def operations_router(service: ServiceName) -> Router:
         )
         rows = await found.to_list()
         return Page(
-            items=[_replay(row) for row in rows], next=rows[-1]["_id"] if len(rows) == 100 else None
+            items=[models.replay(row) for row in rows],
+            next=rows[-1]["_id"] if len(rows) == 100 else None,
         )
 
     return router
