@@ -21,6 +21,7 @@ from wakeline_events.base import (
 )
 from wakeline_events.configuration import ProjectDocument, known_part
 from wakeline_events.shapes import AnnotationSet
+from wakeline_geometry.shapes import Region
 
 Arm = Literal["assisted", "control", "holdout", "benchmark"]
 """Shown with pre-labels; drawn without for comparison; without because it must stay unbiased."""
@@ -71,11 +72,14 @@ class BenchmarkSet(AssetEvent):
     """An asset has a trusted label now: it scores people and gates models, and never trains."""
 
     TYPE: ClassVar[str] = "benchmark.set"
+    VERSION: ClassVar[str] = "1.1"
     PRODUCER: ClassVar[ServiceName] = "labeling"
     project_id: ProjectId
     stage_id: StageId
     asset: Asset
     truth: AnnotationSet
+    focus_regions: tuple[Region, ...] = ()
+    """What its task is about: nothing is known outside of these; none: all of it; since 1.1."""
 
 
 class TaskOpened(AssetEvent):
@@ -89,7 +93,7 @@ class TaskOpened(AssetEvent):
     asset: Asset
     holdout: bool
     """Predicted like every task, but its pre-label is never shown."""
-    focus_regions: tuple[tuple[float, float, float, float], ...] = ()
+    focus_regions: tuple[Region, ...] = ()
     """Boxes (x_min, y_min, x_max, y_max) in pixels that the task is about; none: all of it."""
     priority: int
 
@@ -164,7 +168,7 @@ class LabelCompleted(AssetEvent):
     """A person submitted all annotations of one slot of a task."""
 
     TYPE: ClassVar[str] = "label.completed"
-    VERSION: ClassVar[str] = "1.1"
+    VERSION: ClassVar[str] = "1.2"
     PRODUCER: ClassVar[ServiceName] = "labeling"
     label_id: LabelId
     project_id: ProjectId
@@ -189,6 +193,8 @@ class LabelCompleted(AssetEvent):
     submitted_at: Moment
     n_labels: Annotated[int, Field(ge=1)] | None = None
     """How many labels of its task count: they are judged together; since 1.1."""
+    focus_regions: tuple[Region, ...] = ()
+    """What its task is about: nothing is known outside of these; none: all of it; since 1.2."""
 
     @property
     def imported(self) -> bool:

@@ -16,6 +16,7 @@ from wakeline_events.base import (
 )
 from wakeline_events.labeling import Arm
 from wakeline_events.shapes import AnnotationSet
+from wakeline_geometry.shapes import Region
 
 Score = Annotated[float, Field(ge=0, le=1)]
 Reason = Literal[
@@ -35,7 +36,7 @@ class LabelAccepted(AssetEvent):
     """A reviewer, or the project's policy, accepted a label: it may enter a dataset version."""
 
     TYPE: ClassVar[str] = "label.accepted"
-    VERSION: ClassVar[str] = "1.1"
+    VERSION: ClassVar[str] = "1.2"
     PRODUCER: ClassVar[ServiceName] = "review"
     label_id: LabelId
     merged_from: tuple[LabelId, ...]
@@ -60,6 +61,8 @@ class LabelAccepted(AssetEvent):
     """Mean agreement of every two labels it was made from; None of one label; since 1.1."""
     reasons: tuple[str, ...] = ()
     """Why an expert looked at it, see ``Reason``; since 1.1."""
+    focus_regions: tuple[Region, ...] = ()
+    """What its task is about: nothing is known outside of these; none: all of it; since 1.2."""
 
 
 class LabelRejected(AssetEvent):

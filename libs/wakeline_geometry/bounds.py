@@ -1,12 +1,24 @@
 """Where a geometry lies, how large it is, what is wrong with it on an image, and cutting it off."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wakeline_geometry import masks
-from wakeline_geometry.shapes import Box, Classification, Geometry, Mask, Point, Polygon, Shape
+from wakeline_geometry.shapes import (
+    Box,
+    Classification,
+    Geometry,
+    Mask,
+    Point,
+    Polygon,
+    Region,
+    Shape,
+)
+
+S = TypeVar("S", bound=Shape)
 
 Extent = tuple[float, float, float, float]
 """``(x_min, y_min, x_max, y_max)`` in pixels."""
@@ -31,6 +43,27 @@ def extent(geometry: Geometry) -> Extent | None:
     points = np.concatenate([_points(part) for part in _parts(geometry)])
     (x_min, y_min), (x_max, y_max) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     return x_min, y_min, x_max, y_max
+
+
+def in_focus(geometry: Geometry, regions: Sequence[Region]) -> bool:
+    """Whether a geometry reaches into a focus region, or touches one.
+
+    True of everything where there are no regions, and of what has no place.
+    """
+    if not regions or (place := extent(geometry)) is None:
+        return True
+    return any(
+        place[0] <= region[2]
+        and place[2] >= region[0]
+        and place[1] <= region[3]
+        and place[3] >= region[1]
+        for region in regions
+    )
+
+
+def focused(shapes: Sequence[S], regions: Sequence[Region]) -> tuple[S, ...]:
+    """The shapes that are in focus, in their order."""
+    return tuple(shape for shape in shapes if in_focus(shape.geometry, regions))
 
 
 def area(geometry: Geometry) -> float:

@@ -18,6 +18,10 @@ Coordinates = Annotated[tuple[Coordinate, ...], FailFast()]
 times the memory of the text that they are in."""
 
 
+Region = tuple[float, float, float, float]
+"""A box ``(x_min, y_min, x_max, y_max)`` in pixels that a task is about: a focus region."""
+
+
 class Wire(BaseModel):
     """Plain frozen data that ignores what a newer writer added."""
 

@@ -19,7 +19,7 @@ from wakeline_events.labeling import BenchmarkSet
 from wakeline_events.prediction import PredictionCompleted, PredictionFailed
 from wakeline_events.review import LabelAccepted
 from wakeline_events.shapes import AnnotationSet, PredictionSet
-from wakeline_geometry.shapes import Annotation, Predicted
+from wakeline_geometry.shapes import Annotation, Predicted, Region
 from wakeline_training.domain.manifest import Candidate, HoldoutTruth
 from wakeline_training.domain.models import DatasetVersion, ModelVersion
 from wakeline_training.domain.run import Run
@@ -37,6 +37,7 @@ class LabelRow:
     """Fields of ``wakeline_events.base.Asset``."""
     unassisted: bool
     annotations: AnnotationSet
+    focus_regions: tuple[Region, ...]
 
 
 @dataclass(frozen=True, slots=True)

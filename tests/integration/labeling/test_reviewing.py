@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from wakeline_events.labeling import BenchmarkSet, LabelCompleted
 from wakeline_events.review import LabelAccepted, LabelRejected, LabelSuperseded
 from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.shapes import Annotation, Box
@@ -209,7 +210,36 @@ async def test_the_next_stage_opens_about_what_was_accepted_in_the_one_before(la
     (task,) = await tasks.find({"stage_id": "field/leaves"}).to_list()
     assert task["focus_regions"] == [[1, 1, 9, 9]]
     answer = await lab.person("ann").post("/v1/projects/field/stages/leaves/leases", json={})
-    assert answer.json()["leases"][0]["focus_regions"] == [[1, 1, 9, 9]]
+    (later,) = answer.json()["leases"]
+    assert later["focus_regions"] == [[1, 1, 9, 9]]
+    assert (await lab.submit("ann", later, box("a"))).status_code == 201
+    trusted = {"items": [{"asset_id": asset(1).asset_id, "annotations": [box("t")]}]}
+    for stage in ("weeds", "leaves"):
+        url = f"/v1/projects/field/stages/{stage}/benchmarks"
+        (await lab.manager.post(url, json=trusted)).raise_for_status()
+    await lab.service.settled()
+    async with lab.service.client("admin", person_id="boss") as client:
+        answer = await client.post(
+            "/v1/operations/labeling/republish", json={"type": BenchmarkSet.TYPE, "after": ""}
+        )
+        assert answer.status_code == 200, answer.text
+    await lab.service.settled()
+    events = [each.event() for each in await published(lab.service.scope, "labeling")]
+    benchmarks = [
+        ("benchmark.set", "field/weeds", ()),
+        ("benchmark.set", "field/leaves", ((1, 1, 9, 9),)),
+    ]
+    about = [
+        (event.TYPE, event.stage_id, event.focus_regions)
+        for event in events
+        if isinstance(event, LabelCompleted | BenchmarkSet)
+    ]
+    assert about == [
+        ("label.completed", "field/weeds", ()),
+        ("label.completed", "field/leaves", ((1, 1, 9, 9),)),
+        *benchmarks,
+        *sorted(benchmarks, key=lambda each: each[1]),  # said again, by name
+    ]
 
 
 async def test_two_people_label_a_task_that_wants_two_labels(lab: Lab) -> None:

@@ -32,11 +32,14 @@ pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 async def test_a_label_below_the_share_counts_without_a_reviewer(
     scope: Scope, review: RunningService
 ) -> None:
-    await Publisher(scope).publish(configured(share=0), completed("a", box("1", 10)))
+    about = {"focus_regions": ((5.0, 5.0, 60.0, 40.0),)}
+    label = completed("a", box("1", 10)).model_copy(update=about)
+    await Publisher(scope).publish(configured(share=0), label)
     await review.settled()
     (event,) = [e.event() for e in await published(scope, "review")]
     assert isinstance(event, LabelAccepted)
     assert (event.verdict, event.merged_from) == ("unreviewed", ("task-a.0.1",))
+    assert event.focus_regions == label.focus_regions
 
 
 async def test_a_correction_keeps_both_versions_and_measures_their_agreement(

@@ -62,6 +62,11 @@ def say(asset: dict[str, Any], quality: float, rng: random.Random) -> dict[str, 
         for shape in asset["annotations"]
         if rng.random() < quality
     ]
+    for i in range(int(PARAMETERS.get("strays", 0))):  # at the bottom, where no truth is
+        corners = [4 + 14 * i, 44, 13 + 14 * i, 56]
+        geometry = {"kind": "box", "corners": corners}
+        name = PARAMETERS["classes"][0]
+        shapes.append({"id": f"s{i}", "class_name": name, "geometry": geometry, "score": 1.0})
     return {"asset_id": asset["asset_id"], "shapes": shapes}
 
 

@@ -11,7 +11,18 @@ from wakeline_testing import Scope
 from wakeline_testing.running import Publisher, RunningService, running
 
 from . import scenario
-from .scenario import configured, failed, get, labels, predicted, told, trained, training, until
+from .scenario import (
+    benchmark,
+    configured,
+    failed,
+    get,
+    labels,
+    predicted,
+    told,
+    trained,
+    training,
+    until,
+)
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mongo, pytest.mark.s3]
 BODY = {"project": "weeds", "stage": "outline"}
@@ -131,6 +142,24 @@ async def test_the_gate_waits_for_predictions_of_what_serves_now(scope: Scope) -
         run = await get(service, f"/v1/runs/{run_id}")
         assert run["state"] == "completed"
         assert run["gate"]["holdout_assets"] == HELD
+
+
+async def test_what_a_candidate_finds_outside_of_focus_regions_does_not_speak_against_it(
+    scope: Scope,
+) -> None:
+    about = {"focus_regions": ((0.0, 0.0, 64.0, 32.0),)}
+    publisher = Publisher(scope)
+    async with running(training(scope), scope) as service:
+        await publisher.publish(ALL_HELD)
+        told = [*labels(HELD + 6, holdout=HELD), benchmark(0)]
+        await publisher.publish(*(event.model_copy(update=about) for event in told))
+        # Prediction has cut its answers to the regions; a trainer's predictions are of all.
+        await publisher.publish(*(predicted(n, good=True) for n in range(HELD)))
+        await service.settled()
+        run = await trained(service, quality=1, strays=3)
+        lines = await scenario.manifest(service, run["dataset_version"])
+        assert [line["focus_regions"] for line in lines] == [[[0, 0, 64, 32]]] * (HELD + 6)
+        assert (run["gate"]["verdict"], run["gate"]["difference"]) == ("passed", 0)
 
 
 async def test_the_gate_stops_waiting_when_its_time_is_over(scope: Scope) -> None:

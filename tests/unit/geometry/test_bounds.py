@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from wakeline_geometry import masks
-from wakeline_geometry.bounds import area, clip, extent, problems_of
+from wakeline_geometry.bounds import area, clip, extent, focused, problems_of
 from wakeline_geometry.shapes import (
     Box,
     Classification,
@@ -127,3 +127,19 @@ def test_a_box_and_its_polygon_are_clipped_alike(box: Box) -> None:
 )
 def test_nothing_is_left_of_what_lies_outside(geometry: Geometry) -> None:
     assert clip(geometry, WIDTH, HEIGHT) is None
+
+
+def test_in_focus_is_what_reaches_into_a_region_or_has_no_place() -> None:
+    regions = [(0.0, 0.0, 4.0, 4.0), (20.0, 10.0, 24.0, 14.0)]
+    geometries = {
+        "inside": Box(corners=(1, 1, 3, 3)),
+        "over the edge": rectangle(17, 12, 5, 3),
+        "between": Box(corners=(8, 8, 12, 12)),
+        "on the corner": Point(at=(4, 4)),
+        "beside": Polyline(points=(25, 0, 25, 20)),
+        "said of all": Classification(),
+    }
+    shapes = [Shape(id=name, class_name="hull", geometry=g) for name, g in geometries.items()]
+    seen = [shape.id for shape in focused(shapes, regions)]
+    assert seen == ["inside", "over the edge", "on the corner", "said of all"]
+    assert focused(shapes, []) == tuple(shapes)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.labeling.cases import NOW, SECRET, asset, stage, terms
 
+from wakeline_geometry.shapes import Annotation, Box, Classification
 from wakeline_labeling.domain import arms, holdout, names, opening, queueing
 from wakeline_labeling.domain.errors import NoSuchLeaseError
 from wakeline_labeling.domain.records import Answer
@@ -35,6 +36,14 @@ def test_groups_of_lowest_rank_are_holdout_however_high_that_is() -> None:
     assert holdout.is_presumed(0.9, 0.2, "g", ("g",))
     assert not holdout.is_presumed(0.9, 0.2, "g", ("h",))
     assert not holdout.is_presumed(0.2, 0.2, "g", ())
+
+
+def test_a_task_is_about_the_places_of_a_label_until_they_are_too_many_to_carry() -> None:
+    box = Annotation(id="a", class_name="weed", geometry=Box(corners=(1, 2, 9, 8)))
+    said = Annotation(id="b", class_name="weed", geometry=Classification())
+    assert opening.regions_around([box, said]) == ((1, 2, 9, 8),)
+    assert len(opening.regions_around([box] * opening.MOST_REGIONS)) == opening.MOST_REGIONS
+    assert opening.regions_around([box] * (opening.MOST_REGIONS + 1)) == ()
 
 
 def test_the_share_of_the_control_arm_is_the_policys() -> None:

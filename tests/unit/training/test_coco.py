@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -159,6 +160,14 @@ def test_one_side_alone_keeps_the_ids_of_its_images(box: Box) -> None:
     document = json.loads(exported(rendered, split="holdout"))
     assert [(one["id"], one["file_name"]) for one in document["images"]] == [(2, "d/0001.png")]
     assert [(one["id"], one["image_id"]) for one in document["annotations"]] == [(1, 2)]
+
+
+def test_an_image_says_where_people_looked_if_that_is_not_all_of_it() -> None:
+    whole = entry(0, ())
+    about = entry(1, ())
+    about = replace(about, labeled=replace(about.labeled, focus_regions=((1.0, 2.0, 9.0, 8.0),)))
+    document = json.loads(exported(manifest.render([whole, about], "assets")))
+    assert [one.get("focus_regions") for one in document["images"]] == [None, [[1, 2, 9, 8]]]
 
 
 def test_a_version_without_kept_classes_names_those_it_has() -> None:

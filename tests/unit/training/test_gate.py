@@ -1,6 +1,7 @@
 """The gate: what is shown to be worse is blocked, what is not, serves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,6 +68,27 @@ def predictions(
 
 def served(shapes: Shapes) -> Served:
     return Served("heuristic.ndvi/1", shapes)
+
+
+def test_what_lies_outside_of_focus_regions_is_nothing_to_either_model() -> None:
+    truths = holdout(20, ("weed", "crop"))
+    about = [replace(truth, focus_regions=((0.0, 0.0, 80.0, 12.0),)) for truth in truths]
+    everywhere = predictions(truths, seed=1, miss=0.0)
+    cut = {
+        name: tuple(shape for shape in shapes if shape.class_name == "weed")
+        for name, shapes in everywhere.items()
+    }
+    strays = {
+        name: (*shapes, Predicted(id="far", class_name="weed", geometry=_box(4, 4)))
+        for name, shapes in everywhere.items()
+    }
+    judgement = gate.judge(about, strays, served(cut), seed=0)
+    assert judgement.gate.difference == 0
+    assert set(judgement.candidate.per_class) == {"weed"}
+    assert judgement == gate.judge(about, cut, served(strays), seed=0)
+    difference = gate.judge(truths, strays, served(everywhere), seed=0).gate.difference
+    assert difference is not None
+    assert difference < -0.05, "of a whole image it is a mistake"
 
 
 def test_a_model_that_is_clearly_worse_is_blocked_with_its_numbers() -> None:

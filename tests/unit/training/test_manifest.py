@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from wakeline_events.base import Asset
 from wakeline_geometry.shapes import Annotation, Box
 from wakeline_training.domain import manifest
-from wakeline_training.domain.manifest import Labeled
+from wakeline_training.domain.manifest import Entry, Labeled
 from wakeline_training.domain.splits import Decision, Group, LeftOut
 
 
@@ -81,6 +82,17 @@ def test_a_line_is_what_the_trainer_contract_says() -> None:
     assert (row["asset_id"], row["width"], row["height"]) == (image.asset_id, 64, 48)
     assert (row["split"], row["group"], row["label_id"]) == ("train", "image-3", "image-3.0.1")
     assert [shape["id"] for shape in row["annotations"]] == ["x", "y"]
+
+
+def test_only_a_label_of_focus_regions_says_so() -> None:
+    whole = label("image-3", box("x"))
+    about = replace(whole, focus_regions=((1.0, 2.0, 30.0, 40.5),))
+    entry = Entry(whole, "holdout")
+    assert b"focus" not in manifest.render([entry], "assets")
+    rendered = manifest.render([replace(entry, labeled=about)], "assets")
+    assert json.loads(rendered)["focus_regions"] == [[1.0, 2.0, 30.0, 40.5]]
+    (truth,) = manifest.holdout_of([rendered])
+    assert truth.focus_regions == about.focus_regions
 
 
 def test_an_assisted_label_of_a_holdout_group_stands_in_no_split() -> None:

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 from wakeline_events.configuration import Ontology
 from wakeline_events.labeling import Effort
 from wakeline_events.ontology import Annotations
-from wakeline_geometry.shapes import Annotation, Predicted
+from wakeline_geometry.shapes import Annotation, Predicted, Region
 from wakeline_labeling.api.models import Body
-from wakeline_labeling.domain.records import Region, Slot
+from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.usecases.leasing import LeaseView
 
 

@@ -1,13 +1,18 @@
 """What is opened for an asset at a stage: its task, and a slot for every label that is wanted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from wakeline_events.base import Asset
 from wakeline_events.labeling import Arm
+from wakeline_geometry.bounds import extent
+from wakeline_geometry.shapes import Annotation, Region
 from wakeline_labeling.domain import arms, holdout, names, queueing
-from wakeline_labeling.domain.records import Answer, Region, Slot, Stage, Task
+from wakeline_labeling.domain.records import Answer, Slot, Stage, Task
+
+MOST_REGIONS = 1_000
+"""A task about more places is about its whole image: events hold them beside a label."""
 
 
 class Opened(NamedTuple):
@@ -31,6 +36,12 @@ class Terms(NamedTuple):
 def is_paired(stage: Stage, assets: int) -> bool:
     """Whether a project with so many assets draws its control arm in pairs."""
     return stage.policy.control_share > 0 and assets < stage.policy.paired_below
+
+
+def regions_around(annotations: Sequence[Annotation]) -> tuple[Region, ...]:
+    """What the next stage's task is about: the places of a label's annotations; none: all of it."""
+    regions = [place for each in annotations if (place := extent(each.geometry)) is not None]
+    return tuple(regions) if len(regions) <= MOST_REGIONS else ()
 
 
 def open_task(

@@ -9,6 +9,7 @@ from wakeline_events.base import Asset
 from wakeline_events.configuration import Ontology, ProjectDocument, StagePolicy
 from wakeline_events.labeling import Arm, Effort, PinnedPrelabel
 from wakeline_events.shapes import AnnotationSet, PredictionSet
+from wakeline_geometry.shapes import Region
 from wakeline_labeling.domain import names
 
 SlotState = Literal["held", "queued", "leased", "submitted", "done"]
@@ -16,8 +17,6 @@ SlotState = Literal["held", "queued", "leased", "submitted", "done"]
 WAITING: tuple[SlotState, ...] = ("queued", "held")
 """States of a slot whose current round has no label yet, and no lease that is out."""
 Order = Literal["uncertainty", "random", "fifo"]
-Region = tuple[float, float, float, float]
-"""A box ``(x_min, y_min, x_max, y_max)`` in pixels."""
 
 
 class Record(BaseModel):

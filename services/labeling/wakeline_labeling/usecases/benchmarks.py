@@ -82,6 +82,7 @@ async def put(uow: UnitOfWork, stage: Stage, checked: Sequence[Checked]) -> None
         if old is not None and old.digest == item.digest:
             continue
         asset_id = item.asset.asset_id
+        task = tasks.get(names.task_id(stage.id, asset_id))
         uow.benchmarks.put(
             Benchmark(
                 id=benchmark_id,
@@ -98,10 +99,10 @@ async def put(uow: UnitOfWork, stage: Stage, checked: Sequence[Checked]) -> None
                 stage_id=stage.id,
                 asset=item.asset,
                 truth=item.truth,
+                focus_regions=task.focus_regions if task else (),
             )
         )
         if old is None:
-            task = tasks.get(names.task_id(stage.id, asset_id))
             await _open(uow, stage, item.asset, task, terms)
     await keep_withdrawn(uow, [item.asset.asset_id for item in checked])
 

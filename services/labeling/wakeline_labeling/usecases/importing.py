@@ -130,7 +130,7 @@ async def put(
             uow.labels.reject(before.id)
         label = _label(uow, stage, source, task, slot, each)
         uow.labels.add(label)
-        uow.emit(_completed(label))
+        uow.emit(_completed(label, slot))
         slots[task_id], labels[label.id] = [slot], label
     await keep_withdrawn(uow, [each.asset.asset_id for each in checked])
     return refused
@@ -195,12 +195,13 @@ def _label(
     )
 
 
-def _completed(label: Label) -> LabelCompleted:
+def _completed(label: Label, slot: Slot) -> LabelCompleted:
     shared = set(LabelCompleted.model_fields) & set(Label.model_fields) - {"asset_id"}
     return LabelCompleted(
         asset_id=label.asset.asset_id,
         label_id=label.id,
         n_labels=1,
+        focus_regions=slot.focus_regions,
         **{name: getattr(label, name) for name in shared - {"n_labels"}},
     )
 

@@ -4,10 +4,10 @@ from collections.abc import Collection, Sequence
 
 from wakeline_events.base import Asset
 from wakeline_events.labeling import TaskOpened
-from wakeline_geometry.bounds import extent
+from wakeline_geometry.shapes import Region
 from wakeline_labeling.domain import holdout, names, opening, queueing
 from wakeline_labeling.domain.opening import Opened, Terms
-from wakeline_labeling.domain.records import Region, Stage, StageState, Task
+from wakeline_labeling.domain.records import Stage, StageState, Task
 from wakeline_labeling.ports import Shelf, UnitOfWork
 from wakeline_labeling.usecases.finding import stage_by_id
 from wakeline_labeling.usecases.withdrawing import keep_withdrawn
@@ -86,8 +86,7 @@ async def hand_on(uow: UnitOfWork, shelf: Shelf, label_id: str) -> None:
         return
     stage = Stage(before.project, before.position + 1)
     annotations = await shelf.annotations(label.acceptance.annotations)
-    regions = [place for each in annotations if (place := extent(each.geometry)) is not None]
-    await _open_missing(uow, stage, [label.asset], tuple(regions))
+    await _open_missing(uow, stage, [label.asset], opening.regions_around(annotations))
 
 
 async def terms_of(uow: UnitOfWork, stage: Stage) -> Terms:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from wakeline_events.base import Event
 from wakeline_events.labeling import BenchmarkSet, ProjectConfigured, TeamConfigured
+from wakeline_labeling.domain import names
 from wakeline_labeling.ports import UnitOfWork
 from wakeline_labeling.usecases.staffing import configured
 
@@ -45,6 +46,7 @@ async def benchmarks(
     """A page of trusted labels."""
     found = await uow.benchmarks.page(key, after, limit)
     known = await uow.assets.get({one.asset_id for one in found})
+    tasks = await uow.tasks.many([names.task_id(one.stage_id, one.asset_id) for one in found])
     return [
         (
             one.id,
@@ -54,6 +56,7 @@ async def benchmarks(
                 stage_id=one.stage_id,
                 asset=known[one.asset_id],
                 truth=one.truth,
+                focus_regions=tasks[names.task_id(one.stage_id, one.asset_id)].focus_regions,
             ),
         )
         for one in found

@@ -244,6 +244,7 @@ def _completed(label: Label, slot: Slot) -> LabelCompleted:
         ontology_version=label.ontology_version,
         submitted_at=label.submitted_at,
         n_labels=slot.wanted,
+        focus_regions=slot.focus_regions,
     )
 
 

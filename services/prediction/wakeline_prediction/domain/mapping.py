@@ -7,13 +7,20 @@ from typing import Literal, NamedTuple
 from wakeline_events.configuration import ClassDefinition, Ontology
 from wakeline_geometry import bounds, masks
 from wakeline_geometry.outlines import outline
-from wakeline_geometry.shapes import Box, Geometry, GeometryKind, Mask, Point, Polygon, Predicted
+from wakeline_geometry.shapes import (
+    Box,
+    Geometry,
+    GeometryKind,
+    Mask,
+    Point,
+    Polygon,
+    Predicted,
+    Region,
+)
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 
 DRAWABLE: tuple[GeometryKind, ...] = ("mask", "box", "polygon", "point")
 """Kinds that a found object can be turned into."""
-Region = tuple[float, float, float, float]
-"""A box ``(x_min, y_min, x_max, y_max)`` in pixels."""
 Dropped = Literal["unmapped-class", "unknown-class", "wrong-kind", "off-image", "off-focus"]
 
 
@@ -148,7 +155,7 @@ def fit(
         fitting = None if clipped is None else _shown(shape, clipped, definition)
         if fitting is None or bounds.problems_of(fitting, width, height):
             dropped["off-image"] += 1
-        elif not _in_focus(fitting.geometry, regions):
+        elif not bounds.in_focus(fitting.geometry, regions):
             dropped["off-focus"] += 1
         else:
             kept.append(fitting)
@@ -167,19 +174,6 @@ def _allowed(geometry: Geometry, definition: ClassDefinition) -> Geometry | None
         return geometry
     attempts = (converted(geometry, kind) for kind in definition.kinds)
     return next((attempt for attempt in attempts if attempt is not None), None)
-
-
-def _in_focus(geometry: Geometry, regions: Sequence[Region]) -> bool:
-    extent = bounds.extent(geometry)
-    if extent is None or not regions:
-        return True
-    return any(
-        extent[0] <= region[2]
-        and extent[2] >= region[0]
-        and extent[1] <= region[3]
-        and extent[3] >= region[1]
-        for region in regions
-    )
 
 
 def _middle(mask: Mask) -> Point | None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from wakeline_events.base import Asset, AssetId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import Ontology, PredictorChoice
 from wakeline_events.shapes import PredictionSet
-from wakeline_prediction.domain.mapping import Region
+from wakeline_geometry.shapes import Region
 
 
 class Record(BaseModel):

@@ -130,6 +130,7 @@ def accepted(review: Review, members: Sequence[Review]) -> LabelAccepted:
         benchmark_score=review.benchmark_score,
         people_agreement=review.mean_agreement,
         reasons=review.reasons,
+        focus_regions=label.focus_regions,
     )
 
 

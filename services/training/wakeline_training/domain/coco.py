@@ -133,4 +133,5 @@ def _image(row: Mapping[str, Any], number: int) -> dict[str, Any]:
         "coco_url": row["image"],
         "asset_id": row["asset_id"],
         "split": row["split"],
+        **({"focus_regions": row["focus_regions"]} if "focus_regions" in row else {}),
     }

@@ -10,6 +10,7 @@ from wakeline_events.base import AssetId
 from wakeline_events.training import Gate
 from wakeline_geometry.average_precision import AssetMatches, Evaluation, evaluate, match_asset
 from wakeline_geometry.bootstrap import macro_interval, paired_bootstrap, quantile
+from wakeline_geometry.bounds import focused
 from wakeline_geometry.shapes import Predicted
 from wakeline_training.domain.manifest import HoldoutTruth
 
@@ -61,7 +62,8 @@ def judge(
 
     An asset that the comparator was not asked about is left out of the pairing. Where nothing
     serves at all the candidate is compared with no predictions. What is drawn in the bootstrap
-    is the group, since assets of one group are not independent.
+    is the group, since assets of one group are not independent. What lies outside of an asset's
+    focus regions is nothing to either: pre-labels were cut there, and people did not look.
 
     Parameters
     ----------
@@ -194,4 +196,5 @@ def flat_metrics(
 
 
 def _match(truth: HoldoutTruth, predicted: Sequence[Predicted]) -> AssetMatches:
-    return match_asset(truth.annotations, predicted, truth.size)
+    regions = truth.focus_regions
+    return match_asset(focused(truth.annotations, regions), focused(predicted, regions), truth.size)

@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from wakeline_events.base import Asset, AssetId, DatasetId, LabelId
 from wakeline_events.labeling import Arm
-from wakeline_geometry.shapes import Annotation
+from wakeline_geometry.shapes import Annotation, Region
 from wakeline_training.domain.splits import AssetFacts, Decision, Group, LeftOut
 
 Split = Literal["train", "holdout"]
@@ -65,6 +65,8 @@ class Labeled:
     """None: trusted truth that was imported."""
     unassisted: bool
     """Made without a pre-label, in an arm that never shows one."""
+    focus_regions: tuple[Region, ...] = ()
+    """Where people looked; none: everywhere."""
 
     @property
     def asset_id(self) -> AssetId:
@@ -154,6 +156,8 @@ class HoldoutTruth:
     size: tuple[int, int]
     """``(height, width)`` in pixels."""
     annotations: tuple[Annotation, ...]
+    focus_regions: tuple[Region, ...] = ()
+    """Outside of these nothing is known; none: all of it is."""
 
 
 async def whole_lines(manifest: AsyncIterable[bytes]) -> AsyncIterator[list[bytes]]:
@@ -186,6 +190,7 @@ def _truth(row: Mapping[str, Any]) -> HoldoutTruth:
         group=Group(dataset_of(row["asset_id"]), row["group"]),
         size=(row["height"], row["width"]),
         annotations=tuple(Annotation.model_validate(shape) for shape in row["annotations"]),
+        focus_regions=tuple(map(tuple, row.get("focus_regions", ()))),
     )
 
 
@@ -203,5 +208,7 @@ def _line(entry: Entry[Labeled], bucket: str) -> bytes:
         "label_id": entry.labeled.label_id,
         "annotations": [annotation.model_dump(mode="json") for annotation in by_id],
     }
+    if entry.labeled.focus_regions:  # of whole images nothing is said: their versions keep names
+        row["focus_regions"] = entry.labeled.focus_regions
     text = json.dumps(row, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode() + b"\n"

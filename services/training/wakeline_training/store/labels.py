@@ -38,6 +38,7 @@ class LabelStore:
             "arm": event.arm,
             "unassisted": is_unassisted(event.arm, event.assisted),
             "annotations": event.annotations.model_dump(mode="json"),
+            "focus_regions": event.focus_regions,
         }
         self._rows.update(
             {"_id": event.label_id}, {"$set": told, "$setOnInsert": {"corrections": 0}}, upsert=True
@@ -100,6 +101,7 @@ class BenchmarkStore:
             {
                 **_of_asset(event.asset.model_dump(mode="json"), event.stage_id),
                 "annotations": event.truth.model_dump(mode="json"),
+                "focus_regions": event.focus_regions,
             },
             upsert=True,
         )
@@ -129,7 +131,8 @@ class BenchmarkStore:
 
 def _row(row: Document, label_id: LabelId | None, unassisted: bool) -> LabelRow:
     annotations = AnnotationSet.model_validate(row["annotations"])
-    return LabelRow(label_id, row["asset"], unassisted, annotations)
+    regions = tuple(map(tuple, row.get("focus_regions", ())))  # none in rows of before 1.2
+    return LabelRow(label_id, row["asset"], unassisted, annotations, regions)
 
 
 def facts_of(asset: Document) -> AssetFacts:

@@ -295,6 +295,7 @@ async def _with_annotations(
         annotations=await archive.annotations(row.annotations),
         label_id=row.label_id,
         unassisted=row.unassisted,
+        focus_regions=row.focus_regions,
     )
     return Entry(labeled, entry.split)
 
