@@ -49,7 +49,7 @@ class View:
     coverage: Tensor
     """Shape (K, h, w)."""
     ids: NDArray[np.int32]
-    """Shape (h, w)."""
+    """Shape (h, w); ``data.UNSEEN`` where nobody looked."""
     boxes: NDArray[np.float32]
     """Shape (N, 4), clipped to the view."""
     labels: NDArray[np.int64]
@@ -135,27 +135,26 @@ def draw_motion(
     matrix = np.array([[cos, -sin], [sin, cos]]) @ mirror / zoom
     middle = np.array([shape[1], shape[0]]) / 2
     extent = np.array([sample.image.shape[2], sample.image.shape[1]], dtype=np.float64)
-    centre = _draw_centre(sample, extent, middle, rng)
+    centre = _draw_centre(sample, middle, rng)
     reach = np.abs(matrix) @ middle
     inside = np.clip(centre, np.minimum(reach, extent / 2), np.maximum(extent - reach, extent / 2))
     return Motion(matrix, inside, middle)
 
 
 def _draw_centre(
-    sample: Sample,
-    extent: NDArray[np.float64],
-    middle: NDArray[np.float64],
-    rng: np.random.Generator,
+    sample: Sample, middle: NDArray[np.float64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    anywhere = rng.uniform(0, 1, 2) * extent
-    aimed, which = rng.uniform() < ON_OBJECT, rng.uniform()
+    which = rng.integers(len(sample.looked_at))
+    low, high = np.asarray(sample.looked_at[which], np.float64).reshape(2, 2)
+    anywhere = np.asarray(low + rng.uniform(0, 1, 2) * (high - low))
+    aimed, turn = rng.uniform() < ON_OBJECT, rng.uniform()
     if not aimed or not len(sample.labels):
         return anywhere
     # A class first, then one of its objects: a rare class is seen as often as a frequent one.
     present = np.unique(sample.labels)
     label = present[rng.integers(len(present))]
     of_class = np.flatnonzero(sample.labels == label)
-    box = sample.boxes[of_class[int(which * len(of_class))]]
+    box = sample.boxes[of_class[int(turn * len(of_class))]]
     return np.asarray((box[:2] + box[2:]) / 2 + rng.uniform(-0.5, 0.5, 2) * middle)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from wakeline_models.card import Kind
 from wakeline_trainer.augmentation import Freedom, View, draw_view
-from wakeline_trainer.data import Sample
+from wakeline_trainer.data import UNSEEN, Sample
 from wakeline_trainer.losses import BoxTargets, InstanceTargets
 from wakeline_trainer.plan import Plan
 from wakeline_trainer.targets import box_targets, vector_targets
@@ -57,8 +57,9 @@ class Batches:
         vectors = [vector_targets(view.ids, self.plan.object_size) for view in views]
         classes = torch.stack([view.coverage for view in views]).clamp(0, 1)
         background = (1 - classes.sum(1, keepdim=True)).clamp(0, 1)
+        coverage = torch.cat([background, classes], 1) * _seen(views)
         return InstanceTargets(
-            coverage=torch.cat([background, classes], 1).to(device),
+            coverage=coverage.to(device),
             vectors=torch.from_numpy(np.stack(vectors)).to(device),
         )
 
@@ -78,4 +79,11 @@ class Batches:
         centres, distances, weights = (
             torch.from_numpy(np.stack(maps)).to(device) for maps in zip(*made, strict=True)
         )
-        return BoxTargets(centres, distances, weights[:, None])
+        middle = self.plan.stride // 2
+        seen = _seen(views)[..., middle :: self.plan.stride, middle :: self.plan.stride]
+        return BoxTargets(centres, distances, weights[:, None], seen.to(device))
+
+
+def _seen(views: Sequence[View]) -> Tensor:
+    """1 where people looked and 0 where nobody did, shape (N, 1, h, w)."""
+    return torch.from_numpy(np.stack([view.ids != UNSEEN for view in views])[:, None]).float()

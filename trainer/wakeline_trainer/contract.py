@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from wakeline_geometry.shapes import Annotation
+from wakeline_geometry.shapes import Annotation, Region
 from wakeline_models.card import Kind
 
 
@@ -119,6 +119,8 @@ class Asset(BaseModel):
     group: str = ""
     split: Literal["train", "holdout"]
     annotations: tuple[Annotation, ...] = ()
+    focus_regions: tuple[Region, ...] = ()
+    """Where people looked: what lies outside is not known; none: they looked everywhere."""
 
     @property
     def size(self) -> tuple[int, int]:

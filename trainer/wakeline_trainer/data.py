@@ -5,7 +5,7 @@ memory of the machine trains too.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -25,6 +25,9 @@ from wakeline_trainer.storage import Storage
 MEASURED_OBJECTS = 2_000
 """Objects whose outline is measured for the plan; more would not change it."""
 
+UNSEEN = -1
+"""In place of an object's number: nobody looked there, so nothing is to be learned from it."""
+
 AREA_KINDS = (Box, Polygon, Mask)
 
 
@@ -37,11 +40,13 @@ class Sample:
     coverage: NDArray[np.float32]
     """Share of each pixel that each class covers, shape (K, h, w); masks only."""
     ids: NDArray[np.int32]
-    """The object at each pixel, counted from 1, 0 for none, shape (h, w); masks only."""
+    """The object at each pixel, counted from 1, 0 for none, or ``UNSEEN``; shape (h, w)."""
     boxes: NDArray[np.float32]
     """Bounding boxes ``(x_min, y_min, x_max, y_max)``, shape (N, 4)."""
     labels: NDArray[np.int64]
     """Position of each object's class, shape (N,)."""
+    looked_at: NDArray[np.float32]
+    """Boxes that people looked at: all of the image, or its focus regions, shape (R, 4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +170,21 @@ def make_sample(
     at = np.array([0, *(labels + 1)])[ids]
     planes = [(at == label + 1).astype(np.float32) for label in range(len(classes))]
     height, width = image.shape[1:]
+    boxes = _bounding_boxes(drawn, asset.size)
+    if asset.focus_regions:
+        hide_unseen(ids, [*asset.focus_regions, *boxes.tolist()])
+    ratios = _ratios(asset.size, (height, width))
+    regions = np.array(asset.focus_regions, dtype=np.float32).reshape(-1, 4) * ratios
+    everything = np.array([[0, 0, width, height]], dtype=np.float32)
     return Sample(
         image=image,
         coverage=np.moveaxis(resize(np.stack(planes, axis=2), scale), 2, 0),
         ids=np.asarray(
             cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST_EXACT), dtype=np.int32
         ),
-        boxes=_bounding_boxes(drawn, asset.size) * _ratios(asset.size, (height, width)),
+        boxes=boxes * ratios,
         labels=labels,
+        looked_at=regions if len(regions) else everything,
     )
 
 
@@ -191,6 +203,23 @@ def paint(drawn: Sequence[Annotation], size: Size) -> NDArray[np.int32]:
     return ids
 
 
+def hide_unseen(ids: NDArray[np.int32], regions: Sequence[Sequence[float]]) -> None:
+    """Say ``UNSEEN`` where no object is and no region reaches, in place.
+
+    Parameters
+    ----------
+    ids : int32, shape (H, W)
+        As ``paint`` makes them.
+    regions
+        ``(x_min, y_min, x_max, y_max)`` of what was looked at, in pixels.
+    """
+    unseen = np.ones(ids.shape, bool)
+    for region in regions:
+        (left, top), (right, bottom) = np.floor(region[:2]), np.ceil(region[2:])
+        unseen[max(0, int(top)) : int(bottom), max(0, int(left)) : int(right)] = False
+    ids[unseen & (ids == 0)] = UNSEEN
+
+
 def on_disk(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
     """Move the large arrays of samples to files, one sample in memory at a time."""
     for number, sample in enumerate(samples):
@@ -199,7 +228,7 @@ def on_disk(samples: Iterable[Sample], folder: Path) -> Iterator[Sample]:
             path = folder / f"{number}-{name}.npy"
             np.save(path, getattr(sample, name))
             mapped[name] = np.load(path, mmap_mode="r")
-        yield Sample(**mapped, boxes=sample.boxes, labels=sample.labels)
+        yield replace(sample, **mapped)
 
 
 def in_channels(storage: Storage, asset: Asset, want: tuple[str, ...]) -> Stack:

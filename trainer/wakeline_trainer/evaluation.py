@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wakeline_geometry.average_precision import evaluate, match_asset
+from wakeline_geometry.bounds import focused
 from wakeline_geometry.overlap import pairwise_iou
 from wakeline_geometry.shapes import Predicted
 from wakeline_models.card import Kind, ModelCard
@@ -33,9 +34,16 @@ CONFIRMED = {"instances": 0.85, "boxes": 0.80}
 
 
 def holdout_metrics(predictions: Sequence[tuple[Asset, Sequence[Predicted]]]) -> dict[str, Any]:
-    """COCO's metrics of predictions as ``metrics.json`` has them."""
+    """COCO's metrics of predictions as ``metrics.json`` has them, inside of focus regions."""
     result = evaluate(
-        [match_asset(asset.annotations, shapes, asset.size) for asset, shapes in predictions]
+        [
+            match_asset(
+                focused(asset.annotations, asset.focus_regions),
+                focused(shapes, asset.focus_regions),
+                asset.size,
+            )
+            for asset, shapes in predictions
+        ]
     )
     return asdict(result)
 
@@ -49,7 +57,7 @@ def least_score(seen: Sequence[tuple[Asset, Maps]], card: ModelCard) -> float:
     showing_all = card.model_copy(update={"decode": settings})
     saved = np.zeros(len(SCORES))
     for asset, maps in seen:
-        shapes = decode(maps, showing_all, asset.size)
+        shapes = focused(decode(maps, showing_all, asset.size), asset.focus_regions)
         worth = drawings_saved(card.kind, asset, shapes)
         scores = np.array([shape.score for shape in shapes])
         saved += [worth[scores >= least].sum() for least in SCORES]

@@ -20,7 +20,7 @@ def vector_targets(ids: NDArray[np.int32], object_size: float) -> Map:
     Parameters
     ----------
     ids : int32, shape (h, w)
-        The object at each cell, 0 for none.
+        The object at each cell, 0 or less for none.
     object_size
         The unit of vectors in cells.
 
@@ -30,7 +30,7 @@ def vector_targets(ids: NDArray[np.int32], object_size: float) -> Map:
         ``(dx, dy)`` from each cell to the centre of mass of its object's visible part; 0 elsewhere.
     """
     vectors = np.zeros((2, *ids.shape), np.float32)
-    rows, columns = np.nonzero(ids)
+    rows, columns = np.nonzero(ids > 0)
     if not rows.size:
         return vectors
     _, which = np.unique(ids[rows, columns], return_inverse=True)

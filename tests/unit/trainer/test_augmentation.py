@@ -19,6 +19,7 @@ def sample() -> Sample:
         ids=image[0].astype(np.int32),
         boxes=np.array([[40, 30, 80, 60]], np.float32),
         labels=np.array([0]),
+        looked_at=np.array([[0, 0, 100, 80]], np.float32),
     )
 
 
