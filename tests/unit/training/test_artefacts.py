@@ -104,6 +104,32 @@ def test_metrics_that_json_cannot_hold_become_null() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b'{"a": [{"steps": 9223372036854775808}]}', "more than 64 bits"),
+        (b'{"a": {"b\\u0000": 1}}', "no name"),
+        (b'{"a": "\\ud800"}', "no text"),
+        (b'{"a": ' + b"[" * 25 + b"]" * 25 + b"}", "nested"),
+        (b"[" * 100_000, "not JSON"),
+        (b'{"a": "' + b"x" * artefacts.MAX_METRICS + b'"}', "bytes"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_metrics_that_the_database_cannot_hold_fail_the_attempt(
+    content: bytes, complaint: str
+) -> None:
+    with pytest.raises(BadArtefactError, match=complaint):
+        artefacts.read_metrics(content)
+
+
+def test_progress_that_cannot_be_kept_is_passed_over() -> None:
+    content = lines({"step": 1}, {"step": 2**63}, {"step": 2, "of": 2**70})
+    progress = artefacts.latest_progress(content)
+    assert progress is not None
+    assert progress.step == 1
+
+
 def test_progress_is_the_last_whole_line() -> None:
     content = lines({"step": 1, "of": 9, "loss": 0.5}, {"step": 2, "of": None, "loss": 0.4})
     progress = artefacts.latest_progress(content + b'{"step": 3, "o')

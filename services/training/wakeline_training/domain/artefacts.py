@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from wakeline_events.base import AssetId
 from wakeline_geometry.shapes import Predicted
 from wakeline_models.card import ModelCard
-from wakeline_training.domain.run import Progress
+from wakeline_training.domain.run import Progress, unstorable
 
 DONE = "done.json"
 """Written last: digests of all other artefacts."""
@@ -20,6 +20,8 @@ MODEL, CARD = "model.onnx", "card.json"
 MODEL_FILES = (MODEL, CARD)
 """What a predictor needs."""
 METRICS = "metrics.json"
+MAX_METRICS = 256 * 1024
+"""Bytes: they stand in the run's own document, and in every list of runs."""
 PREDICTIONS = "predictions.jsonl"
 PROGRESS = "progress.jsonl"
 REQUIRED = (*MODEL_FILES, METRICS, PREDICTIONS)
@@ -95,8 +97,19 @@ def check_card(content: bytes, model: str, classes: Collection[str]) -> None:
 
 
 def read_metrics(content: bytes) -> dict[str, Any]:
-    """The trainer's own figures, for people; the gate measures for itself."""
-    metrics: dict[str, Any] = _finite(_document(content, METRICS))
+    """The trainer's own figures, for people; the gate measures for itself.
+
+    Raises
+    ------
+    BadArtefactError
+        If they are no object, or one that cannot be kept.
+    """
+    if len(content) > MAX_METRICS:
+        raise BadArtefactError(f"{METRICS} has more than {MAX_METRICS} bytes")
+    document = _document(content, METRICS)
+    for problem in unstorable(document):
+        raise BadArtefactError(f"{METRICS}: {problem}")
+    metrics: dict[str, Any] = _finite(document)
     return metrics
 
 
@@ -139,7 +152,7 @@ def latest_progress(content: bytes) -> Progress | None:
 def _document(content: bytes, name: str) -> dict[str, Any]:
     try:
         document = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadArtefactError(f"{name} is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadArtefactError(f"{name} is not an object")

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,10 @@ DRAWN_KINDS = frozenset({"box", "polygon", "mask"})
 MAX_PARAMETERS = 32 * 1024
 """Bytes of parameters as JSON: a trainer gets them as one variable, which Linux ends at 128 KiB."""
 MAX_NAME = 200
+DEEPEST = 20
+"""How deep parameters and metrics are nested at most; MongoDB ends at 100."""
+MAX_SETBACK = 2_000
+Steps = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 LONGEST_SECONDS = 7 * 24 * 3600
 """The greatest ``max_seconds``."""
 
@@ -53,8 +57,8 @@ class Progress(BaseModel):
     """The latest line of the trainer's ``progress.jsonl``."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    step: int
-    of: int | None = None
+    step: Steps
+    of: Steps | None = None
     """How many steps there will be, where the trainer knows it."""
     loss: float | None = None
     at: datetime | None = None
@@ -116,7 +120,8 @@ class Run(BaseModel):
         """The run after an attempt without a model: there may be another, or not."""
         failures = FAILURES if hopeless else self.failures + (not excused)
         closed = {"attempt_is_open": False, "waiting_for": None}
-        return self.model_copy(update={**closed, "failures": failures, "setback": why})
+        setback = why[:MAX_SETBACK]
+        return self.model_copy(update={**closed, "failures": failures, "setback": setback})
 
     def ended(self, state: State, at: datetime, failure: Failure | None = None) -> "Run":
         """The run as it ends."""
@@ -156,21 +161,46 @@ def artefact_prefix(model_version: str) -> str:
     return f"{model_version}/"
 
 
+def unstorable(value: Any, depth: int = 0) -> Iterator[str]:
+    """Why a value from JSON cannot be kept in the database, in words for people; nothing if it can.
+
+    A value that is refused late costs a training each time that it is tried again.
+    """
+    if depth > DEEPEST:
+        yield f"nested more than {DEEPEST} deep"
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        yield "a number is more than 64 bits hold"
+    elif isinstance(value, str) and not _is_text(value):
+        yield f"{value[:40]!r} is no text in Unicode"
+    elif isinstance(value, list):
+        for item in value:
+            yield from unstorable(item, depth + 1)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            # MongoDB's driver takes names such as $ref for its own.
+            if not 0 < len(name) <= MAX_NAME or name[0] == "$" or "\0" in name:
+                yield (
+                    f"{name[:40]!r} is no name: one has 1 to {MAX_NAME} characters, "
+                    "no zero character, and does not begin with $"
+                )
+            yield from unstorable(name, depth)
+            yield from (f"{name[:40]!r}: {why}" for why in unstorable(item, depth + 1))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write
+        return False
+    return True
+
+
 def problems_of_parameters(parameters: Mapping[str, Any]) -> list[str]:
     """Why no run can be started with these parameters, in words for people; [] if one can."""
     size = len(json.dumps(parameters))
     if size > MAX_PARAMETERS:
         return [f"parameters have at most {MAX_PARAMETERS} bytes as JSON, not {size}"]
-    problems = []
-    for name, value in parameters.items():
-        # MongoDB's driver takes names such as $ref for its own.
-        if not 0 < len(name) <= MAX_NAME or name.startswith("$") or "\0" in name:
-            problems.append(
-                f"{name[:40]!r} is no name of a parameter: one has 1 to {MAX_NAME} characters, "
-                "no zero character, and does not begin with $"
-            )
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            problems.append(f"{name!r} = {value} is more than 64 bits hold")
+    problems = list(unstorable(parameters))
     if "max_seconds" in parameters:
         seconds = parameters["max_seconds"]
         is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
