@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+import pytest_asyncio
 
 from wakeline_auth import Role
 from wakeline_embedded.ports import free_port
@@ -33,6 +34,14 @@ def line(name: str, *, x: float = 4.0, class_name: str = "spot", **more: Any) ->
     box = {"kind": "box", "corners": [x, 4.0, x + 10, 14.0]}
     shape = {"id": "1", "class_name": class_name, "geometry": box, "score": 0.5}
     return orjson.dumps({"asset_id": f"pictures:{name}", "shapes": [shape], **more})
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def expecting(prediction: RunningService, others: Publisher) -> RunningService:
+    """The service, once it knows a project that takes predictions of others."""
+    await others.publish(configured({"name": "external"}, kinds=("box",)))
+    await prediction.settled()
+    return prediction
 
 
 async def send(
@@ -91,12 +100,10 @@ async def test_each_line_is_stored_or_refused_with_its_number_and_reason(
 
 
 async def test_an_import_that_broke_off_goes_on_where_it_was(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "PART_LINES", 3)
-    engineer = prediction.client("engineer")
+    engineer = expecting.client("engineer")
     wanted = [line(f"a{n}") if n % 4 else b"nonsense" for n in range(20)]
 
     async def broken() -> AsyncIterator[bytes]:
@@ -106,12 +113,12 @@ async def test_an_import_that_broke_off_goes_on_where_it_was(
     headers = {"Idempotency-Key": "k"}
     answer = await engineer.post(URL, params=ASKED, content=broken(), headers=headers)
     assert answer.status_code == 500  # what nobody is there to read
-    begun = await prediction.database["line_imports"].find_one({})
+    begun = await expecting.database["line_imports"].find_one({})
     assert 0 < begun["through"] <= 8
     summary, refusals = await send(engineer, b"\n".join(wanted), "k")
     assert summary == {"lines": 20, "stored": 15, "refused": 5}
     assert [each["line"] for each in refusals] == [1, 5, 9, 13, 17]
-    assert await prediction.database["uploads"].count_documents({}) == 15
+    assert await expecting.database["uploads"].count_documents({}) == 15
     again = await send(engineer, b"\n".join(wanted), "k")
     assert again == (summary, refusals)
     other = await engineer.post(
@@ -121,12 +128,10 @@ async def test_an_import_that_broke_off_goes_on_where_it_was(
 
 
 async def test_a_key_that_comes_again_with_other_lines_is_refused(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "PART_LINES", 3)
-    engineer = prediction.client("engineer")
+    engineer = expecting.client("engineer")
     night = [line(f"a{n}") for n in range(8)]
     await send(engineer, b"\n".join(night), "night-3")
     others_lines = [line(f"b{n}") for n in range(20)]
@@ -135,22 +140,20 @@ async def test_a_key_that_comes_again_with_other_lines_is_refused(
             URL, params=ASKED, content=b"\n".join(other), headers={"Idempotency-Key": "night-3"}
         )
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency-key-reused")
-    assert await prediction.database["uploads"].count_documents({}) == 8
+    assert await expecting.database["uploads"].count_documents({}) == 8
     ended = b"\n".join([*night, line("late"), b""])  # the same, with more behind it
     summary, _ = await send(engineer, ended, "night-3")
     assert summary == {"lines": 9, "stored": 9, "refused": 0}
     row = {"$inc": {"through": -1}}  # the release before moves this alone
-    await prediction.database["line_imports"].update_one({"_id": "p-test:night-3"}, row)
+    await expecting.database["line_imports"].update_one({"_id": "p-test:night-3"}, row)
     assert (await send(engineer, ended, "night-3"))[0]["lines"] == 9
 
 
 async def test_two_requests_of_one_key_with_other_lines_are_not_mixed(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "PART_LINES", 5)
-    engineer = prediction.client("engineer")
+    engineer = expecting.client("engineer")
 
     async def ask(letter: str, count: int) -> int:
         body = b"\n".join(line(f"{letter}{n}") for n in range(count))
@@ -159,21 +162,19 @@ async def test_two_requests_of_one_key_with_other_lines_are_not_mixed(
 
     told = await asyncio.gather(ask("a", 60), ask("b", 60), ask("c", 3))
     assert sorted(told) == [200, 422, 422]
-    stored = await prediction.database["uploads"].distinct("asset_id")
+    stored = await expecting.database["uploads"].distinct("asset_id")
     assert len({name.removeprefix("pictures:")[0] for name in stored}) == 1
 
 
 async def test_two_requests_of_one_key_store_each_line_once(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "PART_LINES", 5)
-    engineer = prediction.client("engineer")
+    engineer = expecting.client("engineer")
     body = b"\n".join(line(f"a{n}") for n in range(60))
     answers = await asyncio.gather(*(send(engineer, body, "k") for _ in range(3)))
     assert answers == [({"lines": 60, "stored": 60, "refused": 0}, [])] * 3
-    assert await prediction.database["uploads"].count_documents({}) == 60
+    assert await expecting.database["uploads"].count_documents({}) == 60
 
 
 async def test_what_is_there_already_is_not_written_again(
@@ -190,10 +191,8 @@ async def test_what_is_there_already_is_not_written_again(
 
 
 async def test_a_line_without_an_end_costs_no_memory_and_no_other_line(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "LINE_BYTES", 10_000)
 
     async def body() -> AsyncIterator[bytes]:
@@ -202,19 +201,17 @@ async def test_a_line_without_an_end_costs_no_memory_and_no_other_line(
             yield b"x" * 5_000
         yield b"\n" + line("b")
 
-    summary, refusals = await send(prediction.client("engineer"), body())
+    summary, refusals = await send(expecting.client("engineer"), body())
     assert summary == {"lines": 3, "stored": 2, "refused": 1}
     assert [(each["line"], each["code"]) for each in refusals] == [(2, "line-too-long")]
 
 
 async def test_a_file_of_nothing_but_mistakes_is_not_read_to_its_end(
-    prediction: RunningService, others: Publisher, monkeypatch: pytest.MonkeyPatch
+    expecting: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     monkeypatch.setattr(lines, "MOST_REFUSED", 10)
     monkeypatch.setattr(lines, "PART_LINES", 5)
-    answer = await prediction.client("engineer").post(URL, params=ASKED, content=b"{}\n" * 100)
+    answer = await expecting.client("engineer").post(URL, params=ASKED, content=b"{}\n" * 100)
     assert (answer.status_code, answer.json()["code"]) == (422, "too-many-refused")
     assert "asset_id" in answer.json()["detail"]
     assert answer.json()["through"] == 15
@@ -250,37 +247,35 @@ async def test_an_import_stops_while_too_much_waits_to_be_sent_and_says_how_far_
 
 
 async def test_an_import_whose_service_is_killed_loses_and_doubles_nothing(
-    stocked: Scope, prediction: RunningService, others: Publisher
+    expecting: RunningService,
 ) -> None:
-    await others.publish(configured({"name": "external"}, kinds=("box",)))
-    await prediction.settled()
     port = free_port()
     headers = {"Idempotency-Key": "k"}
     wanted = [line(f"a{n}") if n % 50 else b"?" for n in range(6_000)]
     async with (
         httpx.AsyncClient(timeout=30) as client,
-        _serving(prediction, port) as process,
+        _serving(expecting, port) as process,
     ):
         token = ISSUER.mint("p-test", {Role.ENGINEER}, None)
         client.headers["Authorization"] = f"Bearer {token}"
         url = f"http://127.0.0.1:{port}{URL}"
         broken = client.post(url, params=ASKED, content=_slowly(wanted), headers=headers)
         sending = asyncio.create_task(broken)
-        while not await prediction.database["line_imports"].count_documents({}):
+        while not await expecting.database["line_imports"].count_documents({}):
             await asyncio.sleep(0.005)
         process.kill()
         with pytest.raises(httpx.TransportError):
             await sending
-    begun = await prediction.database["line_imports"].find_one({})
+    begun = await expecting.database["line_imports"].find_one({})
     assert begun["through"] < 6_000
-    async with _serving(prediction, port), httpx.AsyncClient(timeout=60) as client:
+    async with _serving(expecting, port), httpx.AsyncClient(timeout=60) as client:
         client.headers["Authorization"] = f"Bearer {token}"
         client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         summary, refusals = await send(client, b"\n".join(wanted), "k")
     assert summary == {"lines": 6_000, "stored": 5_880, "refused": 120}
     assert [each["line"] for each in refusals] == list(range(1, 6_001, 50))
-    assert await prediction.database["uploads"].count_documents({}) == 5_880
-    assert await prediction.database["targets"].count_documents({}) == 5_880
+    assert await expecting.database["uploads"].count_documents({}) == 5_880
+    assert await expecting.database["targets"].count_documents({}) == 5_880
 
 
 async def _slowly(wanted: Sequence[bytes]) -> AsyncIterator[bytes]:

@@ -25,7 +25,14 @@ from wakeline_process import Service
 from wakeline_process.runtime import Runtime, open_runtime
 from wakeline_storage import migrate
 from wakeline_testing import Scope
-from wakeline_testing.running import BUCKETS, Publisher, RunningService, published, settings_of
+from wakeline_testing.running import (
+    BUCKETS,
+    Publisher,
+    RunningService,
+    published,
+    running,
+    settings_of,
+)
 from wakeline_training.handlers import handlers
 from wakeline_training.jobs import jobs
 from wakeline_training.resources import Resources
@@ -56,6 +63,15 @@ async def idle(scope: Scope, **own: Any) -> AsyncIterator[Runtime]:
         await create_indexes(runtime.database)
         await migrate(runtime.database, runtime.service.migrations)
         yield runtime
+
+
+@asynccontextmanager
+async def labeled(scope: Scope, **parameters: Any) -> AsyncIterator[RunningService]:
+    """The service at work, with just enough labels for a run; parameters are the policy's."""
+    async with running(training(scope), scope) as service:
+        await Publisher(scope).publish(configured(**parameters), *labels(8, holdout=6))
+        await service.settled()
+        yield service
 
 
 async def take_in(runtime: Runtime, publisher: Publisher, *events: Event) -> None:
@@ -241,9 +257,9 @@ def failed(number: int, epoch: int = 0) -> PredictionFailed:
     )
 
 
-async def start(running: RunningService, **parameters: Any) -> str:
+async def start(service: RunningService, **parameters: Any) -> str:
     """Ask for a run as an engineer."""
-    async with running.client("engineer", person_id="p-engineer") as client:
+    async with service.client("engineer", person_id="p-engineer") as client:
         response = await client.post(
             "/v1/runs", json={"project": PROJECT, "stage": STAGE, "parameters": parameters}
         )
@@ -252,26 +268,26 @@ async def start(running: RunningService, **parameters: Any) -> str:
         return run_id
 
 
-async def get(running: RunningService, path: str) -> Any:
+async def get(service: RunningService, path: str) -> Any:
     """Read something as an engineer."""
-    async with running.client("engineer") as client:
+    async with service.client("engineer") as client:
         response = await client.get(path)
         assert response.status_code == 200, response.text
         return response.json()
 
 
-async def trained(running: RunningService, limit: float = 120, **parameters: Any) -> dict[str, Any]:
+async def trained(service: RunningService, limit: float = 120, **parameters: Any) -> dict[str, Any]:
     """Run to the end and return the run."""
-    run_id = await start(running, **parameters)
-    await running.settled(limit=limit)
-    run: dict[str, Any] = await get(running, f"/v1/runs/{run_id}")
+    run_id = await start(service, **parameters)
+    await service.settled(limit=limit)
+    run: dict[str, Any] = await get(service, f"/v1/runs/{run_id}")
     return run
 
 
-async def until(running: RunningService, run_id: str, state: str, limit: float = 120) -> Any:
+async def until(service: RunningService, run_id: str, state: str, limit: float = 120) -> Any:
     """Wait until a run has reached a state."""
     async with asyncio.timeout(limit):
-        while (run := await get(running, f"/v1/runs/{run_id}"))["state"] != state:
+        while (run := await get(service, f"/v1/runs/{run_id}"))["state"] != state:
             await asyncio.sleep(0.05)
     return run
 
@@ -281,9 +297,9 @@ async def told(scope: Scope) -> list[tuple[str, dict[str, Any]]]:
     return [(e.type, json.loads(e.data)) for e in await published(scope, "training")]
 
 
-async def manifest(running: RunningService, version: str) -> list[dict[str, Any]]:
+async def manifest(service: RunningService, version: str) -> list[dict[str, Any]]:
     """A dataset version's lines."""
-    async with running.client("engineer") as client:
+    async with service.client("engineer") as client:
         response = await client.get(f"/v1/dataset-versions/{version}/manifest")
         assert response.status_code == 200, response.text
         assert hashlib.sha256(response.content).hexdigest() == version

@@ -18,6 +18,7 @@ from .scenario import (
     accepted,
     configured,
     get,
+    labeled,
     labels,
     predicted,
     trained,
@@ -89,10 +90,7 @@ async def test_a_trainer_gets_what_the_contract_says_and_none_of_the_services_se
 ) -> None:
     monkeypatch.setenv("WAKELINE_TRAINING_MONGO__DSN", "mongodb://secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run = await trained(service)
         async with service.client("engineer") as client:
             log = (await client.get(f"/v1/runs/{run['run_id']}/log")).text
@@ -118,10 +116,7 @@ async def test_a_trainer_gets_what_the_contract_says_and_none_of_the_services_se
 
 
 async def test_a_run_is_asked_for_once_and_one_at_a_time(scope: Scope) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         async with service.client("engineer") as client:
             body = {"project": "weeds", "stage": "outline", "parameters": {"step_seconds": 0.3}}
             key = {"Idempotency-Key": "k1"}
@@ -142,10 +137,7 @@ async def test_a_run_is_asked_for_once_and_one_at_a_time(scope: Scope) -> None:
 async def test_a_trainer_that_fails_goes_on_from_its_checkpoint_and_only_the_last_attempt_counts(
     scope: Scope,
 ) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(service, failing_attempts=2, steps=5)
         run = await until(service, run_id, "completed", limit=120)
         await service.settled()
@@ -158,10 +150,7 @@ async def test_a_trainer_that_fails_goes_on_from_its_checkpoint_and_only_the_las
 
 
 async def test_three_failures_end_a_run_and_the_stage_is_free_again(scope: Scope) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(service, lying=True)
         run = await until(service, run_id, "failed", limit=120)
         assert run["attempt"] == 3
@@ -175,10 +164,7 @@ async def test_three_failures_end_a_run_and_the_stage_is_free_again(scope: Scope
 
 
 async def test_a_model_with_the_card_of_another_does_not_serve(scope: Scope) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(service, stale_card=True)
         run = await until(service, run_id, "failed", limit=120)
         assert run["failure"]["code"] == "trainer-failed"
@@ -189,10 +175,7 @@ async def test_a_model_with_the_card_of_another_does_not_serve(scope: Scope) -> 
 async def test_parameters_that_no_trainer_can_be_given_are_refused_at_the_door(
     scope: Scope,
 ) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         async with service.client("engineer") as client:
             for parameters, reason in (
                 ({"seed": 2**63}, "64 bits"),
@@ -209,10 +192,7 @@ async def test_parameters_that_no_trainer_can_be_given_are_refused_at_the_door(
 async def test_a_policy_with_parameters_that_no_trainer_can_be_given_ends_its_run(
     scope: Scope,
 ) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(max_seconds="abc"), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope, max_seconds="abc") as service:
         run = await trained(service)
         assert (run["state"], run["failure"]["code"]) == ("failed", "trainer-failed")
         assert "a week" in run["failure"]["detail"]
@@ -221,10 +201,7 @@ async def test_a_policy_with_parameters_that_no_trainer_can_be_given_ends_its_ru
 async def test_bad_input_is_not_tried_again_and_its_reason_is_for_people_only(
     scope: Scope,
 ) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run = await trained(service, bad_input=True)
         assert (run["state"], run["attempt"]) == ("failed", 1)
         assert run["failure"] == {
@@ -237,10 +214,7 @@ async def test_bad_input_is_not_tried_again_and_its_reason_is_for_people_only(
 
 @pytest.mark.parametrize("ignoring", [False, True], ids=["heeds SIGTERM", "ignores SIGTERM"])
 async def test_a_cancelled_run_ends_its_trainer(scope: Scope, ignoring: bool) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(
             service, steps=1_000, step_seconds=0.1, ignore_sigterm=ignoring
         )
@@ -272,10 +246,7 @@ async def test_a_crash_between_done_and_the_transaction_makes_one_model(
         await finish(self, body)
 
     monkeypatch.setattr(JobLease, "finish", crash_once)
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(service)
         run = await until(service, run_id, "completed", limit=120)
         await service.settled()
@@ -300,10 +271,7 @@ async def test_a_crash_inside_the_last_transaction_leaves_neither_model_nor_publ
             raise RuntimeError("crashed between two lines")
 
     monkeypatch.setattr(asking, "release", crash_once)
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         run_id = await scenario.start(service)
         await until(service, run_id, "completed", limit=120)
         await service.settled()
@@ -336,10 +304,7 @@ async def test_a_stage_has_one_active_run_whoever_writes(scope: Scope) -> None:
 
 
 async def test_lists_are_paged_newest_first(scope: Scope) -> None:
-    publisher = Publisher(scope)
-    async with running(training(scope), scope) as service:
-        await publisher.publish(configured(), *labels(8, holdout=6))
-        await service.settled()
+    async with labeled(scope) as service:
         ids = [(await trained(service, seed=seed))["run_id"] for seed in range(3)]
         first = await get(service, "/v1/runs?project=weeds&limit=2")
         rest = await get(service, f"/v1/runs?project=weeds&limit=2&cursor={first['next']}")
