@@ -198,3 +198,28 @@ async def test_a_review_that_is_skipped_goes_to_others_and_comes_back_if_nobody_
     await review.database["reviews"].update_many({"skips.0": {"$exists": True}}, passed)
     (again,) = await take(review, "p-expert", 50)
     assert again["label_id"] == first["label_id"]
+
+
+async def test_a_review_that_somebody_left_lying_waits_behind_nothing_newer(
+    scope: Scope, review: RunningService
+) -> None:
+    await labeled(scope, review, 3)
+    (left,) = await take(review, "p-gone", 1)
+    await over(review)
+    (first,) = await take(review, "p-expert", 1)
+    assert (first["label_id"], first["fence"]) == (left["label_id"], 2)
+    assert len(await take(review, "p-expert", 50)) == 2
+
+
+async def test_work_that_became_a_verdict_is_no_draft_any_more(
+    scope: Scope, review: RunningService
+) -> None:
+    await labeled(scope, review, 1)
+    (lease,) = await take(review, "p-expert", 1)
+    await over(review)
+    (again,) = await take(review, "p-expert", 1)
+    late = await judge(review, lease, verdict="correct", annotations=[])
+    assert late.json()["code"] == "lease-expired"
+    assert await review.database["drafts"].count_documents({}) == 1
+    assert (await judge(review, again, verdict="accept")).status_code == 200
+    assert await review.database["drafts"].count_documents({}) == 0

@@ -82,6 +82,15 @@ async def _create_actions(database: Database) -> None:
     await database["actions"].create_indexes([index])
 
 
+async def _order_leases(database: Database) -> None:
+    index = IndexModel(
+        [("stage_id", ASCENDING), ("lease.expires_at", ASCENDING)],
+        name="leases",
+        partialFilterExpression={"state": "leased"},
+    )
+    await database["reviews"].create_indexes([index])
+
+
 MIGRATIONS = (
     Migration(1, "indexes of reviews", _create_indexes),
     Migration(2, "how the people of every stage do", _create_standings),
@@ -89,4 +98,5 @@ MIGRATIONS = (
     Migration(4, "requests and holders of reviews", _name_requests),
     Migration(5, "images that are not to be had", _create_withdrawals),
     Migration(6, "what managers did about reviews", _create_actions),
+    Migration(7, "leases of reviews by their end", _order_leases),
 )

@@ -16,8 +16,8 @@ from wakeline_storage import BufferedCollection, Document
 LIVE = {"$expr": {"$gt": ["$lease.expires_at", "$$NOW"]}}
 _BACK: dict[str, Any] = {"$set": {"state": "pending", "lease": None, "request": None}}
 OVER = {"$expr": {"$lte": ["$lease.expires_at", "$$NOW"]}}
-QUEUE = "queue"
-"""The index of what waits, without what is withdrawn, in the order in which it is leased."""
+LEASES, QUEUE = "leases", "queue"
+"""The indexes of what is leased, by its end, and of what waits, without what is withdrawn."""
 
 
 class MongoReviews:
@@ -39,7 +39,9 @@ class MongoReviews:
     async def lease_next(
         self, stage_id: StageId, person_id: PersonId, length: timedelta, request: str
     ) -> Review | None:
-        """Lease the oldest review that waits, or else one whose lease is over: in one write.
+        """Lease a review whose lease is over, or else the oldest that waits: in one write.
+
+        The other way round, what somebody left lying would wait for as long as labels come.
 
         Parameters
         ----------
@@ -65,10 +67,13 @@ class MongoReviews:
             "reviewers": {"$setUnion": [{"$ifNull": ["$reviewers", []]}, [person]]},
         }
         waiting, left = {"state": "pending"}, {"state": "leased"} | OVER
-        for available, hint in ((waiting, QUEUE), (left, None)):
+        for available, first, hint in (
+            (left, "lease.expires_at", LEASES),
+            (waiting, "opened_at", QUEUE),
+        ):
             try:
                 row = await self._rows.find_one_and_update(
-                    mine | available, [{"$set": change}], sort=[("opened_at", 1)], hint=hint
+                    mine | available, [{"$set": change}], sort=[(first, 1)], hint=hint
                 )
             except DuplicateKeyError:
                 break
@@ -225,6 +230,10 @@ class MongoDrafts:
         """The work of a person on a label, if any was kept."""
         row = await self._rows.find_one({"_id": f"{label_id}|{person_id}"})
         return row["work"] if row else None
+
+    def delete(self, label_id: LabelId, person_id: PersonId) -> None:
+        """Forget the work of a person on a label."""
+        self._rows.delete({"_id": f"{label_id}|{person_id}"})
 
 
 def _held(lease_id: str, person_id: PersonId) -> dict[str, Any]:

@@ -67,6 +67,7 @@ async def judge(
     }
     members = await members_of(uow, review)
     named = _named(judgement, members)
+    uow.drafts.delete(review.id, person_id)
     if judgement.verdict == "rejected":
         return await _send_back(uow, review, members, named, said)
     judged = [
