@@ -223,3 +223,20 @@ async def test_work_that_became_a_verdict_is_no_draft_any_more(
     assert await review.database["drafts"].count_documents({}) == 1
     assert (await judge(review, again, verdict="accept")).status_code == 200
     assert await review.database["drafts"].count_documents({}) == 0
+
+
+async def test_pixels_come_only_through_a_living_lease_and_out_of_no_cache(
+    scope: Scope, review: RunningService
+) -> None:
+    await labeled(scope, review, 1)
+    blobs = review.process.runtime.resources.blobs
+    async with type(blobs)(scope.blobs()) as admin:
+        await admin.put("assets", "tiles/a0", b"\x89PNG...pixels")
+    (lease,) = await take(review, "p-expert", 1)
+    client = review.client("reviewer", person_id="p-expert", team_id="experts")
+    image = await client.get(f"{LEASES}/{lease['lease_id']}/image")
+    assert image.content == b"\x89PNG...pixels"
+    assert image.headers["cache-control"] == "private, no-store"
+    await over(review)
+    late = await client.get(f"{LEASES}/{lease['lease_id']}/image")
+    assert (late.status_code, late.json()["code"]) == (409, "lease-expired")

@@ -412,4 +412,10 @@ async def _stream(resources: ReviewResources, key: str) -> StreamingResponse:
         async for chunk in chunks:
             yield chunk
 
-    return StreamingResponse(all_of_it(), media_type="application/octet-stream")
+    return StreamingResponse(
+        all_of_it(),
+        media_type="application/octet-stream",
+        headers={
+            "Cache-Control": "private, no-store"
+        },  # seen through a living lease, or not at all
+    )
