@@ -44,9 +44,11 @@ TAIL = """
 - Kept from COCO: polygons with all parts, both forms of RLE, boxes, `iscrowd` and the scalars under
   `attributes` as attributes of these names, any other scalar key `k` as attribute `coco:k`. Boxes
   and areas are computed anew on export.
-- `predictions upload` takes COCO results (with `--images`, which says what their ids mean), a whole
+- `predictions upload` takes COCO results (with `--images`, which lists what was looked at), a whole
   COCO file, or JSON lines of `{"asset_id" | "file_name" | "digest": ..., "shapes": [...]}`, where a
-  shape is `{"class_name", "geometry", "score"}`.
+  shape is `{"class_name", "geometry", "score"}`. A listed image without results, and a line with
+  empty `shapes`, says that nothing was found; an image that is not listed keeps what was uploaded
+  for it before.
 """
 
 

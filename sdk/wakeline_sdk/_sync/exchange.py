@@ -169,7 +169,9 @@ class Exchange:
                 if progress is not None:
                     progress(report.lines)
         refused = {**found.refused, **told}
-        return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
+        return ImportReport(
+            stored=stored, empty=found.empty, refused=refused, left_out=fitting.left_out
+        )
 
     def upload_predictions(
         self,
@@ -184,13 +186,18 @@ class Exchange:
     ) -> ImportReport:
         """Upload predictions from a file.
 
+        An image that the COCO files list is predicted, with no shape where they hold none, in place
+        of what was uploaded for it before. An image that they do not list, or that no line names,
+        keeps that.
+
         Parameters
         ----------
         file
             COCO results (a list), a whole COCO file, or JSON lines of
             ``{"asset_id" | "file_name" | "digest": ..., "shapes": [...]}``.
         reference
-            The COCO file that says which images and categories the ids of results mean.
+            The COCO file that says which images and categories the ids of results mean: list the
+            images that the model has looked at, all of them and no others.
 
         Raises
         ------
@@ -221,7 +228,9 @@ class Exchange:
                 if progress is not None:
                     progress(report.lines)
         refused = {**found.refused, **told}
-        return ImportReport(stored=stored, refused=refused, left_out=fitting.left_out)
+        return ImportReport(
+            stored=stored, empty=found.empty, refused=refused, left_out=fitting.left_out
+        )
 
     def _add_assets(self, project: Project, join: Join) -> None:
         for dataset_id in project.document["datasets"]:

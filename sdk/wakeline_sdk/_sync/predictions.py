@@ -28,7 +28,8 @@ class Predictions:
         """Upload the output of a model that runs elsewhere: asset id -> its shapes.
 
         The stage must list the predictor (``external`` or ``external.<name>``); where it stands
-        first, its shapes are what labelers see.
+        first, its shapes are what labelers see. Upload no shapes (``[]``) for an asset on which
+        nothing was found, else what was uploaded for it before still stands.
 
         Returns
         -------

@@ -36,7 +36,7 @@ def upload(
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="COCO file with the images and categories that COCO results speak of.",
+            help="COCO file with the categories and all images that the model has looked at.",
         ),
     ] = None,
     predictor: Annotated[
@@ -47,7 +47,8 @@ def upload(
     """Upload predictions: labelers see them as pre-labels.
 
     A line of a JSON lines file is {"asset_id" | "file_name" | "digest": ..., "shapes": [...]}.
-    Exits with 1 if an image was refused.
+    A listed image without results is stored as one on which nothing was found; an image that is not
+    listed keeps what was uploaded for it before. Exits with 1 if an image was refused.
     """
     with session.display.progress() as bar, usable(file):
         task = bar.add_task("images", total=None)
@@ -59,6 +60,11 @@ def upload(
             predictor=predictor,
             version=version,
             progress=lambda done: bar.update(task, completed=done),
+        )
+    if not session.display.as_json:
+        session.display.say(
+            f"{report.empty} images were sent without shapes: nothing was found on them; "
+            "those that the file does not list keep what was uploaded before"
         )
     tell_import(session, report, "predictions stored")
 

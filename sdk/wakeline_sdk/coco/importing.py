@@ -23,7 +23,7 @@ S = TypeVar("S", bound=Shape)
 
 
 class Imported(ABC, Generic[S]):
-    """Pairs of asset id and shapes of a COCO file.
+    """Pairs of asset id and shapes of every image of a COCO file; that one has none says something.
 
     Parameters
     ----------
@@ -31,12 +31,11 @@ class Imported(ABC, Generic[S]):
         Has read the COCO file and all assets that it may be about.
     """
 
-    keeps_empty: bool
-    """Whether an image without any shape says something."""
-
     def __init__(self, join: Join, fitting: Fitting) -> None:
         self.refused: dict[str, str] = {}
         """Image -> why it cannot be used."""
+        self.empty = 0
+        """Images without any shape."""
         self._join = join
         self._fitting = fitting
         self._names = class_names(join.categories)
@@ -47,8 +46,6 @@ class Imported(ABC, Generic[S]):
                 f"{orphans} annotations are of them: give the COCO file with all images"
             )
         for found in self._join.matched():
-            if not (found.annotations or self.keeps_empty):
-                continue
             name = str(found.image.get("file_name") or found.image["id"])
             if found.asset is None:
                 self.refused[name] = found.problem or "it has no asset"
@@ -58,6 +55,7 @@ class Imported(ABC, Generic[S]):
             except ValueError as error:
                 self.refused[name] = str(error)
                 continue
+            self.empty += not shapes
             yield found.asset.asset_id, shapes
 
     def _shapes(self, entries: list[dict[str, Any]], asset: Known) -> Iterator[S]:
@@ -75,17 +73,17 @@ class Imported(ABC, Generic[S]):
 class Truth(Imported[Annotation]):
     """The annotations of every image; that an image has none is true as well."""
 
-    keeps_empty = True
-
     def _shape(self, entry: dict[str, Any], number: int, size: Size) -> Annotation:
         shape = shape_from_coco(entry, self._names, size)
         return Annotation.model_validate(shape.model_dump())
 
 
 class Proposals(Imported[Predicted]):
-    """The predicted shapes of every image that has some: COCO results, or annotations."""
+    """The predicted shapes of every image: COCO results, or annotations.
 
-    keeps_empty = False
+    Results have no entry for an image on which nothing was found. It is told apart from one that
+    was not looked at by its being listed, and an earlier version's shapes must not stand for it.
+    """
 
     def _shape(self, entry: dict[str, Any], number: int, size: Size) -> Predicted:
         return predicted_from_coco(entry, str(entry.get("id", number)), self._names, size)
@@ -102,6 +100,8 @@ class JsonLines(ABC, Generic[S]):
     def __init__(self, path: Path, join: Join, dataset_ids: Iterable[str]) -> None:
         self.refused: dict[str, str] = {}
         """Line -> why it cannot be used."""
+        self.empty = 0
+        """Images without any shape."""
         self._path = path
         self._join = join
         self._dataset_ids = tuple(dataset_ids)
@@ -117,6 +117,7 @@ class JsonLines(ABC, Generic[S]):
             except ValueError as error:
                 self.refused[f"line {number}"] = _in_words(error)
                 continue
+            self.empty += not shapes
             yield asset_id, shapes
 
     def _asset_id(self, entry: dict[str, Any]) -> str:

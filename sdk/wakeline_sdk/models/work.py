@@ -337,6 +337,8 @@ class ImportReport(Wire):
 
     stored: int
     """Images whose shapes the platform has now."""
+    empty: int = 0
+    """Images that were sent without any shape: nothing is on them, or was found."""
     refused: dict[str, str] = {}
     """Image -> why it was not taken."""
     left_out: dict[str, int] = {}

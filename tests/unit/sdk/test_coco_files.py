@@ -235,11 +235,13 @@ def test_results_need_the_file_that_says_what_their_ids_mean(tmp_path: Path) -> 
     reference.write_text(json.dumps(annotated("a.jpg", "b.jpg")))
     with Join() as join:
         join.add_asset(asset("a.jpg", 1))
+        join.add_asset(asset("b.jpg", 2))
         join.read(reference, only=("images", "categories"))
         join.read(file_of(tmp_path, results))
         proposals = Proposals(join, Fitting(ONTOLOGY))
-        ((asset_id, (proposed,)),) = list(proposals)
+        (asset_id, (proposed,)), empty = list(proposals)
     assert asset_id == asset("", 1).asset_id
+    assert empty == (asset("", 2).asset_id, [])  # listed, so looked at, and nothing was found
     assert proposed == Predicted(
         id="1", class_name="hull", geometry=Box(corners=(1, 1, 3, 3)), score=0.5
     )
