@@ -3,20 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import AttributeValue, GeometryKind
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 """A name that is safe in a URL, a bucket key and a Kubernetes label."""
 ClassName = Annotated[str, Field(min_length=1, max_length=200)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Strict(BaseModel):
-    """A document that people write: a misspelt key is an error, never silently ignored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def known_part(model: type[BaseModel], value: Any) -> Any:

@@ -24,6 +24,8 @@ CODES_KEY = "x-wakeline-codes"
 STORE_UNAVAILABLE = "store-unavailable"
 _RETRY_AFTER_SECONDS = 5
 _MOST_ERRORS = 20
+_MOST_CHARACTERS = 300
+"""Of each word of an error that the caller may have chosen."""
 _CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _BUILT_IN: Mapping[type[Exception], int] = {ForbiddenError: 403, InvalidCursorError: 422}
 _log = structlog.get_logger(__name__)
@@ -112,17 +114,23 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     # Without the input: it may be megabytes, or hold what must not be sent back.
-    errors = [{"loc": list(each["loc"]), "msg": _message(each)} for each in found[:_MOST_ERRORS]]
-    more = f" (the first {_MOST_ERRORS} are listed)" if len(found) > _MOST_ERRORS else ""
+    errors = [{"loc": _place(each), "msg": _message(each)} for each in found[:_MOST_ERRORS]]
+    left = len(found) - len(errors)
+    more = f" ({left} more than are listed)" if left else ""
     detail = f"the request is not valid in {len(found)} place{'s'[: len(found) != 1]}{more}"
     return problem_response(422, "invalid-request", detail, errors=errors)
+
+
+def _place(found: Mapping[str, Any]) -> list[str | int]:
+    # A field's name is the caller's, and may be as long as the body.
+    return [part if isinstance(part, int) else part[:_MOST_CHARACTERS] for part in found["loc"]]
 
 
 def _message(found: Mapping[str, Any]) -> str:
     # FastAPI says only that JSON is wrong; the reader's own words say what is wrong with it.
     if found["type"] == "json_invalid":
         return f"not JSON: {found['ctx']['error']}"
-    return str(found["msg"])
+    return str(found["msg"])[:_MOST_CHARACTERS]
 
 
 def of_unexpected(error: Exception) -> Response:

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
+from wakeline_events.strict import Strict
 from wakeline_messaging import JobState
 from wakeline_messaging.dead import Trouble
 from wakeline_messaging.decided import Action
@@ -90,10 +91,9 @@ def _text(value: object) -> object:
     return value
 
 
-class ReplayIn(BaseModel):
+class ReplayIn(Strict):
     """What is to be read again."""
 
-    model_config = ConfigDict(extra="forbid")
     topic: str
     """A topic that the service reads; its producer's name is enough."""
     start: Annotated[
@@ -129,10 +129,9 @@ class Replay(BaseModel):
     ended_at: datetime | None
 
 
-class RepublishIn(BaseModel):
+class RepublishIn(Strict):
     """Which state is to be said again."""
 
-    model_config = ConfigDict(extra="forbid")
     type: str
     key: str | None = None
     """Only this key's: an asset, ``project:<id>``, ``team:<id>`` or a stage; all if not given."""

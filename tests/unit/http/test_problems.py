@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 import pytest
 from fastapi import Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
@@ -20,6 +20,7 @@ from starlette.responses import StreamingResponse
 
 from wakeline_auth import Role
 from wakeline_blobs import BlobStoreUnavailableError
+from wakeline_events.strict import Strict
 from wakeline_http import IdempotencyKey, Router, authenticated, problems
 from wakeline_storage import TransactionTimeoutError
 
@@ -44,7 +45,7 @@ class StageArchivedError(LeaseExpiredError):
     code: ClassVar[str] = "stage-archived"
 
 
-class Shape(BaseModel):
+class Shape(Strict):
     x: float
     name: Annotated[str, Field(max_length=5)] = ""
 
@@ -196,7 +197,22 @@ async def test_an_invalid_request_says_where_and_why_but_repeats_nothing(client:
 async def test_a_thousand_errors_are_counted_and_twenty_listed(client: Any) -> None:
     answer = await client.post("/v1/shapes", json=[{"x": "?"}] * 1_000)
     assert len(answer.json()["errors"]) == 20
-    assert "1000 places" in answer.json()["detail"]
+    assert answer.json()["detail"].endswith("in 1000 places (980 more than are listed)")
+
+
+async def test_many_unknown_fields_are_one_error_and_few_one_each(client: Any) -> None:
+    answer = await client.post("/v1/shapes", json=[{"x": 1, "y": 1, "z": 1}])
+    assert [error["loc"][2] for error in answer.json()["errors"]] == ["y", "z"]
+    many = {"x": 1, **dict.fromkeys(map(str, range(10_000)), 0)}
+    (error,) = (await client.post("/v1/shapes", json=[many])).json()["errors"]
+    assert error["loc"] == ["body", 0]
+    assert "10,000 fields that are not known" in error["msg"]
+
+
+async def test_a_field_whose_name_is_megabytes_long_is_not_sent_back(client: Any) -> None:
+    answer = await client.post("/v1/shapes", json=[{"x": 1, "n" * 1_000_000: 1}])
+    assert answer.status_code == 422
+    assert len(answer.content) < 1_000
 
 
 @pytest.mark.parametrize("limit", ["0", "x", "", "NaN", "%FF"])

@@ -72,7 +72,7 @@ def test_a_thousand_equal_problems_are_listed_briefly() -> None:
         ({"shapes": [drawn({"kind": "polygon", "parts": [["x"] * MANY]})]}, "parts.0.0: "),
         ({"shapes": [drawn({"kind": "polygon", "parts": [["x"]] * MANY})]}, "parts.0.0: "),
         ({"shapes": [drawn({"kind": "classification"}, **NAMES)]}, "attributes.0.str: "),
-        ({"shapes": [], **NAMES}, "no 20002 fields"),
+        ({"shapes": [], **NAMES}, "it has 20,000 fields that are not known here"),
     ],
     ids=["no shapes", "too many shapes", "a line", "a ring", "rings", "attributes", "fields"],
 )

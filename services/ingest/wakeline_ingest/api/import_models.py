@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from wakeline_events.base import AssetId, DatasetId
+from wakeline_events.strict import Strict
 from wakeline_ingest.api.models import Out
 from wakeline_ingest.domain.imports import (
     ImportKind,
@@ -22,10 +23,9 @@ SourceName = Annotated[
 ]
 
 
-class SourceIn(BaseModel):
+class SourceIn(Strict):
     """Which objects of a bucket are assets. Never a credential: services read with their own."""
 
-    model_config = ConfigDict(extra="forbid")
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     """Full name."""
     prefix: Annotated[str, StringConstraints(max_length=500)] = ""

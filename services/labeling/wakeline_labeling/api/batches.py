@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from wakeline_events.strict import Strict
 from wakeline_http import Router
 from wakeline_labeling.api.dependencies import (
     Gathered,
@@ -15,7 +16,6 @@ from wakeline_labeling.api.dependencies import (
     Worker,
 )
 from wakeline_labeling.api.lease_models import Heartbeat, SubmitIn, SubmitOut
-from wakeline_labeling.api.models import Body
 from wakeline_labeling.api.together import Together
 from wakeline_labeling.domain.errors import LabelingError
 from wakeline_labeling.resources import Resources
@@ -27,7 +27,7 @@ MOST = 200
 """Leases of one request."""
 
 
-class LeasesIn(Body):
+class LeasesIn(Strict):
     """Which leases are meant."""
 
     lease_ids: Annotated[list[str], Field(min_length=1, max_length=MOST)]
@@ -39,7 +39,7 @@ class SubmitOne(SubmitIn):
     lease_id: str
 
 
-class SubmitsIn(Body):
+class SubmitsIn(Strict):
     """Several labels; 8 MB of them at most."""
 
     items: Annotated[list[SubmitOne], Field(min_length=1, max_length=MOST)]

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from wakeline_events.labeling import Arm, Effort, PinnedPrelabel
 from wakeline_events.ontology import Annotations
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import Annotation
 from wakeline_labeling.api.lease_models import LeasedAsset
-from wakeline_labeling.api.models import Body
 from wakeline_labeling.domain.records import Label
 
 
@@ -101,14 +101,14 @@ _LABEL = (
 )
 
 
-class BenchmarkIn(Body):
+class BenchmarkIn(Strict):
     """The trusted label of one asset."""
 
     asset_id: str
     annotations: Annotations
 
 
-class BenchmarksIn(Body):
+class BenchmarksIn(Strict):
     """Trusted labels."""
 
     items: Annotated[list[BenchmarkIn], Field(min_length=1, max_length=1_000)]

@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field
 from wakeline_events.configuration import Ontology
 from wakeline_events.labeling import Effort
 from wakeline_events.ontology import Annotations
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import Annotation, Predicted, Region
-from wakeline_labeling.api.models import Body
 from wakeline_labeling.domain.records import Slot
 from wakeline_labeling.usecases.leasing import LeaseView
 
 
-class LeaseRequest(Body):
+class LeaseRequest(Strict):
     """How many tasks are wanted."""
 
     count: Annotated[int, Field(ge=1, le=50)] = 1
@@ -111,7 +111,7 @@ class LeasesOut(BaseModel):
     leases: list[LeaseOut]
 
 
-class Reason(Body):
+class Reason(Strict):
     """Why a lease is given back."""
 
     reason: Annotated[str, Field(max_length=1_000)] = ""
@@ -131,7 +131,7 @@ class Heartbeat(BaseModel):
     expires_at: datetime
 
 
-class DraftIn(Body):
+class DraftIn(Strict):
     """Unfinished work."""
 
     fence: int
@@ -145,7 +145,7 @@ class DraftOut(BaseModel):
     saved_at: datetime
 
 
-class SubmitIn(Body):
+class SubmitIn(Strict):
     """All annotations of a task. What it says of ``origin`` is overwritten."""
 
     fence: int

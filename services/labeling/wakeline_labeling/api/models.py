@@ -3,21 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from wakeline_auth import Role
 from wakeline_events.configuration import Ontology, ProjectDocument
 from wakeline_events.labeling import Arm
+from wakeline_events.strict import Strict
 from wakeline_labeling.domain.records import Person, Project, Task, Team
 from wakeline_labeling.domain.teams import Colleague
 from wakeline_labeling.usecases.configuring import Applied
 from wakeline_labeling.usecases.watching import Status
-
-
-class Body(BaseModel):
-    """A request: a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ChangeOut(BaseModel):
@@ -100,7 +95,7 @@ class VersionOut(BaseModel):
     document: ProjectDocument
 
 
-class TeamIn(Body):
+class TeamIn(Strict):
     """What is said of a team."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -126,7 +121,7 @@ class TeamOut(TeamIn):
         )
 
 
-class PersonIn(Body):
+class PersonIn(Strict):
     """Somebody new."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
@@ -135,7 +130,7 @@ class PersonIn(Body):
     roles: Annotated[list[Role], Field(min_length=1)]
 
 
-class PersonChange(Body):
+class PersonChange(Strict):
     """What changes about somebody; what is left out stays."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None

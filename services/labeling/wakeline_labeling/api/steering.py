@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, model_validator
 
+from wakeline_events.strict import Strict
 from wakeline_http import (
     Cursor,
     Limit,
@@ -17,7 +18,7 @@ from wakeline_http import (
     problems,
 )
 from wakeline_labeling.api.dependencies import Held, LabelingCommand, LabelingReader, Manager
-from wakeline_labeling.api.models import Body, TaskOut
+from wakeline_labeling.api.models import TaskOut
 from wakeline_labeling.domain import names, steering
 from wakeline_labeling.domain.errors import (
     InvalidActionError,
@@ -34,7 +35,7 @@ router: APIRouter = Router(prefix="/v1/projects/{project_id}/tasks", tags=["task
 State = Literal["open", "accepted", "closed", "cancelled"]
 
 
-class FilterIn(Body):
+class FilterIn(Strict):
     """Which tasks are meant; everything that is said must hold."""
 
     stage: str | None = None
@@ -58,7 +59,7 @@ class FilterIn(Body):
         )
 
 
-class ActionIn(Body):
+class ActionIn(Strict):
     """What is to be done with which tasks: those named, or those that a filter finds."""
 
     action: Kind

@@ -3,21 +3,15 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
+from wakeline_events.strict import Strict
 from wakeline_lineage.domain.webhooks import Webhook
-
-
-class Body(BaseModel):
-    """A request body: a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
 
 EventTypes = Annotated[list[str], Field(max_length=100)]
 
 
-class WebhookIn(Body):
+class WebhookIn(Strict):
     """A receiver, and what it wants to be told."""
 
     url: Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -27,7 +21,7 @@ class WebhookIn(Body):
     """Everything behind this position is sent; none: what happens from now on."""
 
 
-class WebhookChange(Body):
+class WebhookChange(Strict):
     """What is to change; what is left out stays."""
 
     enabled: bool | None = None
@@ -41,7 +35,7 @@ def _text(value: object) -> object:
     return value
 
 
-class ReplayIn(Body):
+class ReplayIn(Strict):
     """Where a receiver is told again from."""
 
     start: Annotated[

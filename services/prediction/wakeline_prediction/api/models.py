@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from wakeline_events.base import AssetId, ProjectId, StageId, TaskId
 from wakeline_events.configuration import Slug
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import Predicted
 from wakeline_prediction.domain.records import Parcel, Prediction
 from wakeline_prediction.usecases.uploading import Judged
@@ -27,10 +28,9 @@ Version = Annotated[str, Field(min_length=1, max_length=200)]
 """Of the model; what is uploaded later for an asset takes the place of what was."""
 
 
-class UploadIn(BaseModel):
+class UploadIn(Strict):
     """Predictions of one version of one model for many assets of a stage."""
 
-    model_config = ConfigDict(extra="forbid")
     project: Slug
     stage: Slug
     predictor: Predictor

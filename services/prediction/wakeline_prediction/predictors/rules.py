@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from wakeline_events.configuration import problems_of
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import AttributeValue
 from wakeline_prediction.domain.errors import CannotAnswerError, PredictorRefusedError
 from wakeline_prediction.domain.mapping import ClassAndKind, class_for
@@ -19,10 +20,9 @@ from wakeline_prediction.predictors.thresholds import Plane
 COLOURS = ("red", "green", "blue")
 
 
-class RuleParameters(BaseModel):
+class RuleParameters(Strict):
     """What every rule lets a stage set; a misspelt parameter is refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     class_name: str | None = None
     """Class of all shapes; None: the first of the ontology that takes the geometry."""
     kind: Literal["mask", "box", "polygon", "point"] | None = None

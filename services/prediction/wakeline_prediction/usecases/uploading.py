@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
+from pydantic import FailFast, Field, ValidationError
 
 from wakeline_events.base import AssetId, StageId
 from wakeline_events.shapes import INLINE_BYTES
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import Predicted
 from wakeline_messaging import job_row_id
 from wakeline_prediction.domain import choice, uploads
@@ -18,14 +19,10 @@ from wakeline_prediction.domain.records import Parcel, Size, Stage, Target, Uplo
 from wakeline_prediction.ports import Archive, PredictionUnitOfWork
 from wakeline_prediction.usecases.projection import PREDICT, ask
 
-MOST_FIELDS = 100
-"""An item with more is refused before each that it should not have becomes an error."""
 
-
-class Item(BaseModel):
+class Item(Strict):
     """One asset's uploaded prediction, as it has to be."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     asset_id: Annotated[AssetId, Field(min_length=1, max_length=300)]
     shapes: Annotated[tuple[Predicted, ...], FailFast(), Field(max_length=uploads.MAX_SHAPES)]
     uncertainty: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -178,8 +175,6 @@ def _read(value: Any, measure: _Measure) -> Parcel | Refused | Item:
     """What comes of an item; the item itself where its shapes are too large for a document."""
     given = value.get("asset_id") if isinstance(value, dict) else None
     name = given if isinstance(given, str) else None
-    if isinstance(value, dict) and len(value) > MOST_FIELDS:
-        return Refused(name, "invalid-item", f"an item has no {len(value)} fields")
     try:
         item = Item.model_validate(value)
     except ValidationError as error:

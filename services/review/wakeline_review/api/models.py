@@ -3,20 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from wakeline_events.ontology import Annotations
+from wakeline_events.strict import Strict
 from wakeline_geometry.shapes import Annotation
 from wakeline_review.domain.records import Action, Review, State, Verdict
 
 
-class Body(BaseModel):
-    """A request body: a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class LeaseIn(Body):
+class LeaseIn(Strict):
     """Which stage to review, and how many labels at once."""
 
     project: str
@@ -24,7 +19,7 @@ class LeaseIn(Body):
     count: Annotated[int, Field(ge=1, le=50)] = 1
 
 
-class VerdictIn(Body):
+class VerdictIn(Strict):
     """A reviewer's verdict on a leased label."""
 
     fence: int
@@ -39,7 +34,7 @@ class VerdictIn(Body):
     seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
 
 
-class CorrectionIn(Body):
+class CorrectionIn(Strict):
     """A later correction of a label that counts already."""
 
     annotations: Annotations
@@ -130,7 +125,7 @@ class Nothing(BaseModel):
     """What is remembered of a command that answers nothing."""
 
 
-class ReleaseIn(Body):
+class ReleaseIn(Strict):
     """Whose leases are to end, and where."""
 
     project: str

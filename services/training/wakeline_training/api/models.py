@@ -7,17 +7,12 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, field_validator
 
 from wakeline_events.base import PersonId
 from wakeline_events.configuration import Slug
+from wakeline_events.strict import Strict
 from wakeline_events.training import Gate, SplitCounts
 from wakeline_geometry.shapes import AttributeValue
 from wakeline_training.domain.models import DatasetVersion, ModelVersion, Publication
 from wakeline_training.domain.run import Failure, Progress, Run, State, problems_of_parameters
 from wakeline_training.domain.stage import Stage
-
-
-class In(BaseModel):
-    """A request's body: a misspelt field is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Out(BaseModel):
@@ -26,7 +21,7 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
 
-class RunIn(In):
+class RunIn(Strict):
     """Which stage to train now."""
 
     project: Slug
@@ -114,14 +109,14 @@ class ModelOut(Out):
         )
 
 
-class PublishIn(In):
+class PublishIn(Strict):
     """Whether to overrule the gate, and why."""
 
     force: bool = False
     reason: Annotated[str, Field(min_length=3, max_length=2_000)] | None = None
 
 
-class RollbackIn(In):
+class RollbackIn(Strict):
     """Which stage to take back to the model before."""
 
     project: Slug
