@@ -56,7 +56,7 @@ def inspect(source: Source, max_pixels: int = MAX_PIXELS) -> ImageFacts:
         width, height = upright_size(layout.width, layout.height, layout.orientation)
         return ImageFacts(kind, width, height, layout.channels, layout.bits, layout.orientation)
     with opened_image(source, kind, max_pixels) as image:
-        orientation = stored_orientation(image)
+        orientation = stored_orientation(image, source)
         width, height = upright_size(*image.size, orientation)
         channels = 1 if image.mode in _GREY_MODES else 3
         bits = 1 if image.mode == "1" else 8

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from wakeline_images.errors import UnreadableImageError
@@ -91,19 +92,29 @@ def _check_png(stream: BinaryIO, length: int, max_pixels: int) -> None:
     row = width * depth * _SAMPLES.get(colour, 4) // 8 + 8
     most = _packed(row * height)
     pixels = beside = 0
-    at = 8
-    while at < length:
-        stream.seek(at)
-        size, name = struct.unpack(">I4s", stream.read(8).ljust(8, b"\0"))
-        there = min(12 + size, length - at)  # what is said of a file that was cut is not there
-        if name == b"IEND":
-            return
+    for name, there in png_chunks(stream, length):
         if name == b"IDAT":
             pixels += there
         elif name != b"fdAT" or there > most:  # those of later frames are dropped one by one
             beside += there
         if pixels > most or beside > MOST_BYTES_BESIDE:
             raise ballast("PNG")
+
+
+def png_chunks(stream: BinaryIO, length: int) -> Iterator[tuple[bytes, int]]:
+    """Yield each chunk's name and bytes, up to the end of a PNG or to where it is cut.
+
+    Parameters
+    ----------
+    length : of the stream, in bytes; what is said of a file that was cut is not there
+    """
+    at = 8
+    while at < length:
+        stream.seek(at)
+        size, name = struct.unpack(">I4s", stream.read(8).ljust(8, b"\0"))
+        if name == b"IEND":
+            return
+        yield name, min(12 + size, length - at)
         at += 12 + size
 
 

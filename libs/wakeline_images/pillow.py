@@ -1,10 +1,12 @@
 """Everything but TIFF, through Pillow: opened lazily, checked first, errors translated."""
 
 import mmap
+import os
 import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import IO, Any, cast
 
 import imagecodecs
@@ -15,11 +17,13 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from wakeline_images.errors import UnreadableImageError
 from wakeline_images.formats import Format, Source, is_cut, opened
-from wakeline_images.limits import Beginning, check_ballast, check_size
+from wakeline_images.limits import Beginning, check_ballast, check_size, png_chunks
 from wakeline_images.orientation import Orientation, orientation_from
 
 _ORIENTATION_TAG = 0x0112
 _PNG_HEAD_BYTES = 26
+_WORDS = frozenset({b"eXIf", b"tEXt", b"zTXt", b"iTXt"})
+"""Chunks of a PNG that may say how it is turned."""
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
 
 # `check_size` is stricter, configurable, and an error instead of a warning. Pillow's own limit
@@ -63,12 +67,28 @@ def refusal(source: Source, kind: Format, error: Exception) -> UnreadableImageEr
     )
 
 
-def stored_orientation(image: Image.Image) -> Orientation:
+def stored_orientation(image: Image.Image, source: Source) -> Orientation:
     """Read the EXIF orientation; an unreadable EXIF block means upright."""
+    # Pillow decodes a PNG whose head holds none to its end, since it may come behind the pixels.
+    if image.format == "PNG" and not _speaks_behind_its_pixels(source):
+        getexif = partial(Image.Image.getexif, image)
+    else:
+        getexif = partial(image.getexif)
     try:
-        return orientation_from(image.getexif().get(_ORIENTATION_TAG, 1))
+        return orientation_from(getexif().get(_ORIENTATION_TAG, 1))
     except (struct.error, SyntaxError, KeyError, TypeError):
         return 1
+
+
+def _speaks_behind_its_pixels(source: Source) -> bool:
+    """Whether a PNG says something behind its pixels that may be an orientation."""
+    with opened(source) as stream:
+        pixels = False
+        for name, _ in png_chunks(stream, stream.seek(0, os.SEEK_END)):
+            pixels = pixels or name == b"IDAT"
+            if pixels and name in _WORDS:
+                return True
+    return False
 
 
 def png_depth(source: Source) -> tuple[int, int]:
@@ -92,7 +112,7 @@ def stored_pixels(
             _shrink(image, enough)
         deep = _deep_png(source) if kind == "PNG" else None
         pixels = deep if deep is not None else _array(image)
-        return pixels, stored_orientation(image)
+        return pixels, stored_orientation(image, source)
 
 
 def _shrink(image: Image.Image, enough: int) -> None:

@@ -26,6 +26,8 @@ class Upload:
     parent: str | None = None
     """Asset id of the larger image that this one was cut from."""
     metadata: Mapping[str, Any] | None = None
+    """Of an image that is new; what is said of one that is there is changed by an import of
+    metadata, and by nothing else."""
     file_name: str | None = None
     """What the image is called; the name of its file if not given."""
 

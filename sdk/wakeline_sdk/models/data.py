@@ -34,6 +34,9 @@ class StoredAsset(Wire):
     height: int
     duplicate: bool
     """The dataset had these bytes already."""
+    metadata_differ: bool = False
+    """Something else is said of the asset than in the metadata that came along. It stays: an import
+    of metadata changes it."""
 
 
 class AssetRecord(Wire):

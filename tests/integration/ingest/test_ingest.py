@@ -92,6 +92,7 @@ async def test_an_image_is_stored_and_announced_once_it_has_its_group(
         "width": width,
         "height": height,
         "duplicate": False,
+        "metadata_differ": False,
     }
     await ingest.settled()
     (event,) = await announced(scope)
@@ -223,6 +224,19 @@ async def test_an_asset_never_changes(ingest: RunningService, client: httpx.Asyn
         assert (refused.status_code, refused.json()["code"]) == (409, "asset-differs")
     same = await send(client, encoded(COINS), parts={"band.nir": nir}, group="scene-1")
     assert same.json()["duplicate"]
+
+
+async def test_metadata_that_come_again_otherwise_are_not_taken_and_the_answer_says_so(
+    ingest: RunningService, client: httpx.AsyncClient
+) -> None:
+    first = await send(client, encoded(COINS), metadata='{"site": "north", "coins": [24]}')
+    answers = [
+        (await send(client, encoded(COINS), metadata=said)).json()
+        for said in ("{}", '{"coins": [24]}', '{"site": "south"}', '{"more": 1}')
+    ]
+    assert [answer["metadata_differ"] for answer in answers] == [False, False, True, True]
+    shown = (await client.get(f"/v1/assets/{first.json()['asset_id']}")).json()
+    assert shown["metadata"] == {"site": "north", "coins": [24]}
 
 
 async def test_copies_and_crops_join_the_group_of_their_origin(

@@ -220,10 +220,14 @@ async def test_what_is_not_the_declared_file_or_no_image_is_refused_and_deleted(
     assert [(r["file_name"], r["code"]) for r in report] == [("page.png", "not-an-image")]
     assert await staged(ingest) == []
     assert await begin(client, IMAGE) == f"{other}-000001"  # declared again, it may be sent again
-    limits = (("image", (1 << 30) + 1), ("archive", 200_001))  # an image has that of any image
-    for purpose, size in limits:
+    limits = (  # an image has that of any image
+        ("image", (1 << 30) + 1, "cut it into tiles"),
+        ("archive", 200_001, "pack its images into several archives"),
+    )
+    for purpose, size, advice in limits:
         long = await client.post(UPLOADS, json=declared(b"x", purpose=purpose, bytes=size))
         assert (long.status_code, long.json()["code"]) == (413, "file-too-large")
+        assert long.json()["detail"].endswith(advice)
     for path in ("", "/parts"):
         unknown = await client.get(f"{UPLOADS}/nothing{path}")
         assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-upload")

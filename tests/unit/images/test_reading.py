@@ -161,6 +161,25 @@ def test_orientation_is_honoured_in_every_format(kind: str, orientation: int) ->
     assert np.abs(read.astype(int) - expected).mean() < 10
 
 
+def test_an_orientation_behind_the_pixels_of_a_png_is_found() -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = 6
+    data = encoded(Image.fromarray(noise(3)), "PNG", exif=exif)
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    tail = data.index(b"IEND") - 4
+    moved = data[:start] + data[end:tail] + data[start:end] + data[tail:]
+    assert moved != data
+    for each in (data, moved):
+        assert (inspect(each).orientation, inspect(each).width) == (6, HEIGHT)
+        np.testing.assert_array_equal(read_image(each), np.rot90(noise(3), -1))
+
+
+def test_the_facts_of_a_png_need_none_of_its_pixels() -> None:
+    data = encoded(Image.fromarray(noise(3)), "PNG")
+    assert inspect(data[: data.index(b"IDAT") + 20]) == inspect(data)
+
+
 def test_a_file_on_disk_reads_like_its_bytes(tmp_path: Path) -> None:
     for name, data in (
         ("a.png", encoded(Image.fromarray(noise(3)), "PNG")),

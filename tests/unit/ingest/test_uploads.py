@@ -75,7 +75,7 @@ async def test_a_form_that_ends_too_early_is_refused(length: int, tmp_path: Path
 
 
 async def test_a_file_above_the_limit_is_refused_while_it_comes_in(tmp_path: Path) -> None:
-    with pytest.raises(FileTooLargeError, match="image has more than 500 bytes"):
+    with pytest.raises(FileTooLargeError, match="image has more than 500 bytes: cut it into tiles"):
         await read(BODY, tmp_path, limit=500)
     assert_nothing_stays(tmp_path)
 

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import orjson
 from fastapi import Depends, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from wakeline_auth import Permission, Principal
 from wakeline_events.base import AssetId, DatasetId
+from wakeline_events.strict import Strict
 from wakeline_http import (
     Cursor,
     Limit,
@@ -84,10 +85,9 @@ def _storable(metadata: dict[str, Any]) -> dict[str, Any]:
 Name = Annotated[str, StringConstraints(min_length=1, max_length=400), AfterValidator(_printable)]
 
 
-class UploadIn(BaseModel):
+class UploadIn(Strict):
     """A file that is to come in parts, straight to the object store."""
 
-    model_config = ConfigDict(extra="forbid")
     purpose: Purpose = "image"
     file_name: Name
     bytes: Annotated[int, Field(ge=1)]
@@ -263,6 +263,8 @@ async def complete_upload(
     return await command.run(complete, DeclaredOut)
 
 
+DECLARED = "declare it as an upload, whose parts may be more than that together"
+"""What to do with a file that is larger than one that comes with a request may be."""
 IMPORT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -303,7 +305,7 @@ async def begin_import(
     """Import an archive, a list of URLs, or a table of metadata that comes with the request."""
     await usecases.require_known(uow, dataset_id, None)
     limit = min(resources.max_file_bytes, resources.max_import_bytes)
-    async with received_form(request, resources.scratch, limit) as form:
+    async with received_form(request, resources.scratch, limit, DECLARED) as form:
         upload = _upload_of(dataset_id, form, uow.now, resources)
         command = streamed.of(form.digest)
         if (before := await command.answered(uow, ImportOut)) is not None:

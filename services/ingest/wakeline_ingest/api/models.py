@@ -7,11 +7,13 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from wakeline_events.base import AssetId, DatasetId
+from wakeline_events.strict import Strict
 from wakeline_ingest.domain.records import (
     AssetRecord,
     AssetState,
     Counts,
     DatasetRecord,
+    Declared,
     Presence,
 )
 from wakeline_ingest.ports import Refusal
@@ -28,10 +30,9 @@ class Out(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class DatasetIn(BaseModel):
+class DatasetIn(Strict):
     """What a dataset is called by people."""
 
-    model_config = ConfigDict(extra="forbid")
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
 
@@ -74,16 +75,21 @@ class UploadOut(Out):
     duplicate: bool
     """The same bytes were in the dataset already. If they were so by reference, we keep them now;
     else nothing has changed."""
+    metadata_differ: bool = False
+    """Something else is said of the asset than in the metadata that came along. It stays: who sends
+    old files again must not undo what was said since. An import of metadata changes it."""
 
     @classmethod
-    def of(cls, asset: AssetRecord, duplicate: bool) -> "UploadOut":
-        """Show what became of an upload."""
+    def of(cls, asset: AssetRecord, duplicate: bool, declared: Declared) -> "UploadOut":
+        """Show what became of an upload of which this was declared."""
+        known = asset.declared.metadata
         return cls(
             asset_id=asset.asset_id,
             digest=asset.digest,
             width=asset.width,
             height=asset.height,
             duplicate=duplicate,
+            metadata_differ=not declared.metadata.items() <= known.items(),
         )
 
 
@@ -171,10 +177,9 @@ class RefusalOut(Out):
         )
 
 
-class DigestsIn(BaseModel):
+class DigestsIn(Strict):
     """Images that a client has, by their SHA-256 in hex."""
 
-    model_config = ConfigDict(extra="forbid")
     digests: Annotated[list[Digest], Field(max_length=1_000)]
 
 

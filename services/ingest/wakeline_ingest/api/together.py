@@ -88,7 +88,8 @@ async def _receive(
 
 async def _received(uow: MongoIngestUnitOfWork, entry: Entry) -> UploadOut | Exception:
     async def receive(uow: MongoIngestUnitOfWork) -> UploadOut:
-        return UploadOut.of(*await usecases.receive(uow, entry.arrival))
+        asset, duplicate = await usecases.receive(uow, entry.arrival)
+        return UploadOut.of(asset, duplicate, entry.arrival.asset.declared)
 
     try:
         return await entry.command.within(uow, receive, UploadOut)

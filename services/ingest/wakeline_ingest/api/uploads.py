@@ -15,6 +15,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from wakeline_ingest.domain.errors import FileTooLargeError, InvalidUploadError
+from wakeline_ingest.domain.uploads import SMALLER
 from wakeline_ingest.importing.scratch import Claim, Scratch
 from wakeline_ingest.ports import SentFile
 
@@ -39,11 +40,15 @@ class Form:
 
 @asynccontextmanager
 async def received_form(
-    request: Request, scratch: Scratch, max_file_bytes: int
+    request: Request, scratch: Scratch, max_file_bytes: int, advice: str = SMALLER["image"]
 ) -> AsyncIterator[Form]:
     """Read a form from the request's stream; its files are deleted at the end.
 
     Never more than `GATHERED_BYTES` of it and one chunk are in memory.
+
+    Parameters
+    ----------
+    advice : what to do with a file that is larger
 
     Raises
     ------
@@ -62,7 +67,7 @@ async def received_form(
         scratch.claim() as claim,
         tempfile.TemporaryDirectory(dir=scratch.folder) as place,
     ):
-        reader = _Reader(Path(place), max_file_bytes, claim)
+        reader = _Reader(Path(place), max_file_bytes, advice, claim)
         parser = MultipartParser(boundary, reader.callbacks())  # type: ignore[arg-type]
         try:
             async for chunks in _gathered(request):
@@ -95,11 +100,12 @@ async def _gathered(request: Request) -> AsyncIterator[bytes]:
 class _Reader:
     """What the parser calls back: one part after another, to disk or to memory."""
 
-    def __init__(self, folder: Path, max_file_bytes: int, claim: Claim) -> None:
+    def __init__(self, folder: Path, max_file_bytes: int, advice: str, claim: Claim) -> None:
         self.form = Form()
         self.ended = False
         self._folder = folder
         self._limit = max_file_bytes
+        self._advice = advice
         self._claim = claim
         self._parts = 0
         self._file: BinaryIO | None = None
@@ -160,7 +166,7 @@ class _Reader:
             self._text += piece
             return
         if self._size > self._limit:
-            raise FileTooLargeError(self._part, self._limit)
+            raise FileTooLargeError(self._part, self._limit, self._advice)
         self._claim.grow(len(piece))
         self._hash.update(piece)
         self._file.write(piece)

@@ -60,8 +60,8 @@ class FileTooLargeError(Exception):
 
     code: ClassVar[str] = "file-too-large"
 
-    def __init__(self, part: str, limit: int) -> None:
-        super().__init__(f"{part} has more than {limit:,} bytes: cut it into tiles")
+    def __init__(self, part: str, limit: int, advice: str) -> None:
+        super().__init__(f"{part} has more than {limit:,} bytes: {advice}")
 
 
 class ScratchFullError(Exception):

@@ -11,6 +11,13 @@ from wakeline_ingest.domain.records import Declared
 
 Purpose = Literal["image", "archive", "urls", "metadata"]
 """What becomes of the file: an asset, or an import of this kind."""
+SMALLER: Mapping[Purpose, str] = {
+    "image": "cut it into tiles",
+    "archive": "pack its images into several archives",
+    "urls": "send its lines as several lists",
+    "metadata": "send its lines as several tables",
+}
+"""What to do with a file that is too large."""
 UploadState = Literal["open", "checking", "done", "refused", "expired", "cancelled"]
 
 

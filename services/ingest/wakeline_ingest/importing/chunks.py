@@ -1,8 +1,8 @@
-"""Reading a file a few items at a time, up to its end or to where it cannot be read any further."""
+"""A file a few items at a time, up to its end or to where it cannot be read any further."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from wakeline_ingest.domain.errors import ArchiveError, TableError
 
@@ -41,3 +41,18 @@ def _next_chunk(
     except (ArchiveError, TableError) as error:
         return chunk, error
     return chunk, None
+
+
+async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of work that is done at the same time, in its order.
+
+    If a part of it fails, or the whole is cancelled, none of the rest goes on behind the caller's
+    back: it is cancelled, and has ended when the error is raised.
+    """
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

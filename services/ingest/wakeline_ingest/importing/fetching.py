@@ -19,7 +19,7 @@ from wakeline_ingest.domain.addresses import UrlRules
 from wakeline_ingest.domain.errors import FileRefusedError, TableError
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared
-from wakeline_ingest.importing.chunks import chunks
+from wakeline_ingest.importing.chunks import all_of, chunks
 from wakeline_ingest.importing.reading import arrival_of, hashed, place_for_file
 from wakeline_ingest.resources import Resources
 from wakeline_ingest.store import MongoIngestUnitOfWork
@@ -186,11 +186,9 @@ async def import_urls(lease: Lease, record: ImportRecord, listed: Path) -> None:
     with listed.open("rb") as file:
         lines = islice(read(file), done, None)
         async for chunk in chunks(lines, lambda chunk: len(chunk) >= CHUNK):
-            found = await asyncio.gather(
-                *(
-                    _taken(lease, record, fetcher, busy, number, wanted)
-                    for number, wanted in enumerate(chunk, start=done + 1)
-                )
+            found = await all_of(
+                _taken(lease, record, fetcher, busy, number, wanted)
+                for number, wanted in enumerate(chunk, start=done + 1)
             )
             done += len(chunk)
 

@@ -72,6 +72,6 @@ class Claim:
         """
         most = self._scratch.bytes
         if most is not None and self.bytes + bytes > most:
-            raise FileTooLargeError("what is sent together", most)
+            raise FileTooLargeError("what is sent together", most, "send less at once")
         self._scratch.change(bytes)
         self.bytes += bytes

@@ -14,6 +14,7 @@ from wakeline_ingest.domain.errors import (
 from wakeline_ingest.domain.imports import ImportRecord
 from wakeline_ingest.domain.records import Declared, asset_id_of, refuse_difference
 from wakeline_ingest.domain.uploads import (
+    SMALLER,
     Purpose,
     UploadRecord,
     differences,
@@ -56,7 +57,7 @@ async def declare(uow: IngestUnitOfWork, wish: Wish) -> UploadRecord:
     """
     await require_known(uow, wish.dataset_id, wish.declared.parent)
     if wish.bytes > wish.most_bytes:
-        raise FileTooLargeError("the file", wish.most_bytes)
+        raise FileTooLargeError("the file", wish.most_bytes, SMALLER[wish.purpose])
     name = name_of(wish.dataset_id, wish.purpose, wish.digest)
     there = await uow.uploads.latest(name)
     upload = UploadRecord(
