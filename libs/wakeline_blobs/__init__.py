@@ -2,7 +2,7 @@
 
 from wakeline_blobs.access import BUCKETS, MATRIX, SOURCES, Rights, reads_sources, s3_policy
 from wakeline_blobs.blobs import BlobInfo, Blobs
-from wakeline_blobs.content import BlobRef, load_json, store_json
+from wakeline_blobs.content import CONTENT, BlobRef, load_json, store_json
 from wakeline_blobs.errors import (
     BlobAccessDeniedError,
     BlobCorruptError,
@@ -17,6 +17,7 @@ from wakeline_blobs.shapes import keep_shapes, load_shapes
 
 __all__ = [
     "BUCKETS",
+    "CONTENT",
     "MATRIX",
     "SOURCES",
     "BlobAccessDeniedError",

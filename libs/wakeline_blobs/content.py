@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from wakeline_blobs.blobs import Blobs
 from wakeline_blobs.errors import BlobCorruptError
 
+CONTENT = "sha256/"
+"""What the keys of all values that are named by their content begin with."""
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
@@ -56,7 +58,7 @@ def pack(value: Any) -> tuple[BlobRef, bytes]:
     """Return a value's reference and its gzipped JSON: pure, and the same for equal values."""
     document = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     digest = hashlib.sha256(document).hexdigest()
-    ref = BlobRef(key=f"sha256/{digest[:2]}/{digest}.json.gz", digest=digest, bytes=len(document))
+    ref = BlobRef(key=f"{CONTENT}{digest[:2]}/{digest}.json.gz", digest=digest, bytes=len(document))
     # Without a time in its header, equal content is equal bytes.
     return ref, gzip.compress(document, compresslevel=6, mtime=0)
 

@@ -1,12 +1,14 @@
 """The bytes that prediction reads and writes: pictures, large geometry, models."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
 
 from wakeline_blobs import (
+    CONTENT,
     BlobAccessDeniedError,
     BlobMissingError,
     Blobs,
@@ -28,6 +30,8 @@ T = TypeVar("T")
 ASSETS = "assets"
 PREDICTIONS = "predictions"
 AWAY = (BlobStoreUnavailableError, BlobAccessDeniedError, BucketMissingError)
+LISTED = 1_000
+"""Blobs that are judged at once."""
 _PAUSE = 2.0
 
 
@@ -68,6 +72,28 @@ class BlobArchive:
             return await load_shapes(self._blobs, stored, Predicted)
 
         return await (patiently(load) if wait else load())
+
+    async def kept_before(self, at: datetime) -> AsyncIterator[list[str]]:
+        """Keys of all blobs of shapes that were last stored before a time, some at once."""
+        keys: list[str] = []
+        async for found in self._blobs.list(PREDICTIONS, CONTENT):
+            if found.modified_at < at:
+                keys.append(found.key)
+            if len(keys) == LISTED:
+                yield keys
+                keys = []
+        if keys:
+            yield keys
+
+    async def drop(self, key: str, *, before: datetime) -> bool:
+        """Delete a blob of shapes, unless it was stored again since then; whether it is gone."""
+        try:
+            if (await self._blobs.stat(PREDICTIONS, key)).modified_at >= before:
+                return False
+        except BlobMissingError:
+            return False
+        await self._blobs.delete(PREDICTIONS, key)
+        return True
 
     async def _asset(self, key: str) -> bytes:
         return await patiently(lambda: self._blobs.get(ASSETS, key))

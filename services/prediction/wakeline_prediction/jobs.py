@@ -2,13 +2,19 @@
 
 from datetime import timedelta
 
+import structlog
+
+from wakeline_blobs import BlobError
 from wakeline_messaging import Job, JobLease, Jobs
+from wakeline_prediction import metrics
 from wakeline_prediction.resources import Resources
 from wakeline_prediction.store.unit_of_work import MongoPredictionUnitOfWork
-from wakeline_prediction.usecases import predicting, projection, repredicting
+from wakeline_prediction.usecases import collecting, predicting, projection, repredicting
 
 FOR_EVER = 1_000_000
 """Attempts at what must happen some day: it is tried again until it works."""
+
+log = structlog.get_logger()
 
 Lease = JobLease[MongoPredictionUnitOfWork, Resources]
 jobs = Jobs()
@@ -40,3 +46,17 @@ async def repredict(lease: Lease) -> None:
 async def relate(lease: Lease) -> None:
     """Ask for the targets of related stages again, since another model answers for them now."""
     await repredicting.relate(lease, lease.job.payload["stage_id"])
+
+
+@jobs.on(collecting.COLLECT, attempts=FOR_EVER)
+async def collect(lease: Lease) -> None:
+    """Delete what nothing refers to any more, again and again; the migrations ask for it first."""
+    try:
+        uploads, blobs = await collecting.collect(lease, lease.resources.world.archive)
+    except BlobError as error:  # it is not urgent
+        log.warning("collecting waits for the object store", cause=str(error))
+    else:
+        metrics.collected_total.labels("upload").inc(uploads)
+        metrics.collected_total.labels("blob").inc(blobs)
+        log.info("collected", uploads=uploads, blobs=blobs)
+    await lease.finish(collecting.again)

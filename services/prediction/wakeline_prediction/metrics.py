@@ -18,3 +18,10 @@ dropped_shapes_total = Counter(
     "Predicted shapes that the ontology, the image or the task's focus regions do not allow.",
     ["predictor", "reason"],
 )
+collected_total = Counter(
+    "wakeline_collected_total",
+    "Uploads that were replaced and blobs of shapes that nothing names any more, deleted.",
+    ["kind"],
+)
+for kind in ("upload", "blob"):  # a counter that begins with its first one shows no increase
+    collected_total.labels(kind)

@@ -1,6 +1,6 @@
 """What the use cases need from outside: predictors, pictures, the archive of blobs, stores."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from wakeline_prediction.domain.records import (
     Answer,
     Parcel,
     Prediction,
+    Replaced,
     Serving,
     Size,
     Stage,
@@ -106,6 +107,14 @@ class Archive(Protocol):
         """The shapes again; ``wait`` as in ``pack``."""
         ...
 
+    def kept_before(self, at: datetime) -> AsyncIterator[list[str]]:
+        """Keys of all blobs of shapes that were last stored before a time, some at once."""
+        ...
+
+    async def drop(self, key: str, *, before: datetime) -> bool:
+        """Delete a blob of shapes, unless it was stored again since then; whether it is gone."""
+        ...
+
 
 class Stages(Protocol):
     """Stages as their projects configure them."""
@@ -150,6 +159,11 @@ class Uploads(Protocol):
     async def many(self, upload_ids: Iterable[str]) -> dict[str, UploadedShapes]: ...
     async def existing(self, upload_ids: Iterable[str]) -> set[str]: ...
     def add(self, parcel: Parcel) -> None: ...
+    def replace(self, upload_id: str) -> None: ...
+    def keep(self, upload_id: str) -> None: ...
+    async def replaced(self, before: datetime, limit: int) -> list[Replaced]: ...
+    def remove(self, upload_id: str) -> None: ...
+    async def blobs_among(self, keys: Sequence[str]) -> set[str]: ...
 
 
 class Withdrawals(Protocol):
@@ -165,6 +179,7 @@ class Predictions(Protocol):
     """All that was ever predicted."""
 
     def put(self, prediction: Prediction) -> None: ...
+    async def blobs_among(self, keys: Sequence[str]) -> set[str]: ...
     async def page(
         self,
         *,
@@ -211,6 +226,10 @@ Body = Callable[[PredictionUnitOfWork], Awaitable[None]]
 
 class Steps(Protocol):
     """The transactions of one attempt at jobs: refused once another attempt has begun."""
+
+    def read(self) -> PredictionUnitOfWork:
+        """Look things up outside any transaction."""
+        ...
 
     async def transaction(self, body: Body) -> None:
         """Store a step on the way."""

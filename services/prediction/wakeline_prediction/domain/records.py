@@ -101,6 +101,14 @@ class Standing(Record):
         """Its uploads with this one in place of what its predictor said before."""
         return (*(each for each in self.uploads if each.predictor != upload.predictor), upload)
 
+    def replaced_by(self, upload: Upload) -> list[str]:
+        """Ids of its uploads that stand no more once this one does."""
+        return [
+            each.id
+            for each in self.uploads
+            if each.predictor == upload.predictor and each.id != upload.id
+        ]
+
     def ends_with(self, upload: Upload) -> bool:
         """Whether this upload is the latest one already: storing it again changes nothing."""
         return bool(self.uploads) and self.uploads[-1].id == upload.id
@@ -126,6 +134,14 @@ class UploadedShapes(Record):
     version: str
     shapes: PredictionSet
     uncertainty: float | None = None
+
+
+class Replaced(NamedTuple):
+    """An upload in whose place stands another one."""
+
+    id: str
+    stage_id: StageId
+    asset_id: AssetId
 
 
 class Parcel(NamedTuple):

@@ -1,11 +1,12 @@
 """All that was ever predicted: a prediction is written once."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from wakeline_events.base import AssetId, TaskId
 from wakeline_prediction.domain.records import Prediction
-from wakeline_prediction.store.documents import document_of, record_of
+from wakeline_prediction.store.documents import blobs_among, document_of, record_of
 from wakeline_storage import BufferedCollection
 
 
@@ -39,3 +40,7 @@ class PredictionStore:
             wanted["$or"] = [{"at": {"$lt": at}}, {"at": at, "_id": {"$lt": name}}]
         rows = await self._rows.find(wanted, sort=[("at", -1), ("_id", -1)], limit=limit)
         return [record_of(Prediction, row) for row in rows]
+
+    async def blobs_among(self, keys: Sequence[str]) -> set[str]:
+        """Those of these blobs that hold a prediction's shapes."""
+        return await blobs_among(self._rows, keys)

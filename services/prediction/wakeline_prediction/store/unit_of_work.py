@@ -17,6 +17,6 @@ class MongoPredictionUnitOfWork(UnitOfWork[Resources]):
         self.stages = StageStore(self.collection("stages"))
         self.servings = ServingStore(self.collection("servings"))
         self.targets = TargetStore(self.collection("targets"))
-        self.uploads = UploadStore(self.collection("uploads"))
+        self.uploads = UploadStore(self.collection("uploads"), self.now)
         self.withdrawals = WithdrawalStore(self.collection("withdrawals"))
         self.predictions = PredictionStore(self.collection("predictions"))

@@ -90,7 +90,7 @@ async def judge(
 ) -> list[Judged]:
     """Check each item by itself, and store the geometry that is too large for a document.
 
-    Nothing of it counts before ``store``; a blob without one is an orphan that harms nobody.
+    Nothing of it counts before ``store``; a blob without one is collected.
 
     Parameters
     ----------
@@ -141,16 +141,22 @@ async def store(uow: PredictionUnitOfWork, parcels: Sequence[Parcel]) -> None:
     there = await uow.uploads.existing(parcel.upload.id for parcel in fresh.values())
     outdated = [name for name in fresh if name in known and known[name].wanted]
     await uow.preload({"jobs": [job_row_id(PREDICT, name) for name in outdated]})
+    replaced: list[str] = []
     for name, parcel in fresh.items():
-        if parcel.upload.id not in there:
+        if parcel.upload.id in there:
+            uow.uploads.keep(parcel.upload.id)
+        else:
             uow.uploads.add(parcel)
         if name in known:
             uow.targets.put_uploads(name, known[name].uploads_with(parcel.upload))
+            replaced += known[name].replaced_by(parcel.upload)
         else:
             stage, asset = parcel.stage_id, parcel.asset_id
             uow.targets.add(
                 Target(id=name, stage_id=stage, asset_id=asset, uploads=(parcel.upload,))
             )
+    for upload_id in replaced:
+        uow.uploads.replace(upload_id)
     for name in outdated:
         target = known[name]
         doubt = target.answer.uncertainty if target.answer else None
