@@ -22,7 +22,9 @@ its data folder (`$WAKELINE_HOME`, else `.wakeline`). That owner's token goes to
 
 **For programs**: every command below takes `--json`. Lists are one array with an item a line.
 
-**Exit codes**: 0 done; 1 refused by the platform, or it does not answer; 2 the command is wrong.
+**Exit codes**: 0 done; 1 refused by the platform, or it does not answer; 2 the command is wrong;
+130 stopped by Ctrl-C. Commands that send or fetch much wait a minute for a platform that is away,
+the others two seconds.
 What went wrong and what to do stands in one line on standard error.
 
 **This machine's own stack**: `wakeline up | down | status | logs | token` and `wakeline demo` come

@@ -30,17 +30,17 @@ async def in_tasks(
 def in_threads(work: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
     """Results of ``work`` on each item, in order, while at most ``workers`` are in hand."""
     pending: deque[Future[R]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="wakeline") as threads:
-        try:
-            for item in items:
-                if len(pending) == workers:
-                    yield pending.popleft().result()
-                pending.append(threads.submit(work, item))
-            while pending:
+    threads = ThreadPoolExecutor(workers, thread_name_prefix="wakeline")
+    try:
+        for item in items:
+            if len(pending) == workers:
                 yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+            pending.append(threads.submit(work, item))
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        # Who stops does not wait for requests that nobody answers, again and again.
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 async def _awaited(work: Callable[[T], Awaitable[R]], item: T) -> R:

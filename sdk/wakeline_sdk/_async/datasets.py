@@ -135,6 +135,7 @@ class AsyncDatasets:
             width=asset.width,
             height=asset.height,
             duplicate=False,
+            metadata_differ=not (upload.metadata or {}).items() <= asset.metadata.items(),
         )
 
     async def upload_all(

@@ -20,6 +20,8 @@ from wakeline_sdk.models import ExportedFile, LinesReport, RefusedLine
 Body = AsyncIterator[bytes]
 ATTEMPTS = 6
 RETRYABLE = frozenset({429, 502, 503, 504})
+LONGEST_WAIT = 60.0
+"""Seconds; who is asked to come back later than that is told so instead of waiting."""
 RETRYABLE_ASIDE = RETRYABLE | {403, 408, 500}
 """Of an object store, by another URL."""
 
@@ -70,7 +72,9 @@ class AsyncTransport:
             If nothing answers at the URL, or something else than Wakeline does.
         """
         if self._services is None:
-            answer = await self._send("GET", f"{self._url}/v1/services")
+            # Where nothing ever answers, a long patience is of no use.
+            attempts = min(self._attempts, ATTEMPTS)
+            answer = await self._send("GET", f"{self._url}/v1/services", attempts=attempts)
             try:
                 found = {str(name): str(url) for name, url in answer.json().items()}
             except (ValueError, AttributeError) as error:
@@ -81,7 +85,10 @@ class AsyncTransport:
     async def json(self, service: str, method: str, path: str, **request: Any) -> Any:
         """Send a request and return the JSON of its answer; None where there is none."""
         answer = await self._send(method, await self._at(service, path), **request)
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise _foreign(answer) from error
 
     async def send_lines(
         self, service: str, path: str, params: Mapping[str, Any], items: Iterable[Mapping[str, Any]]
@@ -147,7 +154,7 @@ class AsyncTransport:
             async with self._http.stream("GET", url) as answer:
                 if answer.is_error:
                     await answer.aread()
-                    raise error_of(answer.status_code, _problem(answer))
+                _refuse(answer)
                 yield _lines(answer.aiter_text())
         except httpx.TransportError as error:
             raise UnreachableError(f"GET {url}: {error!r}") from error
@@ -170,21 +177,25 @@ class AsyncTransport:
         url = await self._at(service, path)
         wanted = {key: value for key, value in params.items() if value is not None}
         for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
             with Incoming(out) as incoming:
                 try:
                     async with self._http.stream("GET", url, params=wanted) as answer:
                         if answer.is_error:
                             await answer.aread()
-                            raise error_of(answer.status_code, _problem(answer))
-                        async for chunk in answer.aiter_bytes():
-                            incoming.write(chunk)
-                            if progress is not None:
-                                progress(incoming.bytes)
-                    return incoming.finish()
+                        seconds = None if last else _wait_after(answer, attempt)
+                        if seconds is None:
+                            _refuse(answer)
+                            async for chunk in answer.aiter_bytes():
+                                incoming.write(chunk)
+                                if progress is not None:
+                                    progress(incoming.bytes)
+                            return incoming.finish()
                 except httpx.TransportError as error:
-                    if attempt == self._attempts:
+                    if last:
                         raise UnreachableError(f"GET {url}: {_said(error)}") from error
-            await pause(_backoff(attempt))
+                    seconds = _backoff(attempt)
+            await pause(seconds)
         raise AssertionError("unreachable")
 
     async def pages(
@@ -209,11 +220,14 @@ class AsyncTransport:
             )
         return services[service] + path
 
-    async def _send(self, method: str, url: str, **request: Any) -> httpx.Response:
+    async def _send(
+        self, method: str, url: str, attempts: int | None = None, **request: Any
+    ) -> httpx.Response:
         headers = {"Idempotency-Key": uuid4().hex} if method == "POST" else {}
         files = request.pop("files", None)
-        for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
+        most = attempts or self._attempts
+        for attempt in range(1, most + 1):
+            last = attempt == most
             try:
                 # Files are opened anew for each try: a half-sent one cannot be sent again.
                 opened = files() if callable(files) else files
@@ -225,13 +239,48 @@ class AsyncTransport:
                     raise UnreachableError(f"no answer from {url}: {_said(error)}") from error
                 await pause(_backoff(attempt))
                 continue
-            if answer.status_code not in RETRYABLE or last:
-                if answer.is_error:
-                    raise error_of(answer.status_code, _problem(answer))
+            seconds = None if last else _wait_after(answer, attempt)
+            if seconds is None:
+                _refuse(answer)
                 return answer
-            after = answer.headers.get("Retry-After", "")
-            await pause(float(after) if after.isdigit() else _backoff(attempt))
+            await pause(seconds)
         raise AssertionError("unreachable")
+
+
+def _wait_after(answer: httpx.Response, attempt: int) -> float | None:
+    """Seconds before a request is sent again; None if this is its answer."""
+    if _is_foreign(answer):
+        return _backoff(attempt)
+    if answer.status_code not in RETRYABLE:
+        return None
+    after = answer.headers.get("Retry-After", "")
+    seconds = float(after) if after.isdigit() else _backoff(attempt)
+    return seconds if seconds <= LONGEST_WAIT else None
+
+
+def _refuse(answer: httpx.Response) -> None:
+    """Raise what an answer amounts to, unless it is what was asked for."""
+    if _is_foreign(answer):
+        raise _foreign(answer)
+    if answer.is_error:
+        raise error_of(answer.status_code, _problem(answer))
+
+
+def _is_foreign(answer: httpx.Response) -> bool:
+    """Whether a gateway, or a network that wants a login, has answered in the platform's place.
+
+    While a service restarts they say 404 as well as 502; nobody may take that for the platform's
+    word. Its own refusals are problems with a code, and it sends no one elsewhere.
+    """
+    if answer.is_error:
+        return "code" not in _problem(answer)
+    html = answer.headers.get("Content-Type", "").startswith("text/html")
+    return html or not answer.is_success
+
+
+def _foreign(answer: httpx.Response) -> UnreachableError:
+    where = str(answer.url).partition("?")[0]
+    return UnreachableError(f"what answers at {where} is not Wakeline: {answer.status_code}")
 
 
 def _backoff(attempt: int) -> float:

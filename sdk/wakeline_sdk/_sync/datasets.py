@@ -135,6 +135,7 @@ class Datasets:
             width=asset.width,
             height=asset.height,
             duplicate=False,
+            metadata_differ=not (upload.metadata or {}).items() <= asset.metadata.items(),
         )
 
     def upload_all(

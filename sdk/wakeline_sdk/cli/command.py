@@ -11,8 +11,9 @@ from wakeline_sdk.cli.connection import Given, address_of
 from wakeline_sdk.cli.failing import told
 from wakeline_sdk.cli.showing import Display
 
-ATTEMPTS = 4
-"""How often a request is sent while nothing answers: about two seconds of patience."""
+ATTEMPTS, PATIENT = 4, 20
+"""How often a request is sent while nothing answers: about two seconds of patience, or a minute for
+what takes hours and must not end because a service restarts."""
 
 Url = Annotated[str | None, typer.Option("--url", help="URL of the platform.")]
 Token = Annotated[str | None, typer.Option("--token", help="Who you are to it.")]
@@ -53,7 +54,7 @@ def group(app: typer.Typer, name: str, about: str) -> typer.Typer:
     return made
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Body], Body]:
+def command(app: typer.Typer, name: str, *, attempts: int = ATTEMPTS) -> Callable[[Body], Body]:
     """Make a function a command: its first argument is the session, the others are its words.
 
     It gets --url, --token and --json beside its own options, and says what goes wrong.
@@ -65,7 +66,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Body], Body]:
             given = Given(url or before.url, token or before.token)
             with told():
                 address = address_of(given)
-                with Client(address.url, address.token, attempts=ATTEMPTS) as client:
+                with Client(address.url, address.token, attempts=attempts) as client:
                     body(Session(client, Display(as_json)), **words)
 
         hints = get_type_hints(body, include_extras=True)

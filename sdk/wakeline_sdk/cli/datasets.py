@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from wakeline_sdk.cli.command import Session, command, group
+from wakeline_sdk.cli.command import PATIENT, Session, command, group
 from wakeline_sdk.cli.failing import REFUSED, USAGE, fail
 from wakeline_sdk.cli.showing import Columns, when
 from wakeline_sdk.errors import NotFoundError
@@ -37,8 +37,8 @@ def register(app: typer.Typer) -> None:
     command(datasets, "create")(create)
     command(datasets, "show")(show)
     command(datasets, "assets")(assets)
-    command(datasets, "export")(export)
-    command(app, "upload")(upload)
+    command(datasets, "export", attempts=PATIENT)(export)
+    command(app, "upload", attempts=PATIENT)(upload)
 
 
 def list_datasets(session: Session) -> None:

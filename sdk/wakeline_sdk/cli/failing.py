@@ -1,5 +1,7 @@
 """How commands fail: a line that says what to do, and an exit code; never a traceback."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +14,8 @@ from rich.console import Console
 from wakeline_sdk.cli.connection import NoAddressError
 from wakeline_sdk.errors import UnauthenticatedError, UnreachableError, WakelineError
 
-REFUSED, USAGE = 1, 2
-"""Exit codes: it cannot be done; the command itself is wrong."""
+REFUSED, USAGE, STOPPED = 1, 2, 130
+"""Exit codes: it cannot be done; the command itself is wrong; somebody has stopped it."""
 
 
 def fail(message: str, code: int = REFUSED) -> NoReturn:
@@ -27,6 +29,11 @@ def told() -> Iterator[None]:
     """Say what the platform refused, or that it is away."""
     try:
         yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print("stopped: run it again to go on; what is there is kept")
+        sys.stdout.flush()
+        # At its own end Python would wait for every request that is on its way in a thread.
+        os._exit(STOPPED)
     except NoAddressError as error:
         fail(str(error), USAGE)
     except UnauthenticatedError as error:

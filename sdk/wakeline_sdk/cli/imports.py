@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wakeline_sdk.cli.command import Session, command, group
+from wakeline_sdk.cli.command import PATIENT, Session, command, group
 from wakeline_sdk.cli.datasets import DatasetId
 from wakeline_sdk.cli.failing import REFUSED, fail
 from wakeline_sdk.cli.showing import Columns, when
@@ -31,11 +31,11 @@ def register(app: typer.Typer) -> None:
     sources = group(app, "sources", "Buckets whose images are assets by reference.")
     command(sources, "add")(add)
     command(sources, "list")(list_sources)
-    command(app, "sync")(sync)
+    command(app, "sync", attempts=PATIENT)(sync)
     imports = group(app, "imports", "What brought many images into a dataset at once.")
-    command(imports, "archive")(archive)
-    command(imports, "metadata")(metadata)
-    command(imports, "urls")(urls)
+    command(imports, "archive", attempts=PATIENT)(archive)
+    command(imports, "metadata", attempts=PATIENT)(metadata)
+    command(imports, "urls", attempts=PATIENT)(urls)
     command(imports, "list")(list_imports)
     command(imports, "show")(show)
     command(imports, "cancel")(cancel)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wakeline_sdk.cli.command import OnlyStage, Session, command, group
+from wakeline_sdk.cli.command import PATIENT, OnlyStage, Session, command, group
 from wakeline_sdk.cli.failing import usable
 from wakeline_sdk.cli.predictions import tell_import
 from wakeline_sdk.cli.projects import ProjectId
@@ -17,11 +17,11 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     labels = group(app, "labels", "What people submitted, and what of it counts.")
     command(labels, "list")(list_labels)
-    command(labels, "export-coco")(export_coco)
-    command(labels, "import")(import_labels)
+    command(labels, "export-coco", attempts=PATIENT)(export_coco)
+    command(labels, "import", attempts=PATIENT)(import_labels)
     benchmarks = group(app, "benchmarks", "Trusted labels: they score people and gate models.")
-    command(benchmarks, "import")(import_benchmarks)
-    command(benchmarks, "import-coco")(import_benchmarks)
+    command(benchmarks, "import", attempts=PATIENT)(import_benchmarks)
+    command(benchmarks, "import-coco", attempts=PATIENT)(import_benchmarks)
 
 
 def list_labels(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wakeline_sdk.cli.command import OnlyStage, Session, command, group
+from wakeline_sdk.cli.command import PATIENT, OnlyStage, Session, command, group
 from wakeline_sdk.cli.failing import REFUSED, USAGE, fail, usable
 from wakeline_sdk.cli.projects import ProjectId
 from wakeline_sdk.cli.showing import short
@@ -18,7 +18,7 @@ SHOWN = 50
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     predictions = group(app, "predictions", "What predictors proposed, yours included.")
-    command(predictions, "upload")(upload)
+    command(predictions, "upload", attempts=PATIENT)(upload)
     command(predictions, "status")(status)
     command(predictions, "list")(list_predictions)
 
