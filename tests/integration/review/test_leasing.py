@@ -211,6 +211,28 @@ async def test_a_review_that_somebody_left_lying_waits_behind_nothing_newer(
     assert len(await take(review, "p-expert", 50)) == 2
 
 
+@pytest.mark.parametrize("verdict", ["accept", "correct", "reject"])
+async def test_a_verdict_whose_answer_was_lost_is_told_again_and_another_one_is_refused(
+    scope: Scope, review: RunningService, verdict: str
+) -> None:
+    await labeled(scope, review, 1)
+    (lease,) = await take(review, "p-expert", 1)
+    shapes = {"annotations": [box("1", 12).model_dump(mode="json")]}
+    said = {"verdict": verdict, **(shapes if verdict == "correct" else {})}
+    given = await judge(review, lease, **said)
+    assert given.status_code == 200
+    # As a browser does that was loaded again: with a key of its own, or none.
+    again = await judge(review, lease, **said)
+    assert (again.status_code, again.json()) == (200, given.json())
+    for other in ({"verdict": "accept"}, {"verdict": "reject"}, {"verdict": "correct", **shapes}):
+        if other["verdict"] != verdict:
+            refused = await judge(review, lease, **other)
+            assert (refused.status_code, refused.json()["code"]) == (409, "already-judged")
+    other = {"verdict": "correct", "annotations": []}
+    assert (await judge(review, lease, **other)).json()["code"] == "already-judged"
+    assert await review.database["drafts"].count_documents({}) == 0
+
+
 async def test_work_that_became_a_verdict_is_no_draft_any_more(
     scope: Scope, review: RunningService
 ) -> None:

@@ -290,7 +290,8 @@ async def test_two_experts_at_once_let_one_label_count(
     leased = await lease(review)
     said = [{"verdict": "accept"}, {"verdict": "reject", "labels": ["task-a.0.1"]}] * 4
     answers = await asyncio.gather(*(judge(review, leased, **each) for each in said))
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    # Whichever is first, the same one again is told again.
+    assert sorted(answer.status_code for answer in answers) == [200] * 4 + [409] * 4
     await review.settled()
     assert len(await events_of(scope)) == 1
 

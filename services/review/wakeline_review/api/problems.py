@@ -11,6 +11,7 @@ STATUS: dict[type[Exception], int] = {
     errors.NotOnTeamError: 403,
     errors.OwnLabelError: 403,
     errors.ReviewLeaseExpiredError: 409,
+    errors.AlreadyJudgedError: 409,
     errors.LastRoundError: 409,
     errors.NotAcceptedError: 409,
     errors.InvalidAnnotationsError: 422,

@@ -201,6 +201,7 @@ async def skip_review(lease_id: str, reviewer: Reviewer, command: ReviewCommand)
     "/{lease_id}/verdict",
     responses=problems(
         *DEAD,
+        errors.AlreadyJudgedError,
         errors.NotOnTeamError,
         errors.LastRoundError,
         errors.InvalidAnnotationsError,
@@ -222,6 +223,7 @@ async def give_verdict(
         labels=tuple(given.labels),
         comment=given.comment,
         seconds=given.seconds,
+        digest=judging.digest_of(given.verdict, given.labels, given.annotations),
     )
     review = await reader.reviews.live(lease_id, reviewer.person_id)
     if review is not None:

@@ -46,6 +46,12 @@ class ReviewLeaseExpiredError(Exception):
     code: ClassVar[str] = "lease-expired"
 
 
+class AlreadyJudgedError(Exception):
+    """The lease ended before, with another verdict of the caller's."""
+
+    code: ClassVar[str] = "already-judged"
+
+
 class LastRoundError(Exception):
     """A label of the last round cannot be sent back once more."""
 

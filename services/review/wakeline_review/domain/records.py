@@ -80,6 +80,18 @@ class Skip(BaseModel):
     """By the database's clock: from then on they may get it again."""
 
 
+class Judged(BaseModel):
+    """A lease that ended with a verdict."""
+
+    model_config = ConfigDict(frozen=True)
+    lease_id: str
+    person_id: PersonId
+    digest: str
+    """Of what the client sent: tells a repeated verdict from another one."""
+    label_id: LabelId
+    """What became of this label was the answer."""
+
+
 class Action(BaseModel):
     """A manager ended somebody's leases."""
 
@@ -115,6 +127,8 @@ class Review(BaseModel):
     reviewers: tuple[PersonId, ...] = ()
     """Everyone who ever leased it, in any order."""
     skips: tuple[Skip, ...] = ()
+    judged: Judged | None = None
+    """The verdict that the last lease of it ended with."""
     verdict: Verdict | None = None
     reviewer_id: str | None = None
     annotations: AnnotationSet | None = None

@@ -1,5 +1,7 @@
 """An expert's verdict: on one label, or on all labels of a task at once."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -11,6 +13,7 @@ from wakeline_events.shapes import AnnotationSet
 from wakeline_geometry.shapes import Annotation
 from wakeline_review.domain import statistics
 from wakeline_review.domain.errors import (
+    AlreadyJudgedError,
     InvalidAnnotationsError,
     InvalidVerdictError,
     LastRoundError,
@@ -18,7 +21,7 @@ from wakeline_review.domain.errors import (
     OwnLabelError,
     ReviewLeaseExpiredError,
 )
-from wakeline_review.domain.records import Review
+from wakeline_review.domain.records import Judged, Review
 from wakeline_review.ports import ReviewUnitOfWork
 from wakeline_review.usecases import comparing
 from wakeline_review.usecases.finding import policy_for, review_of, stage_of
@@ -38,15 +41,27 @@ class Judgement(NamedTuple):
     """Of each label with what counts, in [0, 1]."""
     comment: str | None = None
     seconds: float | None = None
+    digest: str = ""
+    """Of what the client sent, see ``digest_of``."""
+
+
+def digest_of(
+    verdict: str, labels: Sequence[LabelId], annotations: Sequence[Annotation] | None
+) -> str:
+    """Tells a verdict that is sent again from another one; comment and time may differ."""
+    said = [verdict, sorted(labels), draft_of(verdict, annotations)["annotations"]]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 async def judge(
     uow: ReviewUnitOfWork, lease_id: str, fence: int, person_id: PersonId, judgement: Judgement
 ) -> Review:
-    """Store a reviewer's verdict and what follows from it.
+    """Store a reviewer's verdict and what follows from it; the same one again is told again.
 
     Raises
     ------
+    AlreadyJudgedError
+        If the lease ended with another verdict of this person.
     NoSuchLeaseError
         If the lease never was this person's.
     ReviewLeaseExpiredError
@@ -56,6 +71,9 @@ async def judge(
     LastRoundError
         If the last round's label is rejected: accept or correct it.
     """
+    before = await _judged(uow, lease_id, person_id, judgement)
+    if before is not None:
+        return before
     review = await live(uow, lease_id, person_id)
     if review.fence != fence:
         raise ReviewLeaseExpiredError(f"fence {fence} is outdated: {review.fence} holds now")
@@ -67,6 +85,14 @@ async def judge(
     }
     members = await members_of(uow, review)
     named = _named(judgement, members)
+    ended = Judged(
+        lease_id=lease_id,
+        person_id=person_id,
+        digest=judgement.digest,
+        label_id=named[0] if named else review.id,
+    )
+    review = review.model_copy(update={"judged": ended})
+    members = [review if member.id == review.id else member for member in members]
     uow.drafts.delete(review.id, person_id)
     if judgement.verdict == "rejected":
         return await _send_back(uow, review, members, named, said)
@@ -81,14 +107,30 @@ async def judge(
             await comparing.gather(uow, only)
         else:
             comparing.count_alone(uow, only)
-        return only
+        return await review_of(uow, only.id)
     chosen = next(m for m in judged if m.id == (named[0] if named else review.id))
     of_round = review.model_dump(include={"reasons", "members", "mean_agreement"})
     final = judgement.annotations or (chosen.final if named else review.proposed)
     assert final is not None
     chosen = chosen.model_copy(update={**said, **of_round})
     comparing.count_together(uow, chosen, judged, final)
-    return chosen
+    return await review_of(uow, chosen.id)
+
+
+async def _judged(
+    uow: ReviewUnitOfWork, lease_id: str, person_id: PersonId, judgement: Judgement
+) -> Review | None:
+    """What became of the label, if the lease ended with this very verdict."""
+    review = await uow.reviews.get(lease_id.rpartition(".")[0])
+    judged = review.judged if review is not None else None
+    if judged is None or (judged.lease_id, judged.person_id) != (lease_id, person_id):
+        return None
+    if judged.digest != judgement.digest:
+        raise AlreadyJudgedError(
+            f"this lease ended with another verdict of yours on label {judged.label_id}; "
+            "a change of what counts now is a correction"
+        )
+    return await review_of(uow, judged.label_id)
 
 
 async def members_of(uow: ReviewUnitOfWork, review: Review) -> list[Review]:
@@ -132,7 +174,7 @@ async def _send_back(
                 reviewer_id=said["reviewer_id"],
             )
         )
-    return review.model_copy(update={**said, "state": "rejected"})
+    return await review_of(uow, named[0] if named else review.id)
 
 
 def _named(judgement: Judgement, members: Sequence[Review]) -> tuple[LabelId, ...]:
