@@ -55,6 +55,7 @@ HIDDEN = {
     "POST /v1/reviews/leases/{lease_id}/heartbeat": 0,
     "POST /v1/reviews/leases/{lease_id}/return": 1,
     "POST /v1/reviews/leases/{lease_id}/verdict": 2,
+    "POST /v1/reviews/leases/{lease_id}/skip": 3,
 }
 """What is answered with 404, and which of Acme's leases it is about: some end by it."""
 OWN = {
@@ -209,7 +210,7 @@ async def world(scope: Scope) -> AsyncIterator[World]:
         rae = await stack.enter_async_context(
             review.client("reviewer", person_id="p-rae", team_id="acme")
         )
-        body = {"project": "field", "stage": "weeds", "count": 4}
+        body = {"project": "field", "stage": "weeds", "count": 5}
         answer = await rae.post("/v1/reviews/leases", json=body)
         first, *reviews = answer.json()["leases"]
         said = {"fence": first["fence"], "verdict": "accept", "comment": "only for us"}
