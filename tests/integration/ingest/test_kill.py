@@ -19,7 +19,7 @@ from PIL import Image
 
 from tests.integration.ingest.images import Bucket, bucket_of, everything
 from tests.integration.ingest.images import picture as small
-from tests.integration.ingest.test_uploads import imported, staged, zip_of
+from tests.integration.ingest.sending import imported, staged, zip_of
 from tests.integration.ingest.test_urls import serving, whole
 from wakeline_auth import Role
 from wakeline_embedded.ports import free_port

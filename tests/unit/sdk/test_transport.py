@@ -1,18 +1,11 @@
-"""What the client does about answers that are lost, late, refused or not the platform's."""
+"""What the client does about answers that are lost, late or refused."""
 
 import json
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from tests.unit.sdk.server import Answer, serving
 
 from wakeline_sdk import (
     AsyncClient,
@@ -24,93 +17,8 @@ from wakeline_sdk import (
     UnreachableError,
     Upload,
 )
-from wakeline_sdk._async import transport as async_transport
-from wakeline_sdk._sync import transport
 from wakeline_sdk._sync.sending import Sending
-from wakeline_sdk.cli import app as command_line
-from wakeline_sdk.concurrency import in_threads
 from wakeline_sdk.shapes import Box
-
-Answer = tuple[int, Any, dict[str, str]] | None
-"""Status, JSON and headers; None hangs up without an answer."""
-
-
-@pytest.fixture(autouse=True)
-def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (transport, async_transport):
-        monkeypatch.setattr(module, "_backoff", lambda attempt: 0.01)
-
-
-class Server:
-    """A real HTTP server on loopback that answers as a test says, and remembers what it got."""
-
-    def __init__(self, answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> None:
-        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_any(self) -> None:
-                body = self._body()
-                headers = {key.lower(): value for key, value in self.headers.items()}
-                if self.path == "/v1/services":
-                    names = ("ingest", "labeling", "review", "prediction", "training")
-                    self._send(200, dict.fromkeys(names, server.url), {})
-                    return
-                server.requests.append((self.command, self.path, headers, body))
-                answered = answer(self.command, self.path, body, headers)
-                if answered is None:
-                    self.close_connection = True
-                    return
-                self._send(*answered)
-
-            do_GET = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815
-
-            def _body(self) -> bytes:
-                if self.headers.get("Transfer-Encoding") != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                body = b""
-                while size := int(self.rfile.readline(), 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return body
-
-            def _send(self, status: int, value: Any, headers: dict[str, str]) -> None:
-                data = value if isinstance(value, bytes) else json.dumps(value).encode()
-                self.send_response(status)
-                for key, one in {"Content-Length": str(len(data)), **headers}.items():
-                    self.send_header(key, one)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, format: str, *args: Any) -> None: ...
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-
-    def start(self) -> None:
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-
-    @property
-    def keys(self) -> list[str | None]:
-        """The idempotency key of each request."""
-        return [headers.get("idempotency-key") for _, _, headers, _ in self.requests]
-
-
-@contextmanager
-def serving(answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> Iterator[Server]:
-    server = Server(answer)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 class Ledger:
@@ -366,126 +274,3 @@ def test_many_predictions_go_in_requests_below_the_limits() -> None:
         reports = client.predictions.upload("p", "s", pairs)
         assert len(server.requests) == 3
     assert [report.asset_id for report in reports] == [f"sea:{n}" for n in range(1_100)]
-
-
-DATASET = {
-    "dataset_id": "d",
-    "name": "d",
-    "created_at": "2026-01-01T00:00:00Z",
-    "received": 0,
-    "ingested": 0,
-    "refused": 0,
-    "bytes": 0,
-}
-HTML = {"Content-Type": "text/html"}
-FOREIGN: list[Answer] = [
-    (404, b"default backend - 404", {}),
-    (403, b"<html>who are you?", HTML),
-    (500, b"<html>oops", HTML),
-    (302, b"", {"Location": "https://login.example"}),
-    (200, b"<html>Welcome to our wireless network", HTML),
-]
-"""What gateways, proxies and networks answer in place of a platform that is out of reach."""
-
-
-@pytest.mark.parametrize("foreign", FOREIGN, ids=["404", "403", "500", "302", "200"])
-def test_what_a_gateway_answers_is_no_answer_of_the_platforms(foreign: Answer) -> None:
-    seen = iter([foreign, foreign])
-    with serving(lambda *_: next(seen, (200, DATASET, {}))) as server:
-        with Client(server.url, "t") as client:
-            assert client.datasets.get("d").name == "d"
-        assert len(server.requests) == 3
-    with (
-        serving(lambda *_: foreign) as server,
-        Client(server.url, "t", attempts=2) as client,
-        pytest.raises(UnreachableError, match="is not Wakeline"),
-    ):
-        client.datasets.get("d")
-
-
-def test_who_is_asked_to_come_back_much_later_is_told_so_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr(transport, "pause", waited.append)
-    problem = {"code": "too-hasty", "detail": "come back in an hour"}
-    seen = iter([(429, problem, {"Retry-After": "3"}), (429, problem, {"Retry-After": "3600"})])
-    with (
-        serving(lambda *_: next(seen)) as server,
-        Client(server.url, "t") as client,
-        pytest.raises(UnavailableError, match="in an hour"),
-    ):
-        client.datasets.get("d")
-    assert waited == [3]
-
-
-def test_a_download_waits_for_a_platform_that_is_away_for_a_moment(tmp_path: Path) -> None:
-    away: Answer = (503, {"code": "store-unavailable"}, {"Retry-After": "0"})
-    seen = iter([away, FOREIGN[0]])
-    with (
-        serving(lambda *_: next(seen, (200, b"all of it", {}))) as server,
-        Client(server.url, "t") as client,
-    ):
-        client.dataset_versions.export("v", tmp_path / "out.json")
-    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
-    assert (tmp_path / "out.json").read_bytes() == b"all of it"
-
-
-def test_who_stops_an_upload_does_not_wait_for_what_is_on_its_way() -> None:
-    stopped, ended = threading.Event(), list[bool]()
-
-    def work(number: int) -> int:
-        if number:
-            ended.append(stopped.wait(5))
-        return number
-
-    results = in_threads(work, range(9), 3)
-    assert next(results) == 0
-    results.close()
-    assert ended == []
-    stopped.set()
-
-
-def test_a_command_that_sends_much_outlives_a_restart(tmp_path: Path) -> None:
-    stored = {"asset_id": "d:1", "digest": "1", "width": 1, "height": 1, "duplicate": False}
-    (tmp_path / "a.png").write_bytes(b"pixels")
-    down = iter([None] * 12)
-
-    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        if path.endswith("/known"):
-            return 200, {"known": []}, {}
-        return (200, DATASET, {}) if method == "GET" else next(down, (201, stored, {}))
-
-    with serving(answer) as server:
-        words = ["upload", "d", str(tmp_path), "--url", server.url, "--token", "t"]
-        said = CliRunner().invoke(command_line.build(), words)
-    assert said.exit_code == 0, said.output
-    assert "1 stored" in said.output
-
-
-def test_ctrl_c_ends_an_upload_that_nobody_answers(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"pixels")
-    asked, over, ended = threading.Event(), threading.Event(), list[bool]()
-
-    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        if path.endswith("/known"):
-            return 200, {"known": []}, {}
-        if method == "GET":
-            return 200, DATASET, {}
-        asked.set()
-        ended.append(over.wait(20))
-        return None
-
-    with serving(answer) as server:
-        words = ["upload", "d", str(tmp_path), "--url", server.url, "--token", "t"]
-        upload = subprocess.Popen(
-            [sys.executable, "-c", "from wakeline_sdk.cli import main; main()", *words],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert asked.wait(60)
-        upload.send_signal(signal.SIGINT)
-        _, said = upload.communicate()
-        assert ended == [], "it has waited for an answer"
-        over.set()
-    assert (upload.returncode, said.splitlines()[-1][:8]) == (130, "stopped:")

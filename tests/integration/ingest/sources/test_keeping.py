@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.integration.ingest.images import Bucket, everything, picture
-from tests.integration.ingest.test_uploads import declared, imported, zip_of
+from tests.integration.ingest.sending import declared, imported, zip_of
 from wakeline_blobs import Blobs
 from wakeline_events.ingest import AssetIngested, AssetRestored, AssetWithdrawn
 from wakeline_ingest import usecases
