@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -145,39 +145,40 @@ class Dying(BlobArchive):
         raise Killed
 
 
-async def test_an_upload_that_is_sent_again_is_not_collected_not_even_at_that_moment(
-    stocked: Scope, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def due(stocked: Scope, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
+    """A stage that takes uploads, where everything is old enough to be collected."""
     monkeypatch.setattr(collecting, "GRACE", timedelta(minutes=-1))
     async with runtime_of(stocked) as runtime:
-        processor, archive = Processor(handlers, runtime.stores), runtime.resources.world.archive
         event = configured({"name": "external"}, kinds=("polygon",))
+        processor = Processor(handlers, runtime.stores)
         await processor.process([Publisher(stocked).envelope(event)])
-        first, _ = [await upload(runtime, "pictures:a", version, 1) for version in ("1", "2")]
+        yield runtime
 
-        async def again() -> None:
-            await upload(runtime, "pictures:a", "1", 1)
 
-        assert await collecting.collect(Direct(runtime, again), archive) == (1, 0)
-        assert await kept(runtime) == ({first.upload.id}, set())
+async def test_an_upload_that_is_sent_again_is_not_collected_not_even_at_that_moment(
+    due: Runtime,
+) -> None:
+    first, _ = [await upload(due, "pictures:a", version, 1) for version in ("1", "2")]
+
+    async def again() -> None:
+        await upload(due, "pictures:a", "1", 1)
+
+    assert await collecting.collect(Direct(due, again), due.resources.world.archive) == (1, 0)
+    assert await kept(due) == ({first.upload.id}, set())
 
 
 async def test_the_migration_notes_what_earlier_releases_have_replaced(
-    stocked: Scope, monkeypatch: pytest.MonkeyPatch
+    due: Runtime,
 ) -> None:
-    monkeypatch.setattr(collecting, "GRACE", timedelta(minutes=-1))
-    async with runtime_of(stocked) as runtime:
-        processor, archive = Processor(handlers, runtime.stores), runtime.resources.world.archive
-        event = configured({"name": "external"}, kinds=("polygon",))
-        await processor.process([Publisher(stocked).envelope(event)])
-        stands = [await upload(runtime, f"pictures:{name}", "1", 1) for name in "ab"]
-        replaced = await upload(runtime, "pictures:c", "1", 1)
-        stands.append(await upload(runtime, "pictures:c", "2", 1))
-        unset = {"$unset": {"replaced_at": ""}}
-        await runtime.database["uploads"].update_many({}, unset)
-        (migration,) = [each for each in MIGRATIONS if each.version == 3]
-        await migration.apply(runtime.database)
-        assert await collecting.collect(Direct(runtime), archive) == (1, 0)
-        uploads, _ = await kept(runtime)
-        assert uploads == {each.upload.id for each in stands}
-        assert replaced.upload.id not in uploads
+    stands = [await upload(due, f"pictures:{name}", "1", 1) for name in "ab"]
+    replaced = await upload(due, "pictures:c", "1", 1)
+    stands.append(await upload(due, "pictures:c", "2", 1))
+    unset = {"$unset": {"replaced_at": ""}}
+    await due.database["uploads"].update_many({}, unset)
+    (migration,) = [each for each in MIGRATIONS if each.version == 3]
+    await migration.apply(due.database)
+    assert await collecting.collect(Direct(due), due.resources.world.archive) == (1, 0)
+    uploads, _ = await kept(due)
+    assert uploads == {each.upload.id for each in stands}
+    assert replaced.upload.id not in uploads
