@@ -17,7 +17,7 @@ from typing import Final
 
 PROC: Final = Path("/proc")
 DEAD_STATES: Final = frozenset("ZXx")
-"""Zombie and dead: the process holds no port, no file and no memory any more."""
+"""Zombie and dead: what the thread that is in it held is given back."""
 
 _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
@@ -32,14 +32,20 @@ class ProcessStat:
     state: str
     """The kernel's letter: R running, S sleeping, D waiting for a disk, T stopped, Z zombie..."""
     parent: int
+    threads: int
+    """Those that have not ended; 1 also of a zombie, which counts itself."""
     started: int
     """Clock ticks from the boot of the machine to the start of the process."""
     resident_bytes: int
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs, as opposed to waiting for its parent to reap it."""
-        return self.state not in DEAD_STATES
+        """Whether the process still runs, as opposed to waiting for its parent to reap it.
+
+        The state is that of its first thread, which may be a zombie while others still end: until
+        then they hold all ports and files.
+        """
+        return self.state not in DEAD_STATES or self.threads > 1
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def parse_stat(text: str) -> ProcessStat:
         command=text[opening + 1 : closing],
         state=fields[0],
         parent=int(fields[1]),
+        threads=int(fields[17]),
         started=int(fields[19]),
         resident_bytes=int(fields[21]) * _PAGE_BYTES,
     )

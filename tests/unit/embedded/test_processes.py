@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from wakeline_embedded import processes
+from wakeline_embedded import ports, processes
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
@@ -45,6 +45,30 @@ def test_a_killed_child_that_nobody_reaps_is_not_alive(child: subprocess.Popen[b
     assert zombie.state == "Z"
     assert not processes.is_alive(identity)
     assert processes.identify(child.pid) is None
+
+
+def test_a_process_lives_until_its_last_thread_has_given_back_its_ports() -> None:
+    lingering = """
+import ctypes, socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+def hold(): print(server.getsockname()[1], flush=True); input()
+threading.Thread(target=hold).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    command = [sys.executable, "-c", lingering]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        while (found := processes.stat(process.pid)) is not None and found.state != "Z":
+            time.sleep(0.01)
+        assert not ports.is_free(port)
+        identity = processes.identify(process.pid)
+        assert identity is not None
+        assert processes.is_alive(identity)
+        process.kill()
+        while processes.is_alive(identity):
+            time.sleep(0.01)
+        assert ports.is_free(port)
 
 
 @pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another boot"}], ids=str)
